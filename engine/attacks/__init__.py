@@ -1,0 +1,114 @@
+"""Attacks: adversarial examples for a model, and same-norm controls. One file per attack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from engine.registry import Component, Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Trace: TypeAlias = "Callable[[Tensor], None]"
+"""Called with each iterate (N, C, H, W), the starting image included."""
+
+
+class Attack(Component):
+    """Makes adversarial examples; subclasses implement `run` alone.
+
+    The contract, held for every member by one test: the result is detached, float32, in [0, 1]
+    and within budget, on the input's device; it does not depend on the batch an image is in;
+    the model is left as found (mode of every module, buffers, `.grad`, `requires_grad`).
+    """
+
+    targeted: ClassVar[bool] = False
+    """It aims at a class; else its target is the class it ended in."""
+
+    def __call__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        target: Tensor | None = None,
+        *,
+        seeds: Tensor | None = None,
+        trace: Trace | None = None,
+    ) -> Tensor:
+        """Return adversarial examples for `x`.
+
+        Args:
+            model: network from (N, C, H, W) in [0, 1] to logits (N, K).
+            x: float32 (N, C, H, W) in [0, 1].
+            y: true labels, int64 (N,).
+            target: classes to aim at, int64 (N,); None leaves the choice to the attack.
+            seeds: one seed an image, int64 (N,); None means 0..N-1. Deterministic attacks
+                ignore them.
+            trace: collects the iterates.
+
+        Raises:
+            ValueError: x is not float32 in [0, 1], or the lengths differ.
+        """
+        import torch
+
+        from engine.inference import frozen
+
+        self._check(x, y, target, seeds)
+        if seeds is None:
+            seeds = torch.arange(len(x))
+        if not len(x):
+            return x.detach().clone()
+        with frozen(model), torch.enable_grad():
+            return self.run(model, x.detach(), y, target, seeds, trace or _ignore).detach()
+
+    def run(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        target: Tensor | None,
+        seeds: Tensor,
+        trace: Trace,
+    ) -> Tensor:
+        """Compute the examples; the arguments are checked and the model is frozen."""
+        raise NotImplementedError
+
+    def _check(
+        self, x: Tensor, y: Tensor, target: Tensor | None, seeds: Tensor | None
+    ) -> None:
+        import torch
+
+        if x.dtype != torch.float32 or x.dim() != 4:
+            raise ValueError(
+                f"{self.name}: images must be float32 (N, C, H, W), "
+                f"not {x.dtype} {tuple(x.shape)}"
+            )
+        if len(x) and (x.min() < 0 or x.max() > 1):
+            raise ValueError(
+                f"{self.name}: pixels must lie in [0, 1], not "
+                f"[{x.min().item():.3g}, {x.max().item():.3g}]"
+            )
+        for name, value in (("y", y), ("target", target), ("seeds", seeds)):
+            if value is not None and (value.shape != x.shape[:1] or value.dtype != torch.int64):
+                raise ValueError(
+                    f"{self.name}: {name} must be int64 ({len(x)},), "
+                    f"not {value.dtype} {tuple(value.shape)}"
+                )
+
+
+def _ignore(_iterate: Tensor) -> None:
+    """Collect nothing."""
+
+
+def next_class(y: Tensor, classes: int) -> Tensor:
+    """Return the paper's target: (y + 1) mod K."""
+    return (y + 1) % classes
+
+
+registry: Registry[Attack] = Registry("attack", __name__)
+register = registry.register
+
+
+def create(name: str, **params: Any) -> Attack:
+    """Return the attack `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)

@@ -1,0 +1,48 @@
+"""Fast gradient sign method: one step up the loss."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.attacks import Attack, Trace, register
+from engine.inference import input_gradient
+
+
+@register
+class FGSM(Attack):
+    """x + eps * sign(grad_x H(y, f(x))), clipped to [0, 1].
+
+    Goodfellow, Shlens & Szegedy (2015), equation in section 4. Where the gradient is exactly
+    zero the sign is 0 and the pixel stays: on a masked model the clean image comes back.
+
+    Attributes:
+        eps: largest change of a pixel (L-inf), in units of the pixel range.
+        label: whose loss rises: the true label, or the model's own prediction, which leaks no
+            label into adversarial training.
+    """
+
+    eps: float = Field(0.3, ge=0, le=1)
+    label: Literal["true", "predicted"] = "true"
+
+    def run(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        target: Tensor | None,
+        seeds: Tensor,
+        trace: Trace,
+    ) -> Tensor:
+        """Compute the examples; see `Attack.run`. `target` is ignored: the attack has none."""
+        trace(x)
+        x = x.clone().requires_grad_(True)
+        logits = model(x)
+        label = y if self.label == "true" else logits.argmax(1)
+        gradient = input_gradient(F.cross_entropy(logits, label, reduction="sum"), x)
+        x_adv = (x + self.eps * gradient.sign()).clamp(0, 1)
+        trace(x_adv.detach())
+        return x_adv

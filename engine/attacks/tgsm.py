@@ -1,0 +1,56 @@
+"""Targeted gradient sign method, one step or iterated."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.attacks import Attack, Trace, next_class, register
+from engine.inference import input_gradient
+
+
+@register
+class TGSM(Attack):
+    """x <- x - step_size * sign(grad_x H(t, f(x))), clipped to [0, 1], `steps` times.
+
+    Kurakin, Goodfellow & Bengio (2017); as run by Ross & Doshi-Velez (2018): ten steps of 0.1
+    and no projection. Without a target the next class, (y + 1) mod K, is aimed at.
+
+    Attributes:
+        step_size: change of a pixel in one step, in units of the pixel range.
+        steps: number of steps; 1 is the one-step attack.
+        eps: largest change of a pixel over all steps (L-inf); None means no projection.
+    """
+
+    targeted: ClassVar[bool] = True
+
+    step_size: float = Field(0.1, ge=0, le=1)
+    steps: int = Field(10, ge=1)
+    eps: float | None = Field(None, ge=0, le=1)
+
+    def run(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        target: Tensor | None,
+        seeds: Tensor,
+        trace: Trace,
+    ) -> Tensor:
+        """Compute the examples; see `Attack.run`."""
+        trace(x)
+        x_adv = x
+        for _ in range(self.steps):
+            x_adv = x_adv.detach().requires_grad_(True)
+            logits = model(x_adv)
+            aim = next_class(y, logits.shape[1]) if target is None else target
+            gradient = input_gradient(F.cross_entropy(logits, aim, reduction="sum"), x_adv)
+            x_adv = x_adv.detach() - self.step_size * gradient.sign()
+            if self.eps is not None:
+                x_adv = x_adv.clamp(x - self.eps, x + self.eps)
+            x_adv = x_adv.clamp(0, 1)
+            trace(x_adv)
+        return x_adv

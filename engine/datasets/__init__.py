@@ -1,0 +1,85 @@
+"""Datasets: fixed splits of images with labels and a checksum. One file per dataset."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.registry import Component, Registry
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels of one split.
+
+    Attributes:
+        pixels: uint8 (N, C, H, W), exactly what a stimulus of the clean image shows.
+        labels: int64 (N,).
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    @property
+    def images(self) -> NDArray[np.float32]:
+        """Pixels in [0, 1] as float32 (N, C, H, W): what models and attacks take."""
+        return self.pixels.astype(np.float32) / np.float32(255)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A loaded dataset.
+
+    Attributes:
+        train, valid, test: its splits; they share no image.
+        class_names: the label in words, by class index.
+    """
+
+    train: Split
+    valid: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one image: channels, height, width."""
+        channels, height, width = self.train.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def sha256(self) -> str:
+        """Checksum over the pixels, labels, shapes and class names of all splits."""
+        digest = hashlib.sha256(repr(self.class_names).encode())
+        for split in (self.train, self.valid, self.test):
+            for array in (split.pixels, split.labels):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+class Dataset(Component):
+    """What can be loaded by name: see `Data`."""
+
+    def load(self) -> Data:
+        """Return the dataset.
+
+        Raises:
+            PlausiblyError: the data are not there or are damaged.
+        """
+        raise NotImplementedError
+
+
+registry: Registry[Dataset] = Registry("dataset", __name__)
+register = registry.register
+
+
+def create(name: str, **params: Any) -> Dataset:
+    """Return the dataset `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)

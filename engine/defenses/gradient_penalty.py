@@ -1,0 +1,46 @@
+"""Input-gradient regularization, the defense that the platform was made to study."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.defenses import Context, Defense, Terms, register
+
+
+@register
+class GradientPenalty(Defense):
+    """H(y, f) + strength * mean_n ||grad_x H_n||^2.
+
+    Ross & Doshi-Velez (2018), equation 4 (target `loss`: double backpropagation, Drucker & LeCun
+    1992) and its variant with the uniform label (target `uniform`: certainty insensitivity).
+
+    The convention is per example. The authors' code has lambda_tf * 1/2 * ||grad (mean_n H_n)||^2
+    over the whole batch of B, so strength = lambda_tf / (2 B). With BatchNorm in training mode an
+    example's loss depends on the whole batch; the gradient is that of the *summed* loss, cross
+    terms included, as in the authors' code.
+
+    Attributes:
+        strength: lambda in the formula, in loss units times squared pixel range.
+        target: whose cross-entropy is differentiated: the true label's (`loss`) or that with the
+            uniform distribution 1/K (`uniform`).
+    """
+
+    needs_input_gradient: ClassVar[bool] = True
+
+    strength: float = Field(1.0, ge=0)
+    target: Literal["loss", "uniform"] = "loss"
+
+    def penalty(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
+        """Return the weighted mean squared norm of the input gradient."""
+        x, logits = context.clean(model, x)
+        if self.target == "loss":
+            loss = F.cross_entropy(logits, y, reduction="sum")
+        else:
+            loss = -logits.log_softmax(1).mean(1).sum()
+        (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+        return {"penalty": self.strength * gradient.square().flatten(1).sum(1).mean()}

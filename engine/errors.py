@@ -1,0 +1,19 @@
+"""Errors a person can act on. The command line prints their message alone and exits with their code."""
+
+from __future__ import annotations
+
+
+class PlausiblyError(Exception):
+    """The work failed: corrupt artifact, full disk, diverged training. Exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(PlausiblyError):
+    """Something was asked for wrongly: an unknown name, key or study. Exit code 2."""
+
+    exit_code = 2
+
+
+class ArtifactError(PlausiblyError):
+    """An artifact is missing, damaged or not what its manifest says."""

@@ -1,0 +1,62 @@
+"""Reading a network without leaving a trace on it, and running it over many images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+BATCH = 256
+D = TypeVar("D", bound=np.generic)
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Put `model` into evaluation mode with frozen weights; give it back exactly as it was.
+
+    The mode is kept per module (a network may have single modules in evaluation mode), and
+    frozen weights gather no `.grad`. Others leave BatchNorm statistics or gradients changed,
+    which adversarial training then steps on.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    wants = [(weight, weight.requires_grad) for weight in model.parameters()]
+    model.eval()
+    for weight, _ in wants:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for weight, wanted in wants:
+            weight.requires_grad_(wanted)
+
+
+def logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
+    """Return logits (N, K) of float32 images (N, C, H, W) in [0, 1]."""
+    with frozen(model), torch.inference_mode():
+        return torch.cat([model(torch.from_numpy(part)) for part in batches(images)])
+
+
+def predict(
+    model: nn.Module, images: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the predicted class (N,) and its softmax probability (N,) for each image."""
+    confidence, label = logits(model, images).softmax(1).max(1)
+    return label.numpy(), confidence.numpy()
+
+
+def batches(array: NDArray[D]) -> list[NDArray[D]]:
+    """Cut an array into parts of at most `BATCH` along the first axis."""
+    return [array[start : start + BATCH] for start in range(0, len(array), BATCH)]
+
+
+def input_gradient(loss: Tensor, x: Tensor) -> Tensor:
+    """Return d loss / d x for a loss summed over the batch; the weights' `.grad` stay as they are."""
+    (gradient,) = torch.autograd.grad(loss, x)
+    return gradient

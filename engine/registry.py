@@ -1,0 +1,123 @@
+"""Members found by name: one file per dataset, model, defense, attack and saliency method.
+
+A member's name is the name of its file. Its class is decorated with the registry's `register` and
+thereby becomes a component: frozen, typed, with a JSON schema and a repr that rebuilds it. Files
+are imported when a member is first created, so that listing names costs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine.errors import UsageError
+
+
+class Component(BaseModel):
+    """A named, frozen set of parameters with behaviour. Unknown parameters are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str] = ""
+    noun: ClassVar[str] = "component"
+    version: ClassVar[int] = 1
+    """Raised when the same parameters give another result than before: old artifacts then no
+    longer match, and are made anew."""
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved configuration as JSON: the name and every parameter."""
+        return {"name": self.name, **self.model_dump(mode="json")}
+
+    def __repr__(self) -> str:
+        """Return the call that rebuilds this component."""
+        params = "".join(
+            f", {key}={getattr(self, key)!r}" for key in sorted(type(self).model_fields)
+        )
+        return f"{self.noun}s.create({self.name!r}{params})"
+
+    __str__ = __repr__
+
+
+C = TypeVar("C", bound=Component)
+
+
+class Registry(Generic[C]):
+    """The members of one package, by file name.
+
+    Args:
+        noun: what one member is, in the singular, for messages ("attack").
+        package: the dotted name of the package that holds the member files.
+    """
+
+    def __init__(self, noun: str, package: str) -> None:
+        self.noun = noun
+        self._package = package
+        self._members: dict[str, type[C]] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of all members, sorted, importing none of them."""
+        path = importlib.import_module(self._package).__path__
+        return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+
+    def register(self, cls: type[C]) -> type[C]:
+        """Class decorator: make `cls` the member named after its file."""
+        cls.name = cls.__module__.rpartition(".")[2]
+        cls.noun = self.noun
+        self._members[cls.name] = cls
+        return cls
+
+    def get(self, name: str) -> type[C]:
+        """Return the class of the member `name`.
+
+        Raises:
+            UsageError: there is no such member; the message lists those there are.
+        """
+        if name not in self._members:
+            if name not in self.names():
+                known = ", ".join(self.names())
+                raise UsageError(f"unknown {self.noun} {name!r}; known: {known}")
+            importlib.import_module(f"{self._package}.{name}")
+        return self._members[name]
+
+    def create(self, name: str, **params: Any) -> C:
+        """Return the member `name` with `params`.
+
+        Raises:
+            UsageError: unknown member, or a parameter that it does not know or accept.
+        """
+        cls = self.get(name)
+        try:
+            return cls(**params)
+        except ValidationError as error:
+            raise UsageError(f"{self.noun} {name!r}: {explain(error, cls)}") from None
+
+    def from_config(self, config: str | Mapping[str, Any]) -> C:
+        """Return the member that `config` describes: a name, or a mapping with a `name` key."""
+        if isinstance(config, str):
+            return self.create(config)
+        params = dict(config)
+        name = params.pop("name", None)
+        if not isinstance(name, str):
+            raise UsageError(f"a {self.noun} needs a name; known: {', '.join(self.names())}")
+        return self.create(name, **params)
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """Return the JSON schema of the member's parameters."""
+        return self.get(name).model_json_schema()
+
+
+def explain(error: ValidationError, cls: type[BaseModel]) -> str:
+    """Return all of a validation's complaints in one line, each with its place."""
+    known = ", ".join(sorted(cls.model_fields)) or "none"
+    said = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+            said.append(f"unknown parameter {place!r} (known: {known})")
+        else:
+            said.append(f"{place} = {problem['input']!r}: {problem['msg'].lower()}")
+    return "; ".join(said)

@@ -1,0 +1,145 @@
+"""Reading a finished experiment: by defense, attack and saliency label, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.artifacts import Artifact, ArtifactStore
+from engine.errors import UsageError
+
+WEIGHTS = "weights.safetensors"
+CURVE = "curve.json"
+EXAMPLES = "examples.npz"
+MAPS = "maps.npz"
+RESULT = "result.json"
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What one attack made of every test image of one model; arrays of length N.
+
+    Prediction, confidence and norms are those of the rounded 8-bit pixels on the original model.
+
+    Attributes:
+        artifact: where they are stored.
+        clean, pixels: uint8 (N, C, H, W), before and after.
+        true_label: the dataset's label.
+        target: the class aimed at, or for an untargeted attack the class it ended in.
+        before_label, before_confidence: the model's answer to the clean image.
+        label, confidence: the model's answer to the example.
+        unrounded_label: its answer before rounding.
+        linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
+    """
+
+    artifact: Artifact
+    clean: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
+    true_label: NDArray[np.int64]
+    target: NDArray[np.int64]
+    before_label: NDArray[np.int64]
+    before_confidence: NDArray[np.float32]
+    label: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    unrounded_label: NDArray[np.int64]
+    linf: NDArray[np.float64]
+    l2: NDArray[np.float64]
+    l0: NDArray[np.int64]
+
+    @property
+    def mistakes(self) -> NDArray[np.bool_]:
+        """(N,) whether the example is a mistake stimulus: prediction = target, not the truth."""
+        return (self.label == self.target) & (self.label != self.true_label)
+
+
+class Results:
+    """The artifacts of one finished run of an experiment.
+
+    Args:
+        store: where its artifacts lie.
+        index: its `experiment` artifact.
+    """
+
+    def __init__(self, store: ArtifactStore, index: Artifact) -> None:
+        self._store = store
+        self.index = index
+        self._examples = cache(self._load_examples)
+        self._maps = cache(self._load_maps)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Name, title, dataset, class_names, and titles of defenses, attacks, saliency methods."""
+        config: dict[str, Any] = self.index.json(INDEX)
+        return config
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return str(self.config["name"])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Labels in words, by class."""
+        return list(self.config["class_names"])
+
+    @property
+    def data_sha256(self) -> str:
+        """Checksum of the dataset."""
+        return str(self.index.recipe.data_sha256)
+
+    def model(self, defense: str) -> Artifact:
+        """Return the model artifact of `defense`."""
+        return self._parent(f"model:{defense}")
+
+    def evaluation(self) -> dict[str, Any]:
+        """Return clean accuracies, shares of zero gradients, and the transfer matrices."""
+        result: dict[str, Any] = self._parent("evaluation").json(RESULT)
+        return result
+
+    def examples(self, defense: str, attack: str) -> Examples:
+        """Return the examples that `attack` made for the model with `defense`."""
+        return self._examples(defense, attack)
+
+    def maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
+        """Return the quantity, and signed maps (N, C, H, W) by image: "clean" or an attack."""
+        return self._maps(defense, method)
+
+    def _load_examples(self, defense: str, attack: str) -> Examples:
+        artifact = self._parent(f"examples:{defense}:{attack}")
+        return Examples(artifact, **artifact.arrays(EXAMPLES))
+
+    def _load_maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
+        artifact = self._parent(f"maps:{defense}:{method}")
+        return artifact.json(RESULT)["quantity"], artifact.arrays(MAPS)
+
+    def _parent(self, role: str) -> Artifact:
+        parents = self.index.recipe.parents
+        if role not in parents:
+            raise UsageError(
+                f"experiment {self.name!r} has no {role!r}; it has: {', '.join(sorted(parents))}"
+            )
+        return self._store.get(parents[role].kind, parents[role].key)
+
+
+def find(store: ArtifactStore, name: str) -> Results:
+    """Return the newest finished run of the experiment `name`.
+
+    Raises:
+        UsageError: it has not been run here.
+    """
+    runs = everything(store)
+    if name not in runs:
+        known = ", ".join(sorted(runs)) or "none yet"
+        raise UsageError(f"experiment {name!r} has not been run here; finished: {known}")
+    return runs[name]
+
+
+def everything(store: ArtifactStore) -> dict[str, Results]:
+    """Return the newest finished run of every experiment, by name."""
+    runs = (Results(store, index) for index in store.all("experiment"))
+    return {results.name: results for results in runs}

@@ -1,0 +1,120 @@
+"""Training: one visible loop for every defense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from engine import seeds
+from engine.datasets import Data, Split
+from engine.defenses import Context, Defense
+from engine.errors import PlausiblyError
+from engine.inference import predict
+
+Progress = Callable[[Mapping[str, Any]], None]
+"""Called with {"step", "steps", "loss", "accuracy"} now and then."""
+
+
+class TrainingConfig(BaseModel):
+    """The schedule: Adam at a constant rate.
+
+    Attributes:
+        steps: number of batches.
+        batch_size: images in a batch; every epoch is a fresh permutation, its rest is dropped.
+        lr: Adam's learning rate.
+        adam_eps: Adam's epsilon; the authors' 1e-4 freezes distillation's tiny gradients.
+        report_every: steps between two points of the curves.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(400, ge=1)
+    batch_size: int = Field(128, ge=2)
+    lr: float = Field(1e-3, gt=0)
+    adam_eps: float = Field(1e-8, gt=0)
+    report_every: int = Field(50, ge=1)
+
+
+def train(
+    model: nn.Module,
+    defense: Defense,
+    data: Data,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    required: Mapping[str, nn.Module] | None = None,
+    progress: Progress = lambda _event: None,
+) -> list[dict[str, Any]]:
+    """Train `model` in place and leave it in evaluation mode; return its curve.
+
+    Args:
+        model: a fresh network.
+        defense: the objective.
+        data: trains on `train`, watches `valid`.
+        config: the schedule.
+        seed: decides the batches and dropout; equal seeds give equal weights.
+        required: the trained models that `defense.requires()` names, by role.
+        progress: see `Progress`.
+
+    Returns:
+        One dict a report: step, loss, the loss's terms, validation accuracy.
+
+    Raises:
+        PlausiblyError: a term of the loss became NaN or infinite; the message names it.
+    """
+    images, labels = torch.from_numpy(data.train.images), torch.from_numpy(data.train.labels)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
+    for teacher in (required or {}).values():
+        teacher.eval()
+    curve = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.derive(seed, "dropout"))
+        draws = _batches(len(labels), config.batch_size, seeds.derive(seed, "batches"))
+        model.train()
+        for step in range(1, config.steps + 1):
+            chosen = next(draws)
+            context = Context(required=required or {})
+            loss, terms = defense.loss(model, images[chosen], labels[chosen], context)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if step % config.report_every == 0 or step == config.steps:
+                point = {
+                    "step": step,
+                    "loss": _finite("loss", loss, step),
+                    "terms": {name: _finite(name, term, step) for name, term in terms.items()},
+                    "accuracy": accuracy(model, data.valid),
+                }
+                curve.append(point)
+                progress({**point, "steps": config.steps})
+    model.eval()
+    return curve
+
+
+def accuracy(model: nn.Module, split: Split) -> float:
+    """Return the share of `split` that `model` labels right."""
+    predicted, _ = predict(model, split.images)
+    return float((predicted == split.labels).mean())
+
+
+def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    size = min(size, count)
+    while True:
+        order = torch.randperm(count, generator=generator)
+        yield from order[: count - count % size].split(size)
+
+
+def _finite(name: str, value: Tensor, step: int) -> float:
+    number = float(value.detach())
+    if not math.isfinite(number):
+        raise PlausiblyError(
+            f"training diverged: {name} is {number} at step {step}; "
+            "a smaller learning rate or strength may help"
+        )
+    return number
