@@ -1,0 +1,17 @@
+"""Tables that leave the database, with a codebook made from their declarations."""
+
+from db.export.columns import Column, codebook
+from db.export.csv_files import Export, write_csv
+from db.export.tables import events, iso_utc, participants, ratings, stimuli
+
+__all__ = [
+    "Column",
+    "Export",
+    "codebook",
+    "events",
+    "iso_utc",
+    "participants",
+    "ratings",
+    "stimuli",
+    "write_csv",
+]

@@ -1,0 +1,265 @@
+"""The declared columns of every exported table: what each holds and where it comes from.
+
+A source is `table.column` of the database, or a path in a JSON document of the row
+(`passport:attack.name`, `timing:...`, `display:...`, `view:...`), or `computed:` by the export's
+query, or `fixed:` for a value that every row shares. The codebook is made from these declarations.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.models import (
+    Consent,
+    Participant,
+    Presentation,
+    Response,
+    Stimulus,
+    Study,
+    StudyVersion,
+    Trial,
+)
+
+Dtype = Literal["string", "Int64", "Float64", "boolean"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an exported table. `dtype` is pandas' nullable type; empty means no value."""
+
+    name: str
+    dtype: Dtype
+    description: str
+    source: str
+
+
+def _stored(
+    name: str,
+    attribute: InstrumentedAttribute[Any],
+    dtype: Dtype = "string",
+    *,
+    of: str | None = None,
+) -> Column:
+    """A column of the database under its own description; `of`: the view to read it from."""
+    column = attribute.property.columns[0]
+    return Column(name, dtype, str(column.comment), f"{of or column.table.name}.{column.name}")
+
+
+_PASSPORT = (
+    Column("stimulus_kind", "string", "adversarial, clean or control", "passport:kind"),
+    Column("source_dataset", "string", "Data set of the source image", "passport:source.dataset"),
+    Column(
+        "source_index", "Int64", "Index of the source image in its split", "passport:source.index"
+    ),
+    Column(
+        "source_image_id",
+        "string",
+        "Identity of the clean source image: SHA-256 of its pixels",
+        "passport:source.image_id",
+    ),
+    Column("true_label", "Int64", "Class of the source image", "passport:true_label"),
+    Column("model_id", "string", "Artifact key of the source model", "passport:model.id"),
+    Column(
+        "weights_sha256",
+        "string",
+        "SHA-256 of the source model's weights",
+        "passport:model.weights_sha256",
+    ),
+    Column("defense", "string", "Defense of the source model", "passport:defense"),
+    Column("attack", "string", "Attack that made the stimulus", "passport:attack.name"),
+    Column(
+        "attack_target",
+        "Int64",
+        "Class that the attack aimed at (untargeted: ended in)",
+        "passport:target",
+    ),
+    Column("attack_params_json", "string", "Parameters of the attack", "passport:attack.params"),
+    Column(
+        "linf",
+        "Float64",
+        "L-infinity norm of the perturbation, pixels in [0, 1]",
+        "passport:norms.linf",
+    ),
+    Column("l2", "Float64", "L2 norm of the perturbation, pixels in [0, 1]", "passport:norms.l2"),
+    Column("l0", "Int64", "Number of values that the perturbation changed", "passport:norms.l0"),
+    Column(
+        "model_pred",
+        "Int64",
+        "Class that the source model gives the 8-bit pixels",
+        "passport:prediction.label",
+    ),
+    Column(
+        "model_conf",
+        "Float64",
+        "Confidence of that prediction, 0 to 1",
+        "passport:prediction.confidence",
+    ),
+    Column(
+        "saliency_method", "string", "Saliency method of the map shown", "passport:saliency.name"
+    ),
+    Column(
+        "saliency_sha256",
+        "string",
+        "SHA-256 of the map shown",
+        "passport:saliency.content_sha256",
+    ),
+)
+
+_STUDY = (
+    Column("study_id", "string", str(Study.name.comment), "study.name"),
+    _stored("study_version", StudyVersion.version, "Int64"),
+    _stored("stage", StudyVersion.stage),
+)
+
+RATINGS = (
+    _stored("row_id", Trial.id),
+    _stored("event_id", Response.event_id, of="rating"),
+    *_STUDY,
+    _stored("plan_hash", Participant.plan_hash),
+    _stored("participant_id", Participant.id),
+    _stored("provider", Participant.provider),
+    _stored("arm", Participant.arm),
+    _stored("list_index", Participant.list_index, "Int64"),
+    _stored("block", Presentation.block, "Int64"),
+    _stored("presentation_id", Presentation.id),
+    _stored("presentation_index", Presentation.presentation_index, "Int64"),
+    _stored("trial_index", Trial.position, "Int64"),
+    _stored("trial_type", Presentation.role),
+    _stored("task", Trial.task),
+    _stored("condition", Presentation.condition),
+    _stored("stimulus_id", Stimulus.stimulus_id),
+    _stored("stimulus_sha256", Stimulus.pixels_sha256),
+    *_PASSPORT,
+    Column("options_json", "string", "Options in the order shown, as JSON", "view:options"),
+    _stored("correct_option", Trial.correct_option),
+    _stored("shown_label", Trial.shown_label),
+    _stored("foil_policy", Trial.foil_policy),
+    _stored("response", Response.answer, of="rating"),
+    _stored("response_label", Response.answer_label, of="rating"),
+    Column(
+        "n_changes",
+        "Int64",
+        "How often the answer was changed before it locked",
+        "computed:changes",
+    ),
+    Column("confidence", "Float64", "Confidence given, where the task asks for it", "fixed:"),
+    _stored("rt_ms", Response.rt_ms, "Float64", of="rating"),
+    Column("rt_source", "string", "What the reaction time was taken from", "timing:rt_source"),
+    Column(
+        "onset_error_ms",
+        "Float64",
+        "Uncertainty of the onset in milliseconds",
+        "timing:onset_error_ms",
+    ),
+    Column(
+        "display_css_px", "Float64", "Side of the image as shown, in CSS pixels", "display:css_px"
+    ),
+    Column(
+        "device_pixel_ratio",
+        "Float64",
+        "Device pixels per CSS pixel",
+        "display:device_pixel_ratio",
+    ),
+    Column(
+        "upscale_factor",
+        "Float64",
+        "Device pixels per stimulus pixel",
+        "display:upscale_factor",
+    ),
+    Column(
+        "rendering",
+        "string",
+        "exact if the pixels read back from the screen's canvas were the stimulus, else mismatch",
+        "display:rendering",
+    ),
+    Column("window_w", "Float64", "Width of the window in CSS pixels", "display:window_w"),
+    Column("window_h", "Float64", "Height of the window in CSS pixels", "display:window_h"),
+    Column(
+        "hidden_ms",
+        "Float64",
+        "Milliseconds that the page was hidden during the trial",
+        "timing:hidden_ms",
+    ),
+    Column(
+        "focus_lost_n",
+        "Int64",
+        "How often the page lost the focus during the trial",
+        "timing:focus_lost_n",
+    ),
+    Column("input", "string", "key, touch or mouse", "timing:input"),
+    Column(
+        "started_utc", "string", "Onset by the participant's own clock, UTC", "timing:started_utc"
+    ),
+    _stored("received_utc", Response.received_at, of="rating"),
+    Column("excluded", "boolean", "Whether a pre-registered rule excludes the row", "fixed:false"),
+    Column("exclusion_rule", "string", "The rule that excludes the row", "fixed:"),
+)
+
+PARTICIPANTS = (
+    _stored("participant_id", Participant.id),
+    *_STUDY,
+    _stored("provider", Participant.provider),
+    _stored("language", Participant.language),
+    _stored("status", Participant.status),
+    _stored("arm", Participant.arm),
+    _stored("list_index", Participant.list_index, "Int64"),
+    _stored("plan_hash", Participant.plan_hash),
+    _stored("consent_text_sha256", Consent.text_sha256),
+    _stored("consent_version", Consent.version),
+    _stored("consented_utc", Participant.created_at),
+    _stored("admitted_utc", Participant.admitted_at),
+    _stored("completed_utc", Participant.completed_at),
+    _stored("last_seen_utc", Participant.last_seen_at),
+    Column("trials_total", "Int64", "Trials in the participant's plan", "computed:trials_total"),
+    Column("trials_answered", "Int64", "Trials answered so far", "computed:trials_answered"),
+)
+
+STIMULI = (
+    _stored("stimulus_id", Stimulus.stimulus_id),
+    _stored("stimulus_sha256", Stimulus.pixels_sha256),
+    _stored("file_sha256", Stimulus.file_sha256),
+    _stored("width", Stimulus.width, "Int64"),
+    _stored("height", Stimulus.height, "Int64"),
+    *_PASSPORT,
+    _stored("passport_json", Stimulus.passport_json),
+)
+
+EVENTS = (
+    _stored("event_id", Response.event_id),
+    Column("kind", "string", "stored, or refused: came after another answer", "computed:kind"),
+    _stored("participant_id", Participant.id),
+    _stored("row_id", Trial.id),
+    _stored("trial_index", Trial.position, "Int64"),
+    _stored("attempt", Response.attempt, "Int64"),
+    _stored("response", Response.answer),
+    _stored("response_label", Response.answer_label),
+    _stored("rt_ms", Response.rt_ms, "Float64"),
+    _stored("timing_json", Response.timing_json),
+    _stored("display_json", Response.display_json),
+    _stored("received_utc", Response.received_at),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "ratings": RATINGS,
+    "participants": PARTICIPANTS,
+    "stimuli": STIMULI,
+    "events": EVENTS,
+}
+
+
+def codebook(table: str = "ratings") -> list[dict[str, str]]:
+    """One entry per column of an exported table, in its order, with dtype, description, source.
+
+    table: ratings, participants, stimuli or events.
+    """
+    return [
+        {
+            "table": table,
+            "column": column.name,
+            "dtype": column.dtype,
+            "description": column.description,
+            "source": column.source,
+        }
+        for column in TABLES[table]
+    ]

@@ -1,0 +1,128 @@
+"""An export as a folder of CSV files: whole or absent."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy.orm import Session
+
+from db import repository
+from db.canonical import sha256_hex
+from db.errors import ExportError, StudyNotFoundError
+from db.export import tables
+from db.export.columns import TABLES, codebook
+from db.session import Database
+
+CHECKSUMS = "checksums.sha256"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A finished export: its folder, the rows of ratings.csv, the SHA-256 of its checksum file."""
+
+    folder: Path
+    rows: int
+    sha256: str
+
+
+def write_csv(
+    database: Database, study: str, out_dir: Path, now: datetime, *, stage: str = "main"
+) -> Export:
+    """Write ratings, participants, stimuli, events, codebook and checksums of a study to `out_dir`.
+
+    All tables are of one moment. The folder appears complete or not at all, and the export is
+    recorded, so that a later withdrawal marks it stale.
+    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, or if somebody
+    withdrew meanwhile; StudyNotFoundError; DatabaseError.
+    """
+    target = Path(out_dir).absolute()
+    _require_free(target)
+    with database.read() as session:
+        if repository.study(session, study) is None:
+            raise StudyNotFoundError(f"There is no study {study!r}.")
+        withdrawn = repository.withdrawals(session, study)
+        frames = {
+            "ratings": tables.ratings(session, study, stage=stage),
+            "participants": tables.participants(session, study, stage=stage),
+            "stimuli": tables.stimuli(session, study, stage=stage),
+            "events": tables.events(session, study, stage=stage),
+            "codebook": pd.DataFrame([entry for name in TABLES for entry in codebook(name)]),
+        }
+    rows = len(frames["ratings"])
+    partial: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        sha256 = _write_files(partial, frames)
+
+        def record(s: Session) -> None:
+            # The record comes before the folder: an export that exists is one that can go stale.
+            if repository.withdrawals(s, study) != withdrawn:
+                raise ExportError("Somebody withdrew during the export; run it again.")
+            repository.record_export(
+                s, study_name=study, format="csv", rows=rows, sha256=sha256, now=now
+            )
+
+        database.write(record)
+        partial.chmod(0o755)
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except OSError as error:
+        raise ExportError(f"The export {target} could not be written: {error.strerror}.") from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+    return Export(target, rows, sha256)
+
+
+def without_formulas(text: str) -> str:
+    """`text` such that a spreadsheet takes it for text: a leading = + - @ gets an apostrophe.
+
+    Numbers stay numbers ("-1" is left alone).
+    """
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text
+    return text
+
+
+def _require_free(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ExportError(f"{target} exists and is not an empty folder; name another one.")
+
+
+def _write_files(folder: Path, frames: dict[str, pd.DataFrame]) -> str:
+    """Write the tables and their checksums; return the SHA-256 of the checksum file."""
+    lines = []
+    for name, frame in frames.items():
+        content = _csv(frame)
+        _write(folder / f"{name}.csv", content)
+        lines.append(f"{sha256_hex(content)}  {name}.csv\n")
+    checksums = "".join(lines).encode()
+    _write(folder / CHECKSUMS, checksums)
+    return sha256_hex(checksums)
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    safe = frame.copy()
+    for name, dtype in frame.dtypes.items():
+        if pd.api.types.is_string_dtype(dtype):
+            safe[name] = frame[name].map(without_formulas, na_action="ignore")
+        elif pd.api.types.is_bool_dtype(dtype):
+            safe[name] = frame[name].map({True: "true", False: "false"})
+    return safe.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

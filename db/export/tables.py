@@ -1,0 +1,207 @@
+"""The exported tables as DataFrames, filled from the declarations in `columns`."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select
+from sqlalchemy.orm import Session
+
+from db.canonical import canonical_json
+from db.export.columns import EVENTS, PARTICIPANTS, RATINGS, STIMULI, Column
+from db.models import (
+    Base,
+    Consent,
+    Participant,
+    Presentation,
+    RefusedResponse,
+    Response,
+    Stimulus,
+    Study,
+    StudyVersion,
+    StudyVersionStimulus,
+    Trial,
+    rating,
+)
+
+# Where the JSON documents that sources point into are stored.
+_DOCUMENTS = {
+    "passport": "stimulus.passport_json",
+    "timing": "rating.timing_json",
+    "display": "rating.display_json",
+    "view": "trial.view_json",
+}
+_FIXED: dict[str, Any] = {"fixed:": None, "fixed:false": False}
+
+Query = Select[*tuple[Any, ...]]
+
+
+def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+    """One row per answered trial with its current answer, by participant and trial index.
+
+    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`.
+    """
+    earlier = (
+        select(func.count() - 1)
+        .where(Response.trial_id == Trial.id)
+        .correlate(Trial)
+        .scalar_subquery()
+    )
+    query = (
+        _select(RATINGS, {"computed:changes": earlier})
+        .select_from(rating)
+        .join(Trial, Trial.id == rating.c.trial_id)
+        .join(Presentation, Presentation.id == Trial.presentation_id)
+        .join(Stimulus, Stimulus.stimulus_id == Presentation.stimulus_id)
+        .join(Participant, Participant.id == Trial.participant_id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+        .order_by(Participant.id, Trial.position)
+    )
+    return _frame(session, query, RATINGS)
+
+
+def participants(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+    """One row per participant, by id: no token, no provider id, no completion code."""
+    total = (
+        select(func.count(Trial.id))
+        .where(Trial.participant_id == Participant.id)
+        .correlate(Participant)
+        .scalar_subquery()
+    )
+    answered = (
+        select(func.count(Response.trial_id.distinct()))
+        .join(Trial, Trial.id == Response.trial_id)
+        .where(Trial.participant_id == Participant.id)
+        .correlate(Participant)
+        .scalar_subquery()
+    )
+    query = (
+        _select(
+            PARTICIPANTS,
+            {"computed:trials_total": total, "computed:trials_answered": answered},
+        )
+        .select_from(Participant)
+        .join(Consent, Consent.participant_id == Participant.id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+        .order_by(Participant.id)
+    )
+    return _frame(session, query, PARTICIPANTS)
+
+
+def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+    """One row per stimulus of the study's versions, by id, whether or not anybody has seen it."""
+    shown = (
+        select(StudyVersionStimulus.stimulus_id)
+        .join(StudyVersion, StudyVersion.id == StudyVersionStimulus.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+    )
+    query = (
+        _select(STIMULI, {}).where(Stimulus.stimulus_id.in_(shown)).order_by(Stimulus.stimulus_id)
+    )
+    return _frame(session, query, STIMULI)
+
+
+def events(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+    """The answer trail: every response stored and every one refused, by participant and trial."""
+    frames = []
+    for model, kind in ((Response, "stored"), (RefusedResponse, "refused")):
+        held = model.__table__.c
+        # A refused answer was logged without its timing: those columns are empty.
+        replaced: dict[str, ColumnElement[Any]] = {
+            f"response.{column.name}": held.get(column.name, null())
+            for column in Response.__table__.c
+        }
+        query = (
+            _select(EVENTS, {"computed:kind": literal(kind), **replaced})
+            .select_from(model)
+            .join(Trial, Trial.id == model.trial_id)
+            .join(Participant, Participant.id == Trial.participant_id)
+            .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+            .join(Study, Study.id == StudyVersion.study_id)
+            .where(Study.name == study_name, StudyVersion.stage == stage)
+        )
+        frames.append(_frame(session, query, EVENTS))
+    order = ["participant_id", "trial_index", "received_utc", "event_id"]
+    return pd.concat(frames, ignore_index=True).sort_values(order, ignore_index=True)
+
+
+def iso_utc(time: datetime) -> str:
+    """A time as text: UTC with milliseconds, "2026-11-21T10:20:30.123Z"."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _select(columns: Iterable[Column], given: Mapping[str, ColumnElement[Any]]) -> Query:
+    """A query of everything that the columns' sources need, each labelled with its source.
+
+    given: expressions for computed sources, or in place of a stored column.
+    """
+    wanted: dict[str, ColumnElement[Any]] = {}
+    for column in columns:
+        source = _stored_source(column.source)
+        if source is not None:
+            wanted[source] = given[source] if source in given else _column(source)
+    return select(*(expression.label(source) for source, expression in wanted.items()))
+
+
+def _stored_source(source: str) -> str | None:
+    """The part of a row that a source is read from; None if it needs nothing."""
+    if source in _FIXED:
+        return None
+    return _DOCUMENTS.get(source.partition(":")[0], source)
+
+
+def _column(source: str) -> ColumnElement[Any]:
+    table_name, _, column_name = source.partition(".")
+    table: Table = rating if table_name == rating.name else Base.metadata.tables[table_name]
+    return table.c[column_name]
+
+
+def _frame(session: Session, query: Query, columns: tuple[Column, ...]) -> pd.DataFrame:
+    document = lru_cache(maxsize=4096)(json.loads)  # passports and views repeat
+    values: dict[str, list[Any]] = {column.name: [] for column in columns}
+    for row in session.execute(query).mappings():
+        for column in columns:
+            value = _value(column.source, row, document)
+            values[column.name].append(_typed(value, column.dtype))
+    return pd.DataFrame(
+        {column.name: pd.array(values[column.name], dtype=column.dtype) for column in columns}
+    )
+
+
+def _value(source: str, row: Mapping[Any, Any], document: Callable[[str], Any]) -> Any:
+    if source in _FIXED:
+        return _FIXED[source]
+    prefix, _, path = source.partition(":")
+    if prefix not in _DOCUMENTS:
+        return row[source]
+    value = document(row[_DOCUMENTS[prefix]])
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _typed(value: Any, dtype: str) -> Any:
+    """`value` fit for the column; what a browser sent under a wrong type becomes empty."""
+    if value is None:
+        return None
+    if dtype == "string":
+        if isinstance(value, datetime):
+            return iso_utc(value)
+        return value if isinstance(value, str) else canonical_json(value)
+    if dtype == "boolean":
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not -(2**63) <= value < 2**63:
+        return None
+    if dtype == "Float64":
+        return float(value)
+    return int(value) if value == int(value) else None

@@ -1,0 +1,1 @@
+"""Alembic migrations; `db.upgrade` runs them."""

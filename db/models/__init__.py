@@ -1,0 +1,29 @@
+"""The tables. Words as in the design: presentation, trial, response, rating."""
+
+from db.models.base import Base
+from db.models.participants import Consent, Participant, ProviderIdentity, Tombstone
+from db.models.records import AuditEntry, ExportRecord, Researcher, ResearcherSession
+from db.models.studies import Stimulus, Study, StudyStimulus, StudyVersion, StudyVersionStimulus
+from db.models.trials import Presentation, RefusedResponse, Response, Trial, rating
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "Consent",
+    "ExportRecord",
+    "Participant",
+    "Presentation",
+    "ProviderIdentity",
+    "RefusedResponse",
+    "Researcher",
+    "ResearcherSession",
+    "Response",
+    "Stimulus",
+    "Study",
+    "StudyStimulus",
+    "StudyVersion",
+    "StudyVersionStimulus",
+    "Tombstone",
+    "Trial",
+    "rating",
+]

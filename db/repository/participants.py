@@ -1,0 +1,209 @@
+"""Participants from consent to withdrawal."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from db.errors import ParticipantNotFoundError, StudyNotFoundError, StudyNotOpenError
+from db.models import (
+    Consent,
+    ExportRecord,
+    Participant,
+    ProviderIdentity,
+    Study,
+    StudyVersion,
+    Tombstone,
+)
+
+# Long enough to pay people and to answer their complaints, then the raw id goes.
+PROVIDER_ID_KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class ParticipantInfo:
+    """One participant. `arm`, `list_index` and `plan_hash` are None before admission."""
+
+    id: str
+    study_name: str
+    study_version_id: int
+    stage: str
+    status: str
+    provider: str
+    language: str
+    seed: int
+    arm: str | None
+    list_index: int | None
+    plan_hash: str | None
+    completion_code: str | None
+    created_at: datetime
+    admitted_at: datetime | None
+    completed_at: datetime | None
+    last_seen_at: datetime
+
+
+def create_participant(
+    s: Session,
+    *,
+    study_version_id: int,
+    token_sha256: str,
+    nonce_sha256: str,
+    provider: str,
+    provider_id: str | None,
+    provider_id_hmac: str | None,
+    language: str,
+    consent_sha256: str,
+    consent_version: str,
+    seed: int,
+    now: datetime,
+    provider_id_expires: datetime | None = None,
+) -> tuple[ParticipantInfo, bool]:
+    """Record a consent; return the participant and whether they are new.
+
+    In one study the same provider id, else the same nonce, is the same person, and the existing
+    participant is returned as it is. Their token then becomes `token_sha256`: the browser that
+    consented last holds it. A caller that derives the token from the nonce changes nothing by
+    sending a consent twice.
+
+    seed: in [0, 2**63). provider_id: the raw id, deleted at `provider_id_expires` (default: after
+    PROVIDER_ID_KEPT). Raises StudyNotFoundError, and StudyNotOpenError unless the study is live
+    (simulated versions are always open).
+    """
+    row = s.execute(
+        select(Study.id, Study.name, Study.status, StudyVersion.stage)
+        .join(StudyVersion, StudyVersion.study_id == Study.id)
+        .where(StudyVersion.id == study_version_id)
+    ).first()
+    if row is None:
+        raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
+    existing = _same_person(s, row.id, nonce_sha256, provider_id_hmac)
+    if existing is not None:
+        if existing.token_sha256 != token_sha256:
+            existing.token_sha256 = token_sha256
+            s.flush()
+        return participant(s, existing.id), False
+    if row.status != "live" and row.stage != "simulated":
+        raise StudyNotOpenError(
+            f"The study {row.name!r} is {row.status} and takes no participants."
+        )
+    person = Participant(
+        id=secrets.token_hex(16),
+        study_id=row.id,
+        study_version_id=study_version_id,
+        token_sha256=token_sha256,
+        nonce_sha256=nonce_sha256,
+        provider=provider,
+        provider_id_hmac=provider_id_hmac,
+        language=language,
+        seed=seed,
+        status="consented",
+        created_at=now,
+        last_seen_at=now,
+    )
+    s.add(person)
+    s.flush()
+    s.add(
+        Consent(
+            participant_id=person.id,
+            text_sha256=consent_sha256,
+            language=language,
+            version=consent_version,
+            given_at=now,
+        )
+    )
+    if provider_id is not None:
+        s.add(
+            ProviderIdentity(
+                participant_id=person.id,
+                provider_id=provider_id,
+                expires_at=provider_id_expires or now + PROVIDER_ID_KEPT,
+            )
+        )
+    s.flush()
+    return participant(s, person.id), True
+
+
+def participant_by_token(s: Session, token_sha256: str) -> ParticipantInfo | None:
+    """The participant who holds a token, or None."""
+    found = s.scalar(select(Participant.id).where(Participant.token_sha256 == token_sha256))
+    return None if found is None else participant(s, found)
+
+
+def participant(s: Session, participant_id: str) -> ParticipantInfo:
+    """A participant by id. Raises ParticipantNotFoundError."""
+    row = s.execute(
+        select(Participant, Study.name, StudyVersion.stage)
+        .join(Study, Study.id == Participant.study_id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .where(Participant.id == participant_id)
+    ).first()
+    if row is None:
+        raise ParticipantNotFoundError("There is no such participant.")
+    person, name, stage = row
+    return ParticipantInfo(
+        id=person.id,
+        study_name=name,
+        study_version_id=person.study_version_id,
+        stage=stage,
+        status=person.status,
+        provider=person.provider,
+        language=person.language,
+        seed=person.seed,
+        arm=person.arm,
+        list_index=person.list_index,
+        plan_hash=person.plan_hash,
+        completion_code=person.completion_code,
+        created_at=person.created_at,
+        admitted_at=person.admitted_at,
+        completed_at=person.completed_at,
+        last_seen_at=person.last_seen_at,
+    )
+
+
+def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
+    """Delete everything of a participant; leave a tombstone and mark the study's exports stale.
+
+    The slot is free at once. Backups made before still hold the data. Raises
+    ParticipantNotFoundError, also for somebody already withdrawn.
+    """
+    person = s.get(Participant, participant_id)
+    if person is None:
+        raise ParticipantNotFoundError("There is no such participant.")
+    s.add(
+        Tombstone(
+            study_version_id=person.study_version_id,
+            arm=person.arm,
+            list_index=person.list_index,
+            withdrawn_at=now,
+        )
+    )
+    s.execute(
+        update(ExportRecord).where(ExportRecord.study_id == person.study_id).values(stale=True)
+    )
+    s.execute(delete(Participant).where(Participant.id == participant_id))
+
+
+def delete_expired_identities(s: Session, *, now: datetime) -> int:
+    """Delete raw provider ids whose time is over; return how many."""
+    expired = list(
+        s.scalars(
+            delete(ProviderIdentity)
+            .where(ProviderIdentity.expires_at <= now)
+            .returning(ProviderIdentity.participant_id)
+        )
+    )
+    return len(expired)
+
+
+def _same_person(
+    s: Session, study_id: int, nonce_sha256: str, provider_id_hmac: str | None
+) -> Participant | None:
+    """Whom a consent belongs to already. The provider's word on identity beats the browser's."""
+    in_study = select(Participant).where(Participant.study_id == study_id)
+    if provider_id_hmac is not None:
+        person = s.scalar(in_study.where(Participant.provider_id_hmac == provider_id_hmac))
+        if person is not None:
+            return person
+    return s.scalar(in_study.where(Participant.nonce_sha256 == nonce_sha256))

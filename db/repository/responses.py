@@ -1,0 +1,290 @@
+"""Serving a plan's trials and taking the answers: each stored once, never changed."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Select, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.canonical import canonical_json
+from db.errors import InvalidAttemptError, TrialNotFoundError
+from db.models import (
+    Base,
+    Participant,
+    Presentation,
+    RefusedResponse,
+    Stimulus,
+    StudyStimulus,
+    Trial,
+)
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """A trial as its participant may see it: no condition, right answer or stimulus identity."""
+
+    trial_id: str
+    position: int
+    presentation_id: str
+    presentation_index: int
+    phase: str
+    task: str
+    view: Mapping[str, Any]
+    opaque_id: str
+    file_sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a participant is. position: first unanswered trial, `total` when there is none."""
+
+    position: int
+    answered: int
+    total: int
+    presentations: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an answer, with what practice feedback needs. Not for the browser as it is.
+
+    stored: committed with this call. duplicate: the same answer was there already. refused: the
+    trial holds another answer; this one is only in the log.
+    """
+
+    status: Literal["stored", "duplicate", "refused"]
+    progress: Progress
+    phase: str
+    role: str
+    task: str
+    correct_option: str | None
+
+
+# Every answer runs these. Built once: putting a statement together costs more than running it.
+_PARTICIPANT, _TRIAL, _PRESENTATION, _RESPONSE = (
+    Base.metadata.tables[name] for name in ("participant", "trial", "presentation", "response")
+)
+_ANSWERED = exists().where(_RESPONSE.c.trial_id == _TRIAL.c.id)
+_PROGRESS = select(
+    func.count(),
+    func.coalesce(func.sum(case((_ANSWERED, 1), else_=0)), 0),
+    func.min(case((_ANSWERED, None), else_=_TRIAL.c.position)),
+    func.count(_TRIAL.c.presentation_id.distinct()),
+).where(_TRIAL.c.participant_id == bindparam("participant"))
+_OWN_TRIAL = (
+    select(_TRIAL.c.task, _TRIAL.c.correct_option, _PRESENTATION.c.phase, _PRESENTATION.c.role)
+    .join(_PRESENTATION, _PRESENTATION.c.id == _TRIAL.c.presentation_id)
+    .where(_TRIAL.c.id == bindparam("trial"), _TRIAL.c.participant_id == bindparam("participant"))
+)
+_RELATED = select(
+    _RESPONSE.c.event_id, _RESPONSE.c.trial_id, _RESPONSE.c.attempt, _RESPONSE.c.answer
+).where(or_(_RESPONSE.c.event_id == bindparam("event"), _RESPONSE.c.trial_id == bindparam("trial")))
+_STORE = insert(_RESPONSE)
+_SEEN = (
+    update(_PARTICIPANT)
+    .where(_PARTICIPANT.c.id == bindparam("participant"))
+    .values(last_seen_at=bindparam("now"))
+)
+
+
+def trials_from(s: Session, *, participant_id: str, start: int, count: int) -> list[TrialView]:
+    """At most `count` trials of a plan from position `start`; empty before admission."""
+    rows = s.execute(
+        _trial_views()
+        .where(
+            Trial.participant_id == participant_id,
+            Trial.position >= start,
+            Trial.position < start + count,
+        )
+        .order_by(Trial.position)
+    )
+    return [_view(row) for row in rows]
+
+
+def trial(s: Session, *, participant_id: str, trial_id: str) -> TrialView:
+    """One of the participant's own trials. Raises TrialNotFoundError for any other."""
+    row = s.execute(
+        _trial_views().where(Trial.participant_id == participant_id, Trial.id == trial_id)
+    ).first()
+    if row is None:
+        raise TrialNotFoundError("This participant has no such trial.")
+    return _view(row)
+
+
+def progress(s: Session, participant_id: str) -> Progress:
+    """How far a participant is; all zeros before admission or for an unknown participant."""
+    row = s.execute(_PROGRESS, {"participant": participant_id}).one()
+    total, done, first_open, presentations = row
+    return Progress(
+        position=total if first_open is None else first_open,
+        answered=done,
+        total=total,
+        presentations=presentations,
+        complete=total > 0 and done == total,
+    )
+
+
+def record_response(
+    s: Session,
+    *,
+    participant_id: str,
+    event_id: str,
+    trial_id: str,
+    attempt: int,
+    answer: str,
+    answer_label: str,
+    rt_ms: float | None,
+    timing: Mapping[str, Any],
+    display: Mapping[str, Any],
+    now: datetime,
+    completion_code: Callable[[], str],
+    max_attempts: int = 1,
+) -> Outcome:
+    """Take one answer. The caller has checked that `answer` is one of the trial's options.
+
+    The same answer again, under the same event id or the same attempt, is a duplicate. Another
+    answer for an answered trial, or an event id used before for something else, is refused; that is
+    an Outcome and not an exception, because an exception would undo the row in the log of refused
+    answers. Trials may be answered in any order. With the last one the participant becomes
+    complete and gets `completion_code()`, once.
+
+    max_attempts: how many answers this trial may take; the rating is the last attempt.
+    Raises TrialNotFoundError (not this participant's), InvalidAttemptError, and ValueError for NaN
+    or infinity in `timing` or `display`.
+    """
+    found = s.execute(_OWN_TRIAL, {"trial": trial_id, "participant": participant_id}).first()
+    if found is None:
+        raise TrialNotFoundError("This participant has no such trial.")
+    status = _judge(s, event_id, trial_id, attempt, answer, max_attempts)
+    if status == "stored":
+        s.execute(
+            _STORE,
+            {
+                "event_id": event_id,
+                "trial_id": trial_id,
+                "attempt": attempt,
+                "answer": answer,
+                "answer_label": answer_label,
+                "rt_ms": rt_ms,
+                "timing_json": canonical_json(timing),
+                "display_json": canonical_json(display),
+                "received_at": now,
+            },
+        )
+    elif status == "refused":
+        _log_refused(s, event_id, trial_id, attempt, answer, now)
+    s.execute(_SEEN, {"participant": participant_id, "now": now})
+    state = progress(s, participant_id)
+    if state.complete and status == "stored":
+        _complete(s, participant_id, completion_code, now)
+    return Outcome(
+        status=status,
+        progress=state,
+        phase=found.phase,
+        role=found.role,
+        task=found.task,
+        correct_option=found.correct_option,
+    )
+
+
+def _judge(
+    s: Session, event_id: str, trial_id: str, attempt: int, answer: str, max_attempts: int
+) -> Literal["stored", "duplicate", "refused"]:
+    given: dict[int, str] = {}
+    for row in s.execute(_RELATED, {"event": event_id, "trial": trial_id}):
+        if row.event_id == event_id:
+            same = (row.trial_id, row.answer) == (trial_id, answer)
+            return "duplicate" if same else "refused"
+        given[row.attempt] = row.answer
+    if attempt in given:
+        return "duplicate" if given[attempt] == answer else "refused"
+    if 1 <= attempt <= max_attempts:
+        return "stored"
+    if attempt < 1 or not given:
+        raise InvalidAttemptError(
+            f"Attempt {attempt} is not possible: this trial takes {max_attempts}, counted from 1."
+        )
+    return "duplicate" if given[max(given)] == answer else "refused"
+
+
+def _log_refused(
+    s: Session, event_id: str, trial_id: str, attempt: int, answer: str, now: datetime
+) -> None:
+    """Log a refused answer once, however often it is sent again."""
+    logged = s.scalar(
+        select(RefusedResponse.id).where(
+            RefusedResponse.trial_id == trial_id,
+            RefusedResponse.event_id == event_id,
+            RefusedResponse.attempt == attempt,
+            RefusedResponse.answer == answer,
+        )
+    )
+    if logged is None:
+        s.add(
+            RefusedResponse(
+                trial_id=trial_id,
+                event_id=event_id,
+                attempt=attempt,
+                answer=answer,
+                received_at=now,
+            )
+        )
+
+
+def _complete(
+    s: Session, participant_id: str, completion_code: Callable[[], str], now: datetime
+) -> None:
+    person = s.get_one(Participant, participant_id)
+    if person.status != "complete":
+        person.status = "complete"
+        person.completed_at = now
+        person.completion_code = completion_code()
+        s.flush()
+
+
+def _trial_views() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Trial.id,
+            Trial.position,
+            Trial.presentation_id,
+            Presentation.presentation_index,
+            Presentation.phase,
+            Trial.task,
+            Trial.view_json,
+            StudyStimulus.opaque_id,
+            Stimulus.file_sha256,
+            Stimulus.width,
+            Stimulus.height,
+        )
+        .join(Presentation, Presentation.id == Trial.presentation_id)
+        .join(Participant, Participant.id == Trial.participant_id)
+        .join(Stimulus, Stimulus.stimulus_id == Presentation.stimulus_id)
+        .join(
+            StudyStimulus,
+            (StudyStimulus.stimulus_id == Stimulus.stimulus_id)
+            & (StudyStimulus.study_id == Participant.study_id),
+        )
+    )
+
+
+def _view(row: Any) -> TrialView:
+    return TrialView(
+        trial_id=row.id,
+        position=row.position,
+        presentation_id=row.presentation_id,
+        presentation_index=row.presentation_index,
+        phase=row.phase,
+        task=row.task,
+        view=json.loads(row.view_json),
+        opaque_id=row.opaque_id,
+        file_sha256=row.file_sha256,
+        width=row.width,
+        height=row.height,
+    )

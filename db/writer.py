@@ -1,0 +1,140 @@
+"""Group commit: one thread writes, and many waiting writes share one durable commit."""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+
+from db.errors import DatabaseBusyError, DatabaseError
+from db.sqlite import as_database_error, in_transaction
+
+T = TypeVar("T")
+
+MAX_WAITING = 4096  # writes that may wait; more means the disk cannot keep up
+MAX_BATCH = 256  # writes per commit; bounds how long the first of a batch waits
+
+
+@dataclass(frozen=True)
+class _Job:
+    function: Callable[[Session], Any]
+    future: Future[Any]
+
+
+class GroupCommitWriter:
+    """Runs functions that write, each in a SAVEPOINT, many to a transaction.
+
+    A function that raises undoes only itself. Futures resolve after the commit, never before: a
+    result means that the write is on the disk. If the commit fails, every future of its batch gets
+    the error. If SQLite undoes a transaction by itself, as when the disk is full, its functions run
+    again one by one; so they should do nothing but use their session.
+    """
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        """engine: begins its transactions with the write lock; where: the database, for errors."""
+        self._engine = engine
+        self._where = where
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(self, function: Callable[[Session], T]) -> Future[T]:
+        """Queue `function`; it may be given up to MAX_BATCH neighbours in its transaction.
+
+        Raises DatabaseBusyError when too much is waiting and DatabaseError after `close`.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a write cannot start another write; call the function directly")
+        job = _Job(function, Future())
+        with self._lock:
+            if self._closed:
+                raise DatabaseError(f"The database {self._where} is closed.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
+                self._thread.start()
+            try:
+                self._jobs.put_nowait(job)
+            except queue.Full:
+                raise DatabaseBusyError(
+                    f"The database {self._where} cannot keep up with the writes; try again."
+                ) from None
+        return job.future
+
+    def close(self) -> None:
+        """Finish what was taken in, then stop. May be called twice."""
+        with self._lock:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._jobs.put(None)
+            thread.join()
+
+    def _run(self) -> None:
+        open_for_work = True
+        while open_for_work:
+            batch: list[_Job] = []
+            item = self._jobs.get()
+            while item is not None:
+                batch.append(item)
+                if len(batch) == MAX_BATCH:
+                    break
+                try:
+                    item = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            else:
+                open_for_work = False
+            batch = [job for job in batch if job.future.set_running_or_notify_cancel()]
+            if batch:
+                self._commit(batch)
+
+    def _commit(self, batch: list[_Job]) -> None:
+        outcomes: list[tuple[Any, BaseException | None]] = []
+        undone = False
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                for job in batch:
+                    outcomes.append(self._in_savepoint(connection, job))
+                    if not in_transaction(connection):
+                        # The driver would take the coming COMMIT for nothing to do, and say yes.
+                        undone = True
+                        raise outcomes[-1][1] or DatabaseError(
+                            f"The database {self._where} undid the transaction; nothing was stored."
+                        )
+        except BaseException as error:  # the thread must live on, and every caller must hear
+            if undone and len(batch) > 1:
+                for job in batch:
+                    self._commit([job])
+                return
+            failure = self._translated(error)
+            for job in batch:
+                job.future.set_exception(failure)
+            return
+        for job, (result, problem) in zip(batch, outcomes, strict=True):
+            if problem is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(problem)
+
+    def _in_savepoint(self, connection: Connection, job: _Job) -> tuple[Any, BaseException | None]:
+        session = Session(connection, join_transaction_mode="create_savepoint")
+        try:
+            with session, session.begin():
+                return job.function(session), None
+        except BaseException as error:
+            return None, self._translated(error)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        if not isinstance(error, Exception):
+            return error
+        translated = as_database_error(error, self._where)
+        if translated is None:
+            return error
+        if translated is not error:
+            translated.__cause__ = error
+        return translated

@@ -1,0 +1,186 @@
+"""The file itself: pragmas, versions, damage, backups."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+import db.session
+from db.errors import DatabaseError
+from db.models import Base, Participant, rating
+from db.session import Database
+
+
+def pragma(session, name):
+    return session.connection().exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def test_every_connection_is_durable_and_consistent(database):
+    expected = {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+        "secure_delete": 1,
+    }
+    in_writer = database.write(lambda s: {name: pragma(s, name) for name in expected})
+    with database.read() as s:
+        in_reader = {name: pragma(s, name) for name in expected}
+    assert in_writer == in_reader == expected
+
+
+def test_readers_cannot_write(database):
+    with pytest.raises(DatabaseError, match="open for reading only"), database.read() as s:
+        s.execute(text("DELETE FROM study"))
+
+
+def test_a_read_sees_one_moment(lab):
+    version = lab.open()
+    with lab.database.read() as s:
+        before = s.query(Participant).count()
+        lab.consent(version)
+        assert s.query(Participant).count() == before == 0
+    assert lab.count(Participant) == 1
+
+
+def test_migrations_make_exactly_the_models(database):
+    with database.read() as s:
+        context = MigrationContext.configure(s.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        view = [column["name"] for column in inspect(s.connection()).get_columns("rating")]
+    assert view == [column.name for column in rating.columns]
+
+
+def test_every_column_is_described():
+    bare = [
+        f"{table.name}.{column.name}"
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if not column.comment
+    ]
+    assert bare == []
+
+
+def test_upgrade_works_anywhere_and_again(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "else where%"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    database = Database("new/folder/study.db")
+    assert database.upgrade() is None
+    assert database.upgrade() is None
+    database.check()
+    database.close()
+    assert (elsewhere / "new/folder/study.db").is_file()
+    assert not (elsewhere / "new/folder/backups").exists()
+
+
+def test_a_sqlite_url_is_a_path(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/study.db")
+    assert database.path == tmp_path / "study.db"
+    with pytest.raises(ValueError, match="must be a file"):
+        Database("sqlite://")
+
+
+def test_an_older_database_is_backed_up_before_it_changes(tmp_path):
+    path = tmp_path / "study.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        raw.commit()
+    database = Database(path)
+    with pytest.raises(DatabaseError, match=r"older version.*plausibly db upgrade"):
+        database.check()
+    backup = database.upgrade()
+    database.check()
+    database.close()
+    assert backup is not None
+    assert backup.parent == tmp_path / "backups"
+    assert backup.name.startswith("study-")
+    with closing(sqlite3.connect(backup)) as raw:
+        assert raw.execute("SELECT name FROM sqlite_master").fetchall() == [("alembic_version",)]
+
+
+def test_a_failing_migration_changes_nothing(tmp_path, monkeypatch):
+    def fails_at_the_end(connection):
+        run_migrations(connection)
+        raise RuntimeError("migration failed")
+
+    run_migrations = db.session.run_migrations
+    monkeypatch.setattr(db.session, "run_migrations", fails_at_the_end)
+    database = Database(tmp_path / "study.db")
+    with pytest.raises(RuntimeError, match="migration failed"):
+        database.upgrade()
+    database.close()
+    with closing(sqlite3.connect(tmp_path / "study.db")) as raw:
+        assert raw.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_a_database_from_the_future_is_refused_untouched(database):
+    database.write(lambda s: s.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    for use in (database.check, database.upgrade):
+        with pytest.raises(DatabaseError, match=r"newer version of Plausibly \(revision 9999\)"):
+            use()
+    assert not (Path(database.path).parent / "backups").exists()
+
+
+def test_somebody_elses_database_is_refused(tmp_path):
+    path = tmp_path / "study.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE TABLE cats (name TEXT)")
+        raw.commit()
+    for use in (Database(path).check, Database(path).upgrade):
+        with pytest.raises(DatabaseError, match="not one of Plausibly"):
+            use()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "study.db"
+    path.write_text("name,age\n" * 100)
+    for use in (Database(path).check, Database(path).upgrade):
+        with pytest.raises(DatabaseError, match="is not a database"):
+            use()
+    assert path.read_text() == "name,age\n" * 100
+
+
+def test_a_damaged_file_is_refused(lab):
+    lab.open()
+    lab.database.close()
+    content = bytearray(lab.database.path.read_bytes())
+    content[8192:] = os.urandom(len(content) - 8192)
+    lab.database.path.write_bytes(content)
+    with pytest.raises(DatabaseError, match="damaged"):
+        Database(lab.database.path).check()
+
+
+def test_a_missing_database_is_not_made_by_looking(tmp_path):
+    database = Database(tmp_path / "study.db")
+    with pytest.raises(DatabaseError, match="There is no database"):
+        database.check()
+    with pytest.raises(DatabaseError, match="There is no database"), database.read() as s:
+        s.execute(text("SELECT 1"))
+    with pytest.raises(DatabaseError, match="There is no database"):
+        database.backup(tmp_path / "copy.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_named(database, monkeypatch):
+    usage = shutil.disk_usage(database.path)._replace(free=2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(DatabaseError, match="is full"):
+        database.check()
+
+
+def test_a_backup_is_a_working_copy(lab, tmp_path):
+    version = lab.open()
+    lab.consent(version)
+    copy = Database(lab.database.backup(tmp_path / "copies" / "copy.db"))
+    copy.check()
+    with copy.read() as s:
+        assert s.query(Participant).count() == 1
+    copy.close()
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["copy.db"]
