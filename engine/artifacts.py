@@ -314,4 +314,4 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; pickle is never written")
-    np.savez_compressed(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, allow_pickle=False, **arrays)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from engine import attacks, datasets, defenses, models, saliency
+from engine import attacks, datasets, defenses, documents, models, saliency
 from engine.errors import UsageError
 from engine.registry import Component, Registry
 from engine.training import TrainingConfig
@@ -112,57 +111,17 @@ def load(name_or_path: str) -> Experiment:
         UsageError: no such experiment, not YAML, or anything in it is wrong; the message lists
             every problem with its place.
     """
-    path = Path(name_or_path)
-    if not path.suffix:
-        path = BUILT_IN / f"{name_or_path}.yaml"
-    known = ", ".join(sorted(p.stem for p in BUILT_IN.glob("*.yaml")))
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"no experiment {name_or_path!r}; give a YAML file or one of: {known}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} must hold a mapping with the keys of an experiment")
-    return parse(document, path.name)
-
-
-def parse(document: dict[str, Any], where: str) -> Experiment:
-    """Validate a parsed document; `where` names it in messages. See `load`."""
-    problems: list[str] = []
+    document, where = documents.read(name_or_path, "experiment", BUILT_IN)
     try:
         experiment = Experiment(**document)
     except ValidationError as error:
-        problems = [f"  {_place(p['loc'])}: {_message(p)}" for p in error.errors()]
-    except TypeError as error:
-        problems = [f"  {error}"]
-    else:
-        for label in experiment.defenses:
-            try:
-                experiment.schedule(label)
-            except ValidationError as error:
-                problems += [
-                    f"  {_place(('defenses', label, 'training', *p['loc']))}: {_message(p)}"
-                    for p in error.errors()
-                ]
-    if problems:
-        raise UsageError("\n".join([f"{where} has {_count(problems)}:", *problems]))
+        raise documents.refuse(where, documents.problems(error)) from None
+    found: list[str] = []
+    for label in experiment.defenses:
+        try:
+            experiment.schedule(label)
+        except ValidationError as error:
+            found += documents.problems(error, "defenses", label, "training")
+    if found:
+        raise documents.refuse(where, found)
     return experiment
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc)
-
-
-def _message(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "unknown key"
-    return str(problem["msg"]).removeprefix("Value error, ")
-
-
-def _count(problems: list[str]) -> str:
-    return "a problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -1,4 +1,4 @@
-"""Errors a person can act on. The command line prints their message alone and exits with their code."""
+"""Errors a person can act on; the command line prints their message and exits with their code."""
 
 from __future__ import annotations
 

@@ -57,6 +57,6 @@ def batches(array: NDArray[D]) -> list[NDArray[D]]:
 
 
 def input_gradient(loss: Tensor, x: Tensor) -> Tensor:
-    """Return d loss / d x for a loss summed over the batch; the weights' `.grad` stay as they are."""
+    """Return d loss / d x for a loss summed over the batch; the weights' `.grad` are left alone."""
     (gradient,) = torch.autograd.grad(loss, x)
     return gradient

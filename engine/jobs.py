@@ -212,7 +212,7 @@ def _parent(recipe: Recipe, store: ArtifactStore, role: str) -> Artifact:
 
 
 def _defense(config: Mapping[str, Any]) -> defenses.Defense:
-    return defenses.combine(config["parts"] if "parts" in config else [config])
+    return defenses.combine(config.get("parts", [config]))
 
 
 _JOBS: dict[str, Callable[[Recipe, ArtifactStore, Path, Progress], None]] = {

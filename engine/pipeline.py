@@ -137,9 +137,10 @@ def _index(
         "name": experiment.name,
         "title": experiment.title,
         "class_names": list(class_names),
-        "defenses": {label: spec.title for label, spec in experiment.defenses.items()},
-        "attacks": {label: spec.title for label, spec in experiment.attacks.items()},
-        "saliency": {label: spec.title for label, spec in experiment.saliency.items()},
+        # Pairs, since stored JSON sorts its keys and readers want the file's order.
+        "defenses": [[label, spec.title] for label, spec in experiment.defenses.items()],
+        "attacks": [[label, spec.title] for label, spec in experiment.attacks.items()],
+        "saliency": [[label, spec.title] for label, spec in experiment.saliency.items()],
     }
     recipe = Recipe("experiment", config, parents, data_sha256)
     found = store.find(recipe)

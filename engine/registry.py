@@ -20,7 +20,7 @@ from engine.errors import UsageError
 class Component(BaseModel):
     """A named, frozen set of parameters with behaviour. Unknown parameters are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     name: ClassVar[str] = ""
     noun: ClassVar[str] = "component"

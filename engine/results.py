@@ -54,7 +54,8 @@ class Examples:
     @property
     def mistakes(self) -> NDArray[np.bool_]:
         """(N,) whether the example is a mistake stimulus: prediction = target, not the truth."""
-        return (self.label == self.target) & (self.label != self.true_label)
+        hit: NDArray[np.bool_] = (self.label == self.target) & (self.label != self.true_label)
+        return hit
 
 
 class Results:
@@ -73,9 +74,13 @@ class Results:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Name, title, dataset, class_names, and titles of defenses, attacks, saliency methods."""
+        """Name, title, dataset, class_names, and titles by label in the experiment's order:
+        defenses, attacks, saliency."""
         config: dict[str, Any] = self.index.json(INDEX)
-        return config
+        return {
+            **config,
+            **{noun: dict(config[noun]) for noun in ("defenses", "attacks", "saliency")},
+        }
 
     @property
     def name(self) -> str:

@@ -107,7 +107,7 @@ def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
     size = min(size, count)
     while True:
         order = torch.randperm(count, generator=generator)
-        yield from order[: count - count % size].split(size)
+        yield from torch.split(order[: count - count % size], size)
 
 
 def _finite(name: str, value: Tensor, step: int) -> float:

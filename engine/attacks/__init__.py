@@ -73,15 +73,12 @@ class Attack(Component):
         """Compute the examples; the arguments are checked and the model is frozen."""
         raise NotImplementedError
 
-    def _check(
-        self, x: Tensor, y: Tensor, target: Tensor | None, seeds: Tensor | None
-    ) -> None:
+    def _check(self, x: Tensor, y: Tensor, target: Tensor | None, seeds: Tensor | None) -> None:
         import torch
 
         if x.dtype != torch.float32 or x.dim() != 4:
             raise ValueError(
-                f"{self.name}: images must be float32 (N, C, H, W), "
-                f"not {x.dtype} {tuple(x.shape)}"
+                f"{self.name}: images must be float32 (N, C, H, W), not {x.dtype} {tuple(x.shape)}"
             )
         if len(x) and (x.min() < 0 or x.max() > 1):
             raise ValueError(

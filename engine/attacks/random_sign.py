@@ -65,7 +65,8 @@ class RandomSign(Attack):
 
 
 def _l2(delta: Tensor) -> Tensor:
-    return delta.flatten(1).norm(dim=1)
+    norm: Tensor = torch.linalg.vector_norm(delta.flatten(1), dim=1)
+    return norm
 
 
 def _signs(like: Tensor, seed: int) -> Tensor:

@@ -37,8 +37,11 @@ class Digits(Dataset):
         train, valid = train_test_split(
             rest, test_size=_VALID, stratify=labels[rest], random_state=0
         )
-        splits = [Split(pixels[part], labels[part]) for part in (train, valid, test)]
-        return Data(*splits, class_names=tuple("0123456789"))
+
+        def split(part: NDArray[np.int64]) -> Split:
+            return Split(pixels[part], labels[part])
+
+        return Data(split(train), split(valid), split(test), tuple("0123456789"))
 
 
 def upsample(images: NDArray[np.int64]) -> NDArray[np.uint8]:

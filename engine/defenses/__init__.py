@@ -64,7 +64,7 @@ class Defense(Component):
         return {}
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
-        """Return the weighted terms that stand for the classification loss; default: mean H(y, f)."""
+        """Return the weighted terms that stand for classification; default: mean H(y, f)."""
         from torch.nn import functional as F
 
         return {"cross_entropy": F.cross_entropy(context.clean(model, x)[1], y)}
@@ -106,7 +106,10 @@ class Combined(Defense):
 
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration of every part."""
-        return {"name": "+".join(p.name for p in self.parts), "parts": [p.config() for p in self.parts]}
+        return {
+            "name": "+".join(p.name for p in self.parts),
+            "parts": [p.config() for p in self.parts],
+        }
 
     def differentiates_input(self) -> bool:
         """Whether any part needs it."""
@@ -152,7 +155,6 @@ def combine(configs: Sequence[str | Mapping[str, Any]]) -> Defense:
         return parts[0]
     objectives = [part.name for part in parts if part.has_objective]
     if not parts or len(objectives) > 1:
-        raise UsageError(
-            f"a defense is one objective plus penalties; {objectives or 'nothing'} cannot be combined"
-        )
+        found = " and ".join(objectives) or "nothing"
+        raise UsageError(f"a defense is one objective plus penalties, not {found}")
     return Combined(parts=parts)

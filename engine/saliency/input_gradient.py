@@ -58,7 +58,7 @@ class InputGradient(SaliencyMethod):
 
     def _scalar(self, model: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
         def scalar(x: Tensor) -> Tensor:
-            log_p = model(x).log_softmax(1)
+            log_p: Tensor = model(x).log_softmax(1)
             if self.of == "log_probability":
                 return log_p.gather(1, y[:, None])[:, 0]
             return log_p.sum(1)

@@ -1,0 +1,1 @@
+"""Statistics over ratings: DataFrames in, result objects out. Imports no torch."""

@@ -1,0 +1,1 @@
+"""The app: participants, researchers and the gallery in one ASGI process, and the command line."""

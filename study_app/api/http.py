@@ -1,0 +1,133 @@
+"""What all routes have in common: errors as sentences, bodies checked, work off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from anyio import to_thread
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from db import errors as db_errors
+from db.session import Database
+
+MAX_BODY = 64 * 1024
+"""Bytes; an answer with its timing is a few hundred."""
+
+T = TypeVar("T")
+B = TypeVar("B", bound="Body")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Body(BaseModel):
+    """A request's JSON object. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class RefusedError(Exception):
+    """The request is answered with an error."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.response = failure(status, code, message)
+
+
+def failure(status: int, code: str, message: str) -> JSONResponse:
+    """Return an error: a code for programs and one calm sentence for people."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return json_response({"error": code, "message": message}, status, headers)
+
+
+def json_response(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """Return JSON that nobody caches."""
+    return JSONResponse(value, status, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def route(handler: Handler) -> Handler:
+    """Turn what a handler raises into the errors that the routes promise."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RefusedError as refused:
+            return refused.response
+        except (
+            db_errors.StudyNotFoundError,
+            db_errors.StudyNotOpenError,
+            db_errors.ParticipantNotFoundError,
+            db_errors.TrialNotFoundError,
+        ) as error:
+            return failure(404, "not_found", str(error))
+        except db_errors.NotAdmissibleError as error:
+            return failure(409, "left", str(error))
+        except db_errors.InvalidAttemptError as error:
+            return failure(422, "invalid", str(error))
+        except db_errors.DatabaseError:
+            return failure(
+                503, "unavailable", "The study cannot be reached just now. Please try again."
+            )
+
+    return answered
+
+
+async def body(request: Request, model: type[B]) -> B:
+    """Return the request's JSON body as `model`.
+
+    Raises:
+        RefusedError: 413 for a body above `MAX_BODY`, 422 for anything that does not fit.
+    """
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise RefusedError(422, "invalid", "The request must be JSON (content-type).")
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY:
+            raise RefusedError(413, "too_large", f"A request holds at most {MAX_BODY} bytes.")
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        places = ", ".join(".".join(str(p) for p in e["loc"]) or "body" for e in error.errors())
+        raise RefusedError(422, "invalid", f"The request does not fit: {places}.") from None
+
+
+def bearer(request: Request) -> str | None:
+    """Return the token of the `Authorization` header, if there is one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+async def write(database: Database, function: Callable[[Session], T]) -> T:
+    """Run a write on the database's writer thread; return when it is durable."""
+    return await asyncio.wrap_future(database.submit(function))
+
+
+async def read(database: Database, function: Callable[[Session], T]) -> T:
+    """Run a read in a thread."""
+
+    def work() -> T:
+        with database.read() as session:
+            return function(session)
+
+    return await to_thread.run_sync(work)
+
+
+def integer(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """Return an integer query parameter, clipped to [low, high].
+
+    Raises:
+        RefusedError: 422 when it is not an integer.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        return max(low, min(high, int(text)))
+    except ValueError:
+        raise RefusedError(422, "invalid", f"{name} must be a whole number.") from None

@@ -1,0 +1,79 @@
+"""The human table for people: in the terminal and as data for the page's plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich.table import Table
+
+from engine.analysis.human import Attention, ConditionResult
+from engine.analysis.rates import Rate
+
+MEASURES = {
+    "fooled": "Q1 = target",
+    "plausible": "Q2 = yes",
+    "reasonable": "Q2 = yes, or can't tell",
+    "cant_tell": "Can't tell",
+}
+"""Columns of the human table, by attribute of `ConditionResult`."""
+
+
+def percent(rate: Rate) -> str:
+    """Return a rate with its interval as people read it: "41 % (28 to 55)"."""
+    if rate.value is None:
+        return "no ratings"
+    return f"{rate.value:.0%} ({rate.low * 100:.0f} to {rate.high * 100:.0f})".replace("%", " %")
+
+
+def ordered(
+    rows: Sequence[ConditionResult], conditions: Mapping[str, str]
+) -> list[tuple[str, ConditionResult]]:
+    """Return (title, result) in the study's order; conditions without ratings are left out."""
+    found = {row.condition: row for row in rows}
+    return [(title, found[label]) for label, title in conditions.items() if label in found]
+
+
+def human_table_rich(
+    study: str,
+    rows: Sequence[ConditionResult],
+    catch: Attention,
+    conditions: Mapping[str, str],
+) -> Table:
+    """Return the human table for the terminal."""
+    table = Table(title=f"Study {study}", title_justify="left")
+    table.add_column("condition")
+    for title in MEASURES.values():
+        table.add_column(title, justify="right")
+    table.add_column("people", justify="right")
+    table.add_column("ratings", justify="right")
+    for title, row in ordered(rows, conditions):
+        cells = [percent(getattr(row, name)) for name in MEASURES]
+        table.add_row(title, *cells, str(row.fooled.participants), str(row.fooled.ratings))
+    table.caption = (
+        "95 % intervals from a two-way bootstrap over participants and source images. Catch "
+        f"presentations answered as expected: label {percent(catch.label)}, "
+        f"plausibility {percent(catch.plausible)}."
+    )
+    return table
+
+
+def long_frame(rows: Sequence[ConditionResult], conditions: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per condition x measure, for the plot: share and interval in [0, 1]."""
+    return pd.DataFrame(
+        [
+            {
+                "condition": title,
+                "measure": MEASURES[name],
+                "share": rate.value,
+                "low": rate.low,
+                "high": rate.high,
+                "people": rate.participants,
+                "images": rate.images,
+                "ratings": rate.ratings,
+            }
+            for title, row in ordered(rows, conditions)
+            for name in MEASURES
+            for rate in [getattr(row, name)]
+        ]
+    )

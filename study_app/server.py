@@ -1,0 +1,66 @@
+"""One ASGI process: the Streamlit pages with the HTTP routes beside them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+import uvicorn
+from starlette.middleware import Middleware
+
+from engine.errors import PlausiblyError
+from study_app.api import routes
+from study_app.security import SecurityMiddleware
+from study_app.state import app_state
+
+
+def create_app() -> st.App:
+    """Return the application over this process's state."""
+    state = app_state()
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        state.database.close()  # finishes the writes it took in
+
+    return st.App(
+        Path(__file__).parent / "app.py",
+        routes=routes(state),
+        middleware=[Middleware(SecurityMiddleware)],
+        lifespan=lifespan,
+    )
+
+
+def require_port(host: str, port: int) -> None:
+    """Check that the server could listen there.
+
+    Raises:
+        PlausiblyError: the port is in use, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PlausiblyError(
+                f"cannot listen on {host}:{port} ({error.strerror}); "
+                "stop what runs there or choose another with --port"
+            ) from None
+
+
+def serve(host: str, port: int) -> None:
+    """Serve until interrupted."""
+    config = uvicorn.Config(
+        create_app(),
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    uvicorn.Server(config).run()

@@ -1,0 +1,67 @@
+"""Where state lives and which secrets are set, from the environment."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from db.session import Database
+from engine.artifacts import ArtifactStore
+from engine.errors import PlausiblyError
+
+
+class Settings(BaseSettings):
+    """The environment's part of the configuration.
+
+    Attributes:
+        home: PLAUSIBLY_HOME, the folder of all state: `study.db`, `artifacts/`, `secret.key`.
+        database_url: DATABASE_URL, to keep the database elsewhere than in `home`.
+        password: PLAUSIBLY_PASSWORD, the researchers' password; without it one is generated.
+    """
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    home: Path = Field(Path("plausibly-data"), validation_alias="PLAUSIBLY_HOME")
+    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
+    password: SecretStr | None = Field(None, validation_alias="PLAUSIBLY_PASSWORD")
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        """The artifact store."""
+        return ArtifactStore(self.home / "artifacts")
+
+    def database(self) -> Database:
+        """Open the database; nothing is touched yet."""
+        return Database(self.database_url or self.home / "study.db")
+
+    def secret(self) -> bytes:
+        """Return the installation's key for tokens and provider ids; made at first use.
+
+        It lies in a file of its own, readable by the owner only, so that a copy of the database
+        alone tells neither.
+        """
+        path = self.home / "secret.key"
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            draft = self.home / f".secret-{os.getpid()}-{secrets.token_hex(4)}"
+            if not path.exists():
+                draft.touch(mode=0o600)
+                draft.write_text(secrets.token_hex(32))
+                try:
+                    # A link fails where a file is: two processes at once end with one key.
+                    os.link(draft, path)
+                except FileExistsError:
+                    pass
+                finally:
+                    draft.unlink()
+            key = path.read_text().strip()
+            if len(key) < 32:
+                raise PlausiblyError(f"{path} holds no key; restore it: links need it")
+            return key.encode()
+        except OSError as error:
+            raise PlausiblyError(f"cannot use {path}: {error.strerror}") from None

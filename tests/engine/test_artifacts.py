@@ -1,0 +1,154 @@
+"""Artifacts are whole or absent, found by what made them, and never read damaged."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.artifacts import MANIFEST, ArtifactStore, Parent, Recipe, write_arrays
+from engine.errors import ArtifactError, PlausiblyError
+
+RECIPE = Recipe("examples", {"attack": {"name": "fgsm", "eps": 0.2}}, data_sha256="d" * 64)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ArtifactStore(tmp_path / "artifacts")
+
+
+def make(store, recipe=RECIPE, text="hello"):
+    with store.draft(recipe) as draft:
+        (draft / "a.txt").write_text(text)
+    return store.find(recipe)
+
+
+def test_what_is_stored_is_found_by_its_recipe(store):
+    assert store.find(RECIPE) is None
+    made = make(store)
+    assert made.key == RECIPE.key
+    assert made.read("a.txt") == b"hello"
+    assert made.recipe == RECIPE
+    assert [a.key for a in store.all()] == [RECIPE.key]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"config": {"attack": {"name": "fgsm", "eps": 0.3}}},
+        {"parents": {"model": Parent("model", "k", "c" * 64)}},
+        {"data_sha256": "e" * 64},
+        {"versions": {"attack": 2}},
+        {"numeric_path": {"precision": "float32", "threads": 2, "mode": "eager"}},
+        {"kind": "maps"},
+    ],
+    ids=lambda c: next(iter(c)),
+)
+def test_everything_that_decides_the_content_is_in_the_key(changed):
+    fields = {name: getattr(RECIPE, name) for name in RECIPE.__dataclass_fields__}
+    assert Recipe(**{**fields, **changed}).key != RECIPE.key
+
+
+def test_of_a_parent_only_the_content_is_in_the_key():
+    one = Recipe("maps", {}, {"model": Parent("model", "k1", "c" * 64)})
+    other = Recipe("maps", {}, {"model": Parent("model", "k2", "c" * 64)})
+    assert one.key == other.key
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()))
+def test_the_key_does_not_depend_on_the_order_of_the_configuration(config):
+    turned = dict(reversed(config.items()))
+    assert Recipe("model", config).key == Recipe("model", turned).key
+
+
+def test_a_changed_byte_is_found_and_named(store):
+    made = make(store)
+    (made.path / "a.txt").write_text("hellp")
+    with pytest.raises(ArtifactError, match=r"examples/.*a\.txt has SHA-256.*remove the folder"):
+        made.read("a.txt")
+    assert len(made.problems()) == 1
+
+
+def test_a_missing_and_a_foreign_file_are_named(store):
+    made = make(store)
+    (made.path / "a.txt").unlink()
+    (made.path / "b.txt").write_text("?")
+    assert ["a.txt cannot be read" in p or "b.txt does not belong" in p for p in made.problems()]
+    assert len(made.problems()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"recipe": 1}', "\x00\xff"])
+def test_a_damaged_manifest_is_one_clear_sentence(store, text):
+    made = make(store)
+    (made.path / MANIFEST).write_text(text)
+    with pytest.raises(ArtifactError, match=r"manifest\.json cannot be read"):
+        store.find(RECIPE)
+
+
+def test_a_manifest_edited_by_hand_is_found(store):
+    made = make(store)
+    manifest = json.loads((made.path / MANIFEST).read_text())
+    manifest["recipe"]["config"]["attack"]["eps"] = 0.9
+    (made.path / MANIFEST).write_text(json.dumps(manifest))
+    assert any("recipe does not have its key" in p for p in store.find(RECIPE).problems())
+
+
+def test_a_failed_draft_leaves_nothing(store):
+    with pytest.raises(RuntimeError), store.draft(RECIPE) as draft:
+        (draft / "a.txt").write_text("half")
+        raise RuntimeError
+    assert store.find(RECIPE) is None
+    assert list(store.root.rglob("*.txt")) == []
+
+
+def test_a_full_disk_is_said_with_its_fix(store):
+    with pytest.raises(PlausiblyError, match=r"cannot write.*free some space"):
+        with store.draft(RECIPE):
+            raise OSError(28, "No space left on device")
+    assert store.find(RECIPE) is None
+
+
+def test_two_making_the_same_both_have_it(store):
+    with store.draft(RECIPE) as draft:
+        (draft / "a.txt").write_text("hello")
+        make(store)
+    assert store.find(RECIPE).problems() == []
+    assert [p.name for p in (store.root / "examples").iterdir()] == [RECIPE.key]
+
+
+def _write_until_killed(root: Path) -> None:
+    with ArtifactStore(root).draft(RECIPE) as draft:
+        (draft / "a.txt").write_text("half")
+        (root / "writing").touch()
+        time.sleep(60)
+
+
+def test_a_killed_writer_leaves_no_artifact(store):
+    store.root.mkdir()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_write_until_killed, args=(store.root,)
+    )
+    process.start()
+    while not (store.root / "writing").exists():
+        assert process.is_alive()
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert store.find(RECIPE) is None
+    assert list(store.all("examples")) == []
+    assert make(store).problems() == []
+
+
+def test_arrays_have_equal_bytes_for_equal_values_and_no_pickle(tmp_path):
+    for name in ("one.npz", "two.npz"):
+        write_arrays(tmp_path / name, x=np.arange(5))
+        time.sleep(0.01)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    with pytest.raises(TypeError, match="Python objects"):
+        write_arrays(tmp_path / "three.npz", x=np.array([{}]))

@@ -1,0 +1,167 @@
+"""The attack contract over every registered attack, and each attack against its formula."""
+
+import copy
+
+import pytest
+import torch
+from networks import Scaled, small_cnn
+from torch.nn import functional as F
+
+from engine import attacks
+from engine.inference import frozen
+
+NAMES = attacks.registry.names()
+
+
+@pytest.fixture
+def network():
+    net = small_cnn()
+    net.train()
+    net.norm1.eval()  # a mixed mode must survive
+    for _ in range(3):
+        net(torch.rand(8, 1, 12, 12))
+    return net
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(6, 1, 12, 12, generator=generator)
+    x[0] = 0.5  # a constant image
+    return x, torch.tensor([0, 1, 2, 3, 0, 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("factor", [1, 100])
+def test_result_is_in_bounds_and_detached_and_the_model_is_as_found(name, factor, network, batch):
+    x, y = batch
+    model = Scaled(network, factor)
+    network.conv1.weight.grad = torch.ones_like(network.conv1.weight)
+    network.logits.bias.requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    modes = [m.training for m in model.modules()]
+    wanted = [p.requires_grad for p in model.parameters()]
+    given = x.clone()
+
+    x_adv = attacks.create(name)(model, x, y)
+
+    assert x_adv.shape == x.shape
+    assert x_adv.dtype == torch.float32
+    assert not x_adv.requires_grad
+    assert x_adv.min() >= 0
+    assert x_adv.max() <= 1
+    assert torch.isfinite(x_adv).all()
+    assert torch.equal(x, given)
+    assert modes == [m.training for m in model.modules()]
+    assert wanted == [p.requires_grad for p in model.parameters()]
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert torch.equal(network.conv1.weight.grad, torch.ones_like(network.conv1.weight))
+    assert network.conv2.weight.grad is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_gets_the_same_example_alone_and_in_any_batch(name, network, batch):
+    x, y = batch
+    attack = attacks.create(name)
+    seeds = torch.tensor([11, 12, 13, 14, 15, 16])
+    together = attack(network, x, y, seeds=seeds)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    turned = attack(network, x[order], y[order], seeds=seeds[order])
+    alone = torch.cat(
+        [attack(network, x[i : i + 1], y[i : i + 1], seeds=seeds[i : i + 1]) for i in range(6)]
+    )
+    # A convolution's last bits may depend on the batch; a random draw must not.
+    assert torch.allclose(turned, together[order], atol=1e-5)
+    assert torch.allclose(alone, together, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_odd_inputs(name, network, batch):
+    x, y = batch
+    attack = attacks.create(name)
+    turned = x.transpose(2, 3)
+    assert not turned.is_contiguous()
+    assert attack(network, turned, y).shape == turned.shape
+    assert attack(network, x[:0], y[:0]).shape == (0, 1, 12, 12)
+    assert attack(network, x, torch.zeros(6, dtype=torch.int64)).shape == x.shape
+    with torch.no_grad():
+        assert attack(network, x, y).shape == x.shape
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x, y: (x.double(), y), "float32"),
+        (lambda x, y: (x * 255, y), r"\[0, 1\]"),
+        (lambda x, y: (x[0], y), r"\(N, C, H, W\)"),
+        (lambda x, y: (x, y[:2]), r"y must be int64 \(6,\)"),
+        (lambda x, y: (x, y.float()), "int64"),
+    ],
+)
+def test_wrong_input_is_refused_with_what_was_expected(name, change, said, network, batch):
+    with pytest.raises(ValueError, match=said):
+        attacks.create(name)(network, *change(*batch))
+
+
+def gradient(network, x, label):
+    x = x.clone().requires_grad_(True)
+    with frozen(network):
+        loss = F.cross_entropy(network(x), label, reduction="sum")
+    return torch.autograd.grad(loss, x)[0]
+
+
+def test_fgsm_is_its_formula(network, batch):
+    x, y = batch
+    expected = (x + 0.2 * gradient(network, x, y).sign()).clamp(0, 1)
+    assert torch.equal(attacks.create("fgsm", eps=0.2)(network, x, y), expected)
+
+
+def test_fgsm_on_the_predicted_label_does_not_see_the_true_one(network, batch):
+    x, y = batch
+    attack = attacks.create("fgsm", label="predicted")
+    assert torch.equal(attack(network, x, y), attack(network, x, (y + 1) % 4))
+    with frozen(network):
+        predicted = network(x).argmax(1)
+    expected = (x + 0.3 * gradient(network, x, predicted).sign()).clamp(0, 1)
+    assert torch.equal(attack(network, x, y), expected)
+
+
+def test_fgsm_moves_nothing_where_the_gradient_is_zero(network, batch):
+    x, y = batch
+    model = Scaled(network, 0.0)
+    assert torch.equal(attacks.create("fgsm")(model, x, y), x)
+
+
+def test_tgsm_is_its_formula_and_aims_at_the_next_class(network, batch):
+    x, y = batch
+    expected = x
+    for _ in range(3):
+        step = 0.1 * gradient(network, expected, (y + 1) % 4).sign()
+        expected = (expected - step).clamp(0, 1)
+    attack = attacks.create("tgsm", steps=3, step_size=0.1)
+    assert torch.equal(attack(network, x, y), expected)
+    assert torch.equal(attack(network, x, y, (y + 1) % 4), expected)
+    assert not torch.equal(attack(network, x, y, (y + 2) % 4), expected)
+
+
+def test_tgsm_keeps_its_budget_when_given_one(network, batch):
+    x, y = batch
+    iterates = []
+    attack = attacks.create("tgsm", steps=5, step_size=0.1, eps=0.15)
+    x_adv = attack(network, x, y, trace=iterates.append)
+    assert len(iterates) == 6
+    assert torch.equal(iterates[0], x)
+    assert torch.equal(iterates[-1], x_adv)
+    assert (x_adv - x).abs().max() <= 0.15 + 1e-6
+
+
+def test_random_sign_has_the_norm_of_the_attack_it_is_like(network, batch):
+    x, y = batch
+    like = {"name": "tgsm", "steps": 3}
+    control = attacks.create("random_sign", like=like)(network, x, y)
+    real = attacks.registry.from_config(like)(network, x, y)
+    ours, theirs = ((z - x).flatten(1).norm(dim=1) for z in (control, real))
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    other = attacks.create("random_sign", like=like)(network, x, y, seeds=torch.arange(6) + 50)
+    assert not torch.equal(control, other)

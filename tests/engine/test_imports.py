@@ -1,0 +1,68 @@
+"""Imports go one way, and torch stays out of what a server loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FORBIDDEN = {
+    "engine": {"db", "study_app", "streamlit", "sqlalchemy", "typer", "rich", "starlette"},
+    "db": {"engine", "study_app", "streamlit", "torch", "captum", "starlette"},
+}
+TORCH_FREE = [
+    "engine",
+    "engine.registry",
+    "engine.artifacts",
+    "engine.provenance",
+    "engine.rendering",
+    "engine.results",
+    "engine.stimuli",
+    "engine.analysis.human",
+    "engine.attacks",
+    "engine.defenses",
+    "db.repository",
+    "db.export",
+    "study_app.plan",
+    "study_app.publish",
+    "study_app.server",
+    "study_app.cli",
+]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_package_imports_nothing_that_comes_after_it(package):
+    for path in (ROOT / package).rglob("*.py"):
+        assert not imported(path) & FORBIDDEN[package], path
+
+
+def test_captum_and_the_command_line_stay_out_of_training():
+    code = (
+        "import sys\n"
+        "for name in ('streamlit', 'sqlalchemy', 'typer', 'captum', 'pooch'):\n"
+        "    sys.modules[name] = None\n"
+        "from engine import attacks, defenses, models, training, datasets\n"
+        "[attacks.create(n) for n in attacks.registry.names()]\n"
+        "[defenses.create(n) for n in defenses.registry.names()]\n"
+        "[models.create(n) for n in models.registry.names()]\n"
+        "import engine.jobs, engine.pipeline\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_torch_is_not_loaded_by_what_the_server_imports():
+    code = "import sys\n" + "".join(f"import {name}\n" for name in TORCH_FREE)
+    code += "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
