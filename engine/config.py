@@ -59,7 +59,7 @@ class DefendedModel(_Strict):
 
     title: str
     defense: Annotated[defenses.Defense, BeforeValidator(_defense)]
-    training: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingConfig = TrainingConfig()
 
 
 class AttackSpec(_Strict):
@@ -101,7 +101,8 @@ class Experiment(_Strict):
 
     def schedule(self, label: str) -> TrainingConfig:
         """Return the schedule of one model: the experiment's with the model's own changes."""
-        return TrainingConfig(**{**self.training.model_dump(), **self.defenses[label].training})
+        changes = self.defenses[label].training.model_dump(exclude_unset=True)
+        return self.training.model_copy(update=changes)
 
 
 def load(name_or_path: str) -> Experiment:
@@ -113,15 +114,6 @@ def load(name_or_path: str) -> Experiment:
     """
     document, where = documents.read(name_or_path, "experiment", BUILT_IN)
     try:
-        experiment = Experiment(**document)
+        return Experiment(**document)
     except ValidationError as error:
-        raise documents.refuse(where, documents.problems(error)) from None
-    found: list[str] = []
-    for label in experiment.defenses:
-        try:
-            experiment.schedule(label)
-        except ValidationError as error:
-            found += documents.problems(error, "defenses", label, "training")
-    if found:
-        raise documents.refuse(where, found)
-    return experiment
+        raise documents.refuse(where, error) from None

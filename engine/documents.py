@@ -6,7 +6,6 @@ with its place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +45,11 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
     return document, path.name
 
 
-def problems(error: ValidationError, *prefix: str) -> list[str]:
-    """Return one sentence a problem: its place (below `prefix`) and what is wrong there."""
-    return [f"{_place((*prefix, *p['loc']))}: {_message(p)}" for p in error.errors()]
-
-
-def refuse(where: str, said: Iterable[str]) -> UsageError:
-    """Return the error that lists everything wrong with the document `where`."""
-    lines = list(said)
+def refuse(where: str, error: ValidationError) -> UsageError:
+    """Return the error that lists everything wrong with the document `where`, each in its place."""
+    lines = [f"  {_place(problem['loc'])}: {_message(problem)}" for problem in error.errors()]
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return UsageError("\n".join([f"{where} has {count}:", *(f"  {line}" for line in lines)]))
+    return UsageError("\n".join([f"{where} has {count}:", *lines]))
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

@@ -108,8 +108,8 @@ class LocalExecutor:
 
     def _make(self, task: Task, recipe: Recipe, observer: Observer) -> None:
         process = self._idle.get() if not self._idle.empty() else self._start(recipe)
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None
+        assert process.stdout is not None
         with self._telling:
             observer.started(task)
         try:

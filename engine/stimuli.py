@@ -128,7 +128,7 @@ def hit_everywhere(
             "rounded_away": int((before & ~made.mistakes).sum()),
             "usable": int(usable.sum()),
         }
-    assert alive is not None  # noqa: S101 - pairs is not empty
+    assert alive is not None
     for entry in attrition.values():
         entry["hit_by_all"] = int(alive.sum())
     return np.flatnonzero(alive), attrition

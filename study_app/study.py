@@ -138,4 +138,4 @@ def load(name_or_path: str) -> Study:
     try:
         return Study(**document)
     except ValidationError as error:
-        raise documents.refuse(where, documents.problems(error)) from None
+        raise documents.refuse(where, error) from None

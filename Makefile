@@ -1,0 +1,50 @@
+# Everything below installs what it needs into .venv, from the lock (constraints.txt).
+# A fresh machine needs Python 3.11, git, make, and apt for the browser that the tests drive.
+
+PYTHON ?= python3.11
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+ARGS ?=
+
+.PHONY: demo serve test lint format bench lock clean
+
+demo: .venv/.runtime
+	.venv/bin/plausibly demo $(ARGS)
+
+serve: .venv/.runtime
+	.venv/bin/plausibly serve $(ARGS)
+
+test: .venv/.dev
+	tools/require-chromium
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: .venv/.dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: .venv/.dev
+	@echo "Benchmarks are run by hand, one at a time; see docs/benchmarks.md."
+
+# After a change of dependencies: write what is installed back into the lock.
+lock: .venv/.dev
+	.venv/bin/python -m pip freeze --all --exclude-editable | sed -e 's/+cpu$$//' -e '/^pip==/d' > constraints.txt
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.created:
+	tools/make-venv $(PYTHON)
+	touch $@
+
+.venv/.runtime: .venv/.created pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt setuptools
+	$(PIP) install --constraint constraints.txt --no-build-isolation --editable .
+	touch $@
+
+.venv/.dev: .venv/.runtime
+	$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $@

@@ -1,0 +1,144 @@
+"""A finished experiment written by hand: small arrays, no training, no torch.
+
+It has what readers and studies look for: four defenses, an attack that hits everywhere, an attack
+that moves nothing on the masked model, a control, and maps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
+from engine.results import CURVE, EXAMPLES, INDEX, MAPS, RESULT, WEIGHTS, Results
+
+CLASSES = 10
+IMAGES = 60
+SIDE = 8
+DEFENSES = {
+    "none": "No defense",
+    "gradient_penalty": "Gradient penalty",
+    "adversarial_training": "Adversarial training",
+    "distillation": "Distillation",
+}
+ATTACKS = {"fgsm": "FGSM", "tgsm": "Iterated TGSM", "noise": "Random signs"}
+COMPONENTS = {
+    "fgsm": {"name": "fgsm", "eps": 0.2, "label": "true"},
+    "tgsm": {"name": "tgsm", "steps": 10, "step_size": 0.1, "eps": None},
+    "noise": {"name": "random_sign", "like": {"name": "tgsm"}},
+}
+DATA_SHA256 = "d" * 64
+
+
+def experiment(store: ArtifactStore, name: str = "demo") -> Results:
+    """Write the experiment and return how it is read."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(IMAGES, dtype=np.int64) % CLASSES
+    clean = rng.integers(0, 256, (IMAGES, 1, SIDE, SIDE)).astype(np.uint8)
+    facts = {"dataset": {"name": "digits"}, "seed": 0}
+    parents = {}
+    for number, defense in enumerate(DEFENSES):
+        model = _model(store, facts, defense)
+        parents[f"model:{defense}"] = model.as_parent()
+        made = {}
+        for attack in ATTACKS:
+            shift = 0 if (defense, attack) == ("distillation", "fgsm") else 20 + number
+            made[attack] = _examples(store, facts, model, attack, clean, labels, shift)
+            parents[f"examples:{defense}:{attack}"] = made[attack].as_parent()
+        maps = _maps(store, facts, model, made, zero=defense == "distillation", size=number + 1)
+        parents[f"maps:{defense}:input_gradient"] = maps.as_parent()
+    parents["evaluation"] = _evaluation(store, facts).as_parent()
+    config = {
+        **facts,
+        "name": name,
+        "title": "A synthetic experiment",
+        "class_names": list("0123456789"),
+        "defenses": [list(pair) for pair in DEFENSES.items()],
+        "attacks": [list(pair) for pair in ATTACKS.items()],
+        "saliency": [["input_gradient", "Input gradient"]],
+    }
+    recipe = Recipe("experiment", config, parents, DATA_SHA256)
+    with store.draft(recipe) as draft:
+        write_json(draft / INDEX, config)
+    return Results(store, store.get("experiment", recipe.key))
+
+
+def _model(store: ArtifactStore, facts: dict, defense: str) -> Artifact:
+    recipe = Recipe("model", {**facts, "defense": {"name": defense}}, {}, DATA_SHA256)
+    with store.draft(recipe) as draft:
+        (draft / WEIGHTS).write_bytes(defense.encode())
+        write_json(draft / CURVE, {"points": []})
+    return store.get("model", recipe.key)
+
+
+def _examples(store, facts, model, attack, clean, labels, shift) -> Artifact:
+    config = {**facts, "attack": COMPONENTS[attack]}
+    recipe = Recipe("examples", config, {"model": model.as_parent()}, DATA_SHA256)
+    pixels = (clean.astype(np.int64) ^ shift).astype(np.uint8)
+    difference = np.abs(pixels.astype(np.int64) - clean).reshape(len(labels), -1)
+    target = (labels + 1) % CLASSES
+    label = target if shift and attack != "noise" else labels
+    confidence = np.linspace(0.5, 1, len(labels), dtype=np.float32)
+    with store.draft(recipe) as draft:
+        write_arrays(
+            draft / EXAMPLES,
+            clean=clean,
+            pixels=pixels,
+            true_label=labels,
+            target=target if attack != "fgsm" else label,
+            before_label=labels,
+            before_confidence=confidence,
+            label=label,
+            confidence=confidence,
+            unrounded_label=label,
+            linf=difference.max(1) / 255,
+            l2=np.sqrt(np.square(difference).sum(1)) / 255,
+            l0=(difference != 0).sum(1),
+        )
+    return store.get("examples", recipe.key)
+
+
+def _maps(store, facts, model, made, *, zero: bool, size: int) -> Artifact:
+    config = {**facts, "saliency": {"name": "input_gradient", "of": "sum_log_probabilities"}}
+    parents = {"model": model.as_parent(), **{a: made[a].as_parent() for a in made}}
+    recipe = Recipe("maps", config, parents, DATA_SHA256)
+    rng = np.random.default_rng(size)
+    shape = (IMAGES, 1, SIDE, SIDE)
+    with store.draft(recipe) as draft:
+        write_arrays(
+            draft / MAPS,
+            **{
+                image: np.zeros(shape, np.float32)
+                if zero
+                else rng.normal(0, size, shape).astype(np.float32)
+                for image in ("clean", *ATTACKS)
+            },
+        )
+        write_json(draft / RESULT, {"quantity": "gradient of Σₖ log pₖ", "images": []})
+    return store.get("maps", recipe.key)
+
+
+def _evaluation(store: ArtifactStore, facts: dict) -> Artifact:
+    recipe = Recipe("evaluation", facts, {}, DATA_SHA256)
+    tested = {label: {"accuracy": 0.5, "hit": 0.5} for label in DEFENSES}
+    result = {
+        "images": IMAGES,
+        "models": {
+            label: {"clean_accuracy": 0.98, "zero_gradient_share": float(label == "distillation")}
+            for label in DEFENSES
+        },
+        "examples": {
+            attack: {
+                source: {
+                    "tested": tested,
+                    "rounded_away": 0,
+                    "median_linf": 0.1,
+                    "median_l2": 1.0,
+                }
+                for source in DEFENSES
+            }
+            for attack in ATTACKS
+        },
+    }
+    with store.draft(recipe) as draft:
+        write_json(draft / RESULT, result)
+    return store.get("evaluation", recipe.key)
