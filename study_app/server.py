@@ -59,6 +59,8 @@ def serve(host: str, port: int) -> None:
         create_app(),
         host=host,
         port=port,
+        # No access log: it would hold addresses and times of participants.
+        access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=5,
         server_header=False,

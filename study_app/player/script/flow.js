@@ -1,0 +1,406 @@
+// The participant's way: consent, instructions, practice, trials, debrief. The server is the only
+// truth about where one is; this file asks it, shows the next thing, and hands answers over.
+
+const FEEDBACK_WITHIN_MS = 3000;
+const TOKEN_IN_FRAGMENT = /^#p=([0-9a-f]{32})$/;
+const NOTE_MS = 8000;
+const LATE_MS = 300; // before it is worth saying that something is loading
+
+class Flow {
+  #data;
+  #t;
+  #host;
+  #store;
+  #tabs;
+  #screens;
+  #menu;
+  #gate = new InputGate();
+  #frames = new FrameClock();
+  #pictures = new Pictures();
+  #outbox;
+  #question;
+  #plan;
+  #note = null; // what the status line says while there is nothing more urgent
+  #careful = false; // an answer was refused: wait for the server, whose position may jump
+  #run = new AbortController();
+  #listening = new AbortController();
+
+  /** data: what participant_page() hands over; template, css: see Host. */
+  constructor(data, template, css) {
+    this.#data = data;
+    this.#t = translator(data.ui);
+    this.#host = new Host(template, css, data);
+    this.#store = new Store(data.study);
+    this.#tabs = new Tabs(data.study, () => this.#yieldToOtherTab());
+    this.#screens = new Screens(this.#host, data, this.#t);
+    this.#question = new Question(this.#host, this.#gate, this.#frames, this.#t);
+    this.#outbox = new Outbox(this.#store, {
+      acknowledged: (entry, body) => this.#acknowledged(entry, body),
+      locked: () => this.#catchUp(),
+      refused: () => this.#refused(),
+      unauthorised: () => this.#begin(() => this.#invalid()),
+      waiting: (late) => this.#say(late ? "offline" : null),
+    });
+    this.#menu = new Menu(this.#host, {
+      link: () => this.#personalLink(),
+      opened: () => this.#question.lookedAway(),
+    });
+    this.#listen();
+    this.#wire();
+    this.#begin(() => this.#enter());
+  }
+
+  get study() { return this.#data.study; }
+
+  stop() {
+    this.#halt();
+    this.#listening.abort();
+    this.#tabs.close();
+    this.#host.remove();
+  }
+
+  // --- one activity at a time -------------------------------------------------------------------
+
+  /** Ends whatever is going on and starts something else. */
+  #begin(activity) {
+    this.#halt();
+    this.#run = new AbortController();
+    const { signal } = this.#run;
+    activity(signal).catch((error) => { if (!signal.aborted) throw error; });
+  }
+
+  #halt() {
+    this.#run.abort();
+    this.#outbox.stop();
+    this.#pictures.stop();
+    this.#question.clear();
+    if (this.#menu.open) this.#menu.close();
+    this.#say(null);
+  }
+
+  get #signal() { return this.#run.signal; }
+
+  #say(key) { this.#screens.status(key ?? this.#note); }
+
+  /** A request that is repeated until it has a final answer, saying so while it waits. */
+  #insist(method, path, body) {
+    const signal = this.#signal;
+    return patiently(
+      () => request(method, path, { token: this.#store.token, body, signal }),
+      signal,
+      (waiting) => this.#say(waiting ? "waiting_server" : null),
+    );
+  }
+
+  #trials(from, n) {
+    return `/api/trials?from=${from}&n=${n}`;
+  }
+
+  // --- before the trials ------------------------------------------------------------------------
+
+  /** Where is this participant? */
+  async #enter() {
+    this.#adoptTokenFromAddress();
+    this.#screens.show("loading");
+    if (this.#data.status === "unknown") return this.#screens.show("unknown");
+    if (!this.#store.token) {
+      return this.#screens.show(this.#data.status === "open" ? "consent" : "closed");
+    }
+    if (!(await this.#tabs.claim(false))) return this.#screens.show("other_tab");
+    this.#signal.throwIfAborted();
+    return this.#resume();
+  }
+
+  /** Asks the server where to go on, and goes there. */
+  async #resume() {
+    const signal = this.#signal;
+    this.#plan = new Plan((from, n) => (
+      request("GET", this.#trials(from, n), { token: this.#store.token, signal })
+    ));
+    let reply = await this.#insist("GET", this.#trials(0, 1));
+    if (reply.status === 401) return this.#invalid();
+    if (reply.status !== 200) return this.#unexpected();
+    if (reply.body.state === "consented") return this.#instructions();
+    if (reply.body.state === "admitted") {
+      // One earlier than needed, to know whether practice has just ended.
+      const first = Math.max(reply.body.position, this.#outbox.positionAfter) - 1;
+      reply = await this.#insist("GET", this.#trials(Math.max(0, first), PAGE));
+      if (reply.status !== 200) return this.#unexpected();
+    }
+    this.#outbox.start();
+    this.#plan.learn(reply.body);
+    if (reply.body.state === "complete") return this.#debrief(reply.body.debrief);
+    this.#pictures.start();
+    return this.#trialAfterTrial();
+  }
+
+  async #consent() {
+    // Another tab may have agreed meanwhile: one person, one participant.
+    if (this.#store.token) return this.#begin(() => this.#enter());
+    this.#store.nonce ??= randomHex128();
+    const { study, consent_sha256, language, provider } = this.#data;
+    const body = { study, consent_sha256, language, provider, nonce: this.#store.nonce };
+    const reply = await this.#insist("POST", "/api/consent", body);
+    if (reply.status === 200 || reply.status === 201) {
+      this.#store.token = reply.body.token;
+      this.#store.nonce = null;
+      return this.#begin(() => this.#enter());
+    }
+    if (reply.status === 409) return this.#screens.show("changed");
+    return this.#say(reply.status === 404 ? "not_open" : "server_refused");
+  }
+
+  async #instructions() {
+    this.#screens.show("instructions", { menu: true });
+    await this.#frames.learn();
+  }
+
+  async #admit() {
+    const reply = await this.#insist("POST", "/api/admit", {});
+    if (reply.status === 401) return this.#begin(() => this.#invalid());
+    if (reply.status !== 200) return this.#say("server_refused");
+    return this.#begin(() => this.#resume());
+  }
+
+  // --- trials -----------------------------------------------------------------------------------
+
+  async #trialAfterTrial() {
+    let shown = null; // presentation_id of the picture on the screen
+    let position = Math.max(this.#plan.answered, this.#outbox.positionAfter);
+    while (position < this.#plan.total) {
+      const trial = await this.#fetched(position);
+      if (!trial) return this.#unexpected();
+      if (trial.phase === "main" && this.#plan.at(position - 1)?.phase === "practice") {
+        await this.#practised();
+      }
+      this.#screens.show("trial", { progress: true, menu: true });
+      this.#screens.progress(position, this.#plan.total, trial.phase === "practice");
+      const pixels = shown === trial.presentation_id ? null : await this.#picture(trial);
+      const answer = await this.#question.ask(trial, pixels, this.#signal);
+      shown = trial.presentation_id;
+      await this.#handOver(trial, answer);
+      position = Math.max(position + 1, this.#plan.answered);
+    }
+    return this.#finish();
+  }
+
+  /** The trial at a position; waits for it if it has not been fetched. */
+  async #fetched(position) {
+    if (!this.#plan.at(position)) {
+      const signal = this.#signal;
+      const reply = await this.#insist("GET", this.#trials(position, PAGE));
+      if (reply.status === 401) this.#begin(() => this.#invalid());
+      signal.throwIfAborted();
+      if (reply.status === 200) this.#plan.learn(reply.body);
+    }
+    this.#lookAhead(position);
+    this.#plan.refill(position).then((more) => {
+      if (more) this.#lookAhead(position);
+    }, () => {});
+    return this.#plan.at(position);
+  }
+
+  #lookAhead(position) {
+    if (!this.#signal.aborted) this.#pictures.want(this.#plan.from(position));
+  }
+
+  /** The picture of a trial; offers to try again when it cannot be loaded. */
+  async #picture(trial) {
+    const signal = this.#signal;
+    const id = trial.presentation_id;
+    if (this.#pictures.ready(id)) return this.#pictures.ready(id);
+    this.#question.clear();
+    const loading = this.#host.find("#picture-loading");
+    const failed = this.#host.find("#picture-failed");
+    const timer = setTimeout(() => { loading.hidden = false; }, LATE_MS);
+    try {
+      for (;;) {
+        const pixels = await this.#pictures.get(id, signal);
+        if (pixels) return pixels;
+        loading.hidden = true;
+        failed.hidden = false;
+        const again = this.#host.pressed(this.#host.find("#picture-again"), signal);
+        const online = new Promise((resolve) => {
+          window.addEventListener("online", resolve, { once: true, signal });
+        });
+        await Promise.race([again, online]);
+        failed.hidden = true;
+        loading.hidden = false;
+        this.#pictures.retry();
+      }
+    } finally {
+      clearTimeout(timer);
+      loading.hidden = true;
+      failed.hidden = true;
+    }
+  }
+
+  /** Puts an answer into the outbox; in practice waits for what the server says about it. */
+  async #handOver(trial, answer) {
+    const eventId = newUuid();
+    this.#outbox.push(trial.position, {
+      event_id: eventId, trial_id: trial.trial_id, attempt: 1, ...answer,
+    });
+    this.#host.tell({ pending: this.#outbox.size });
+    this.#screens.progress(trial.position + 1, this.#plan.total, trial.phase === "practice");
+    if (trial.phase !== "practice" && !this.#careful) return;
+    const within = FEEDBACK_WITHIN_MS;
+    const reply = await this.#outbox.acknowledgement(eventId, within, this.#signal);
+    if (reply?.feedback?.text) await this.#question.feedback(reply.feedback, this.#signal);
+  }
+
+  async #practised() {
+    this.#question.clear();
+    this.#screens.show("practised", { progress: true, menu: true });
+    const button = this.#host.find("#begin");
+    button.focus();
+    await this.#host.pressed(button, this.#signal);
+  }
+
+  #acknowledged(entry, body) {
+    if (entry.token === this.#store.token) this.#plan?.reached(body.position);
+    this.#host.tell({ pending: this.#outbox.size });
+  }
+
+  #refused() {
+    this.#careful = true;
+    this.#note = "answer_refused";
+    this.#say(null);
+    setTimeout(() => {
+      this.#note = null;
+      this.#say(null);
+    }, NOTE_MS);
+  }
+
+  /** An answer came too late, perhaps because the study went on elsewhere: asks how far it is. */
+  async #catchUp() {
+    this.#host.tell({ pending: this.#outbox.size });
+    const options = { token: this.#store.token, signal: this.#signal };
+    const reply = await request("GET", this.#trials(0, 1), options).catch(() => null);
+    if (reply?.status === 200) this.#plan?.reached(reply.body.position);
+  }
+
+  // --- after the trials -------------------------------------------------------------------------
+
+  /** The debrief comes only when the server has every answer. */
+  async #finish() {
+    const signal = this.#signal;
+    this.#question.clear();
+    this.#screens.show("saving", { progress: true, menu: true });
+    await this.#outbox.drained(signal);
+    for (let polls = 1; ; polls += 1) {
+      const reply = await this.#insist("GET", this.#trials(this.#plan.total, 1));
+      if (reply.status === 401) return this.#invalid();
+      if (reply.status !== 200) return this.#unexpected();
+      if (reply.body.complete) return this.#debrief(reply.body.debrief);
+      // An answer was refused: its question is asked again.
+      if (reply.body.position < reply.body.total) return this.#begin(() => this.#resume());
+      await pause(backoffMs(polls), signal);
+    }
+  }
+
+  #debrief(debrief) {
+    this.#screens.debrief(debrief);
+    this.#screens.show("debrief", { menu: true });
+  }
+
+  // --- elsewhere --------------------------------------------------------------------------------
+
+  async #invalid() {
+    this.#question.clear();
+    this.#screens.show("invalid");
+  }
+
+  /** An answer of the server that this player does not know: says so and tries again. */
+  async #unexpected() {
+    this.#say("waiting_server");
+    await pause(BACKOFF_LAST_MS / 2, this.#signal);
+    return this.#begin(() => this.#enter());
+  }
+
+  #yieldToOtherTab() {
+    this.#begin(async () => this.#screens.show("other_tab"));
+  }
+
+  async #continueHere() {
+    await this.#tabs.claim(true);
+    this.#begin(() => this.#enter());
+  }
+
+  async #withdraw() {
+    const signal = this.#signal;
+    const send = () => request("POST", "/api/withdraw", {
+      token: this.#store.token, body: {}, signal,
+    });
+    const reply = await patiently(send, signal, (waiting) => {
+      this.#menu.note(waiting ? this.#t("waiting_server") : "");
+    });
+    if (reply.status === 200) {
+      this.#begin(async () => {
+        this.#store.clear();
+        this.#screens.show("withdrawn");
+      });
+    } else if (reply.status === 401) {
+      this.#begin(() => this.#invalid());
+    } else {
+      this.#menu.note(this.#t("server_refused"));
+    }
+  }
+
+  #personalLink() {
+    const { origin, pathname } = window.location;
+    const study = encodeURIComponent(this.#data.study);
+    return `${origin}${pathname}?study=${study}#p=${this.#store.token}`;
+  }
+
+  /** A personal link brings its token in the fragment: it wins, and leaves the address bar. */
+  #adoptTokenFromAddress() {
+    const found = TOKEN_IN_FRAGMENT.exec(window.location.hash);
+    if (!found) return;
+    this.#store.token = found[1];
+    const { pathname, search } = window.location;
+    window.history.replaceState(window.history.state, "", pathname + search);
+  }
+
+  // --- listeners --------------------------------------------------------------------------------
+
+  #wire() {
+    const onPress = (selector, action) => this.#screens.onPress(selector, async () => {
+      const signal = this.#signal;
+      try {
+        await action();
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    });
+    onPress("#agree", () => this.#consent());
+    onPress("#decline", () => this.#screens.show("declined"));
+    onPress("#back", () => this.#screens.show("consent"));
+    onPress("#reload", () => window.location.reload());
+    onPress("#start", () => this.#admit());
+    onPress("#withdraw-confirm", () => this.#withdraw());
+    onPress("#here", () => this.#continueHere());
+    onPress("#anew", () => {
+      this.#store.clear();
+      this.#begin(() => this.#enter());
+    });
+  }
+
+  #listen() {
+    const { signal } = this.#listening;
+    window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
+    window.addEventListener("resize", () => this.#question.resized(), { signal });
+    window.addEventListener("hashchange", () => {
+      if (TOKEN_IN_FRAGMENT.test(window.location.hash)) this.#begin(() => this.#enter());
+    }, { signal });
+  }
+
+  #key(event) {
+    event.stopImmediatePropagation();
+    const presses = event.key === "Enter" || event.key === " ";
+    // A held key would press the button that appears next.
+    if (event.repeat && presses) event.preventDefault();
+    if (this.#menu.open || this.#screens.current !== "trial") return;
+    if (this.#question.key(event)) event.preventDefault();
+  }
+}

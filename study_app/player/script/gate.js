@@ -1,0 +1,55 @@
+// Decides whether a key press or click may count. A double click, a held key or a finger that
+// bounces must never answer a question that was not there when it began.
+
+const LOCKOUT_MS = 200;
+const BOUNCE_MS = 500;
+const BOUNCE_PX = 24;
+
+class InputGate {
+  #openAt = Infinity;
+  #last = null; // what was let through last: {time, key} or {time, x, y}
+
+  /** Opens 200 ms after the onset of a question. */
+  open(onset) { this.#openAt = onset + LOCKOUT_MS; }
+
+  close() { this.#openAt = Infinity; }
+
+  /** Milliseconds until it opens. */
+  get opensIn() { return this.#openAt - performance.now(); }
+
+  /** Lets a key press or click through, or not. */
+  admits(event) {
+    const time = event.timeStamp;
+    if (time < this.#openAt) return false;
+    const now = isFromKeys(event)
+      ? { time, key: event.key ?? "activated" }
+      : { time, x: event.clientX, y: event.clientY };
+    if (this.#last && this.#repeats(now)) return false;
+    this.#last = now;
+    return true;
+  }
+
+  /** "key", "touch" or "mouse". */
+  inputOf(event) {
+    if (isFromKeys(event)) return "key";
+    if (event.pointerType) return event.pointerType === "mouse" ? "mouse" : "touch";
+    // Older browsers do not tell with a click.
+    return window.matchMedia("(hover: none)").matches ? "touch" : "mouse";
+  }
+
+  #repeats(now) {
+    if (now.time - this.#last.time >= BOUNCE_MS) return false;
+    if ("key" in now) return now.key === this.#last.key;
+    return Math.hypot(now.x - this.#last.x, now.y - this.#last.y) < BOUNCE_PX;
+  }
+}
+
+/** Key presses, and clicks made with Enter or Space on a focused button. */
+function isFromKeys(event) {
+  return event.type === "keydown" || event.detail === 0;
+}
+
+/** A press of a single key, not held and without Control, Alt or Meta. */
+function isPlainKey(event) {
+  return !event.repeat && !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
+}

@@ -1,0 +1,94 @@
+// The element everything is shown in: a child of <body>, outside Streamlit's own tree, in the
+// browser's top layer. It covers Streamlit's chrome and its "connection error" dialog, and makes
+// what it covers inert, so that no focus trap and no screen reader gets caught behind it. While
+// that dialog is open Streamlit swallows clicks outside of it, and it has keyboard shortcuts at
+// any time: so events are taken at the window, before Streamlit's listeners, and go no further.
+
+const HOST_ID = "plausibly-player";
+const SHIELDED = [
+  "click", "dblclick", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend",
+  "touchmove", "wheel", "focusin", "focusout", "keypress", "keyup",
+];
+
+class Host {
+  #element = document.createElement("div");
+  #covered = new Set();
+  #clicks = new WeakMap(); // element -> handler
+  #listening = new AbortController();
+  #observer = new MutationObserver(() => this.#guard());
+  #languageBefore = document.documentElement.lang;
+  #titleBefore = document.title;
+
+  /** template: the <template> with the screens; css: their style sheet. */
+  constructor(template, css, { language, title }) {
+    document.getElementById(HOST_ID)?.remove();
+    this.#element.id = HOST_ID;
+    this.#element.lang = language;
+    document.documentElement.lang = language;
+    if (title) document.title = title;
+    const style = document.createElement("style");
+    style.textContent = css;
+    this.root = this.#element.attachShadow({ mode: "open" });
+    this.root.append(style, template.content.cloneNode(true));
+    document.body.append(this.#element);
+    if (this.#element.showPopover) {
+      this.#element.popover = "manual";
+      this.#element.showPopover();
+    }
+    this.#guard();
+    const capture = { capture: true, passive: true, signal: this.#listening.signal };
+    for (const type of SHIELDED) {
+      window.addEventListener(type, (event) => this.#shield(event), capture);
+    }
+    this.#observer.observe(document.body, { childList: true });
+    this.#observer.observe(this.#element, { attributeFilter: ["inert", "aria-hidden"] });
+  }
+
+  find(selector) { return this.root.querySelector(selector); }
+
+  /** Calls handler(event) for clicks on an element of the player; replaces an earlier handler. */
+  onClick(element, handler) { this.#clicks.set(element, handler); }
+
+  /** Resolves when the button is pressed. */
+  pressed(button, signal) {
+    return orAbort(new Promise((resolve) => { this.onClick(button, resolve); }), signal);
+  }
+
+  /** Tells where the player is, for tests and support: facts that the participant sees anyway. */
+  tell(facts) {
+    for (const [name, value] of Object.entries(facts)) {
+      if (value === null) delete this.#element.dataset[name];
+      else this.#element.dataset[name] = value;
+    }
+  }
+
+  remove() {
+    this.#observer.disconnect();
+    this.#listening.abort();
+    for (const element of this.#covered) element.inert = false;
+    this.#element.remove();
+    document.documentElement.lang = this.#languageBefore;
+    document.title = this.#titleBefore;
+  }
+
+  #shield(event) {
+    const path = event.composedPath();
+    const fromKeys = event.type.startsWith("key");
+    if (!fromKeys && !path.includes(this.#element)) return;
+    event.stopImmediatePropagation();
+    if (event.type !== "click") return;
+    const target = path.find((element) => this.#clicks.has(element));
+    if (target) this.#clicks.get(target)(event);
+  }
+
+  #guard() {
+    if (this.#element.inert) this.#element.inert = false;
+    if (this.#element.hasAttribute("aria-hidden")) this.#element.removeAttribute("aria-hidden");
+    for (const element of document.body.children) {
+      if (element !== this.#element && !element.inert) {
+        element.inert = true;
+        this.#covered.add(element);
+      }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// Answers on their way to the server. An answer is written to storage before anything else is
+// shown and leaves it only when the server has acknowledged or finally refused it. Answers go in
+// order, one at a time; a repeated one carries the same event_id, so the server counts it once.
+
+const WAITING_AFTER_MS = 3000;
+const AT_ONCE_MS = 500; // an answer sent this fast does not need a word
+
+class Outbox {
+  #store;
+  #listener;
+  #run = null;
+  #sending = false;
+  #waiters = new Map();
+  #drained = [];
+
+  /**
+   * listener: {acknowledged(entry, body), locked(entry), refused(entry), unauthorised(),
+   * waiting(flag)}; waiting(true) when an answer has been on its way for more than 3 s.
+   */
+  constructor(store, listener) {
+    this.#store = store;
+    this.#listener = listener;
+  }
+
+  /** Number of answers of this participant on their way. */
+  get size() { return this.#mine().length; }
+
+  /** The position after the last answer on its way, or 0. */
+  get positionAfter() {
+    return Math.max(0, ...this.#mine().map((entry) => entry.position + 1));
+  }
+
+  /** Keeps an answer and starts sending it. */
+  push(position, body) {
+    const entry = { token: this.#store.token, position, since: Date.now(), body };
+    this.#store.outbox = [...this.#store.outbox, entry];
+    this.#send();
+  }
+
+  /** The server's acknowledgement of an answer, or null when it takes longer than `ms`. */
+  acknowledgement(eventId, ms, signal) {
+    const answered = new Promise((resolve) => { this.#waiters.set(eventId, resolve); });
+    const late = pause(ms, signal).then(() => null);
+    return Promise.race([answered, late]).finally(() => this.#waiters.delete(eventId));
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  drained(signal) {
+    if (this.size === 0) return Promise.resolve();
+    return orAbort(new Promise((resolve) => { this.#drained.push(resolve); }), signal);
+  }
+
+  start() {
+    if (this.#run) return;
+    this.#run = new AbortController();
+    this.#send();
+  }
+
+  /** Stops sending and writing: another tab may own the outbox now. */
+  stop() {
+    this.#run?.abort();
+    this.#run = null;
+    this.#drained = [];
+  }
+
+  #mine() {
+    const { token } = this.#store;
+    return this.#store.outbox.filter((entry) => entry.token === token);
+  }
+
+  async #send() {
+    const run = this.#run;
+    if (this.#sending || !run) return;
+    this.#sending = true;
+    try {
+      for (let entry; !run.signal.aborted && (entry = this.#store.outbox[0]); ) {
+        await this.#deliver(entry, run.signal);
+      }
+      if (!run.signal.aborted) this.#drained.splice(0).forEach((resolve) => resolve());
+    } catch (error) {
+      if (!run.signal.aborted) throw error;
+    } finally {
+      this.#sending = false;
+      if (this.#run && this.#run !== run) this.#send();
+    }
+  }
+
+  async #deliver(entry, signal) {
+    const send = () => request("POST", "/api/response", {
+      token: entry.token, body: entry.body, signal,
+    });
+    const soon = Math.max(AT_ONCE_MS, WAITING_AFTER_MS - (Date.now() - entry.since));
+    const timer = setTimeout(() => this.#listener.waiting(true), soon);
+    const reply = await patiently(send, signal).finally(() => clearTimeout(timer));
+    this.#listener.waiting(false);
+    if (reply.status === 401 && entry.token === this.#store.token) {
+      this.stop();
+      this.#listener.unauthorised();
+      return;
+    }
+    this.#remove(entry);
+    if (reply.status === 200) {
+      this.#waiters.get(entry.body.event_id)?.(reply.body);
+      this.#listener.acknowledged(entry, reply.body);
+    } else if (reply.status === 409) {
+      this.#waiters.get(entry.body.event_id)?.(null);
+      this.#listener.locked(entry);
+    } else {
+      this.#store.refused = [...this.#store.refused, { ...entry, status: reply.status }];
+      this.#waiters.get(entry.body.event_id)?.(null);
+      this.#listener.refused(entry);
+    }
+  }
+
+  #remove(entry) {
+    const { event_id: eventId } = entry.body;
+    this.#store.outbox = this.#store.outbox.filter((kept) => kept.body.event_id !== eventId);
+  }
+}

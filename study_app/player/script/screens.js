@@ -1,0 +1,125 @@
+// Which screen is shown, and the parts around the trial: progress, status line, menu.
+
+class Screens {
+  #host;
+  #t;
+  #current = null;
+
+  constructor(host, data, t) {
+    this.#host = host;
+    this.#t = t;
+    translate(host.root, t);
+    this.#fill("title", (element) => { element.textContent = data.title; });
+    // These two are made by the server from the study's Markdown, without raw HTML.
+    this.#fill("consent", (element) => { element.innerHTML = data.consent_html; });
+    this.#fill("instructions", (element) => { element.innerHTML = data.instructions_html; });
+    host.onClick(host.find("#link-copy"), () => this.#copy("#link-copy", "#link"));
+    host.onClick(host.find("#code-copy"), () => this.#copy("#code-copy", ".code"));
+  }
+
+  get current() { return this.#current; }
+
+  /** Shows one screen, with the progress bar and the menu where they belong. */
+  show(name, { progress = false, menu = false } = {}) {
+    const before = this.#current;
+    this.#current = name;
+    for (const section of this.#host.root.querySelectorAll("section")) {
+      section.classList.toggle("shown", section.dataset.screen === name);
+    }
+    this.#host.find(".progress").hidden = !progress;
+    this.#host.find("#menu-button").hidden = !menu;
+    this.#host.tell({ screen: name });
+    if (before === name) return;
+    this.#host.root.host.scrollTop = 0;
+    if (name !== "trial") this.#host.find(`[data-screen="${name}"] [tabindex="-1"]`)?.focus();
+  }
+
+  /** Runs `action` when the button is pressed; it is disabled meanwhile. */
+  onPress(selector, action) {
+    const button = this.#host.find(selector);
+    this.#host.onClick(button, async () => {
+      button.disabled = true;
+      try {
+        await action();
+      } finally {
+        button.disabled = false;
+      }
+    });
+  }
+
+  progress(answered, total, practice) {
+    const track = this.#host.find(".track");
+    const words = this.#t("progress_value", { answered, total });
+    track.setAttribute("aria-valuemax", total);
+    track.setAttribute("aria-valuenow", answered);
+    track.setAttribute("aria-valuetext", words);
+    this.#host.find(".fill").style.transform = `scaleX(${total ? answered / total : 0})`;
+    this.#host.find(".count").textContent = words;
+    this.#host.find(".tag").hidden = !practice;
+  }
+
+  /** One quiet sentence at the foot, or nothing. */
+  status(key) {
+    const line = this.#host.find(".status");
+    const words = key ? this.#t(key) : "";
+    if (line.textContent !== words) line.textContent = words;
+    line.classList.toggle("filled", Boolean(words));
+  }
+
+  debrief({ html, code, redirect }) {
+    this.#fill("debrief", (element) => { element.innerHTML = html; });
+    this.#host.find(".code").textContent = code ?? "";
+    this.#host.find(".code-box").hidden = !code;
+    const link = this.#host.find("#redirect");
+    link.hidden = !/^https?:\/\//.test(redirect ?? "");
+    if (!link.hidden) link.href = redirect;
+  }
+
+  #fill(field, write) {
+    this.#host.root.querySelectorAll(`[data-field="${field}"]`).forEach(write);
+  }
+
+  async #copy(buttonSelector, sourceSelector) {
+    const button = this.#host.find(buttonSelector);
+    const source = this.#host.find(sourceSelector);
+    if (await copyText(source.value ?? source.textContent, source)) {
+      button.textContent = this.#t("copied");
+      setTimeout(() => { button.textContent = this.#t(button.dataset.text); }, 2000);
+    }
+  }
+}
+
+/** The "?" menu: the personal link, the instructions again, withdrawal. */
+class Menu {
+  #host;
+  #dialog;
+
+  /** handlers: link() -> string, opened(). */
+  constructor(host, handlers) {
+    this.#host = host;
+    this.#dialog = host.find("#menu");
+    const onClick = (selector, handler) => host.onClick(host.find(selector), handler);
+    onClick("#menu-button", () => {
+      host.find("#link").value = handlers.link();
+      this.#page("options");
+      this.#dialog.showModal();
+      handlers.opened();
+    });
+    onClick("#menu-close", () => this.close());
+    onClick("#withdraw", () => this.#page("withdraw"));
+    onClick("#withdraw-keep", () => this.close());
+  }
+
+  /** One sentence beside the button that withdraws. */
+  note(words) { this.#host.find("#withdraw-note").textContent = words; }
+
+  get open() { return this.#dialog.open; }
+
+  close() { this.#dialog.close(); }
+
+  #page(name) {
+    this.#host.find("#menu-options").hidden = name !== "options";
+    this.#host.find("#menu-withdraw").hidden = name !== "withdraw";
+    this.#host.find("#withdraw-note").textContent = "";
+  }
+}

@@ -1,0 +1,29 @@
+// Puts the words of the participant's language into the screens.
+
+/** Returns t(key, values): the sentence with its {braces} filled in. */
+function translator(strings) {
+  return (key, values = {}) => strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+/** Fills every [data-text] and [data-label] under root. */
+function translate(root, t) {
+  for (const element of root.querySelectorAll("[data-text]")) {
+    element.textContent = t(element.dataset.text);
+  }
+  for (const element of root.querySelectorAll("[data-label]")) {
+    element.setAttribute("aria-label", t(element.dataset.label));
+  }
+}
+
+/** Copies text; without the clipboard API (plain http) by selecting it. Returns success. */
+async function copyText(text, source) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const selection = window.getSelection();
+    if (source.select) source.select();
+    else selection.selectAllChildren(source);
+    return document.execCommand("copy");
+  }
+}

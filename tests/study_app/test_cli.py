@@ -1,0 +1,230 @@
+"""The command line as people type it: exit codes, one clear sentence, nothing half-written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from synthetic import experiment
+from typer.testing import CliRunner
+
+from engine import config
+from engine.artifacts import ArtifactStore
+from study_app import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    """A home with a finished experiment and the published study."""
+    home = tmp_path_factory.mktemp("pristine")
+    experiment(ArtifactStore(home / "artifacts"))
+    assert plausibly(home, "study", "launch", "demo").returncode == 0
+    return home
+
+
+@pytest.fixture
+def home(pristine, tmp_path):
+    target = tmp_path / "home"
+    subprocess.run(["cp", "-r", pristine, target], check=True)
+    return target
+
+
+def plausibly(home, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "study_app.cli", *map(str, arguments)],
+        env={**os.environ, "PLAUSIBLY_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def refused(done, code, pattern):
+    """One sentence on standard error, the promised code, no traceback."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert re.search(pattern, done.stderr), done.stderr
+    return True
+
+
+def files(home):
+    return sorted(p.relative_to(home) for p in home.rglob("*") if "-wal" not in p.name)
+
+
+def test_launch_status_export_analyze_close(home, tmp_path):
+    status = json.loads(plausibly(home, "study", "status", "demo", "--json").stdout)
+    assert status["status"] == "live"
+    assert status["versions"][0]["started"] == 0
+    out = tmp_path / "export"
+    assert plausibly(home, "export", "demo", "--format", "csv", "--out", out).returncode == 0
+    header = next(csv.reader((out / "ratings.csv").open()))
+    book = [row for row in csv.DictReader((out / "codebook.csv").open())]
+    assert header == [row["column"] for row in book if row["table"] == "ratings"]
+    assert all(row["description"] for row in book)
+    analysis = json.loads(plausibly(home, "analyze", "demo", "--json").stdout)
+    assert analysis["conditions"] == []
+    assert plausibly(home, "study", "close", "demo").returncode == 0
+    assert "closed" in plausibly(home, "study", "status", "demo").stdout
+
+
+def test_launching_again_adds_nothing_and_a_change_makes_a_version(home, tmp_path):
+    again = json.loads(plausibly(home, "study", "launch", "demo", "--json").stdout)
+    assert again["version"] == 1
+    document = yaml.safe_load((ROOT / "study_app/studies/demo.yaml").read_text())
+    document["title"] = "Another title"
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    changed = json.loads(plausibly(home, "study", "launch", path, "--json").stdout)
+    assert changed["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["study", "launch", "nope"], "unknown study 'nope'.*demo"),
+        (["study", "status", "nope"], "unknown study 'nope'; published: demo"),
+        (["study", "close", "nope"], "unknown study 'nope'; published: demo"),
+        (["analyze", "nope"], "unknown study 'nope'; published: demo"),
+        (["export", "nope", "--out", "x"], "unknown study 'nope'; published: demo"),
+        (["export", "demo", "--format", "xls", "--out", "x"], "unknown format 'xls'; known: csv"),
+        (["export", "demo", "--stage", "beta", "--out", "x"], "unknown stage 'beta'"),
+        (["run", "nope"], "unknown experiment 'nope'.*demo"),
+        (["verify", "nope"], "nothing in .* is called 'nope'"),
+        (["serve", "--port", "0"], "--port"),
+        (["export", "demo"], "--out"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_2_and_leaves_nothing(home, arguments, said):
+    before = files(home)
+    assert refused(plausibly(home, *arguments), 2, said)
+    assert files(home) == before
+
+
+def test_an_unknown_defense_in_a_config_is_2_with_the_known_ones(home, tmp_path):
+    document = yaml.safe_load((config.BUILT_IN / "demo.yaml").read_text())
+    document["defenses"]["none"]["defense"] = "magic"
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(document))
+    before = files(home)
+    done = plausibly(home, "run", path)
+    assert refused(done, 2, r"defenses\.none\.defense: unknown defense 'magic'; known: adv")
+    assert files(home) == before
+
+
+def test_a_corrupt_artifact_is_1_and_named(home):
+    (damaged,) = [p.parent for p in home.glob("artifacts/examples/*/examples.npz")][:1]
+    with (damaged / "examples.npz").open("r+b") as file:
+        file.seek(40)
+        file.write(b"!")
+    found = plausibly(home, "verify")
+    assert refused(found, 1, rf"examples/{damaged.name[:12]}.*examples\.npz has SHA-256")
+    whole = json.loads(plausibly(home, "verify", "model", "--json").stdout)
+    assert whole == {"checked": 4, "problems": []}
+
+
+def test_a_study_is_not_published_from_a_corrupt_artifact(home):
+    for damaged in home.glob("artifacts/examples/*/examples.npz"):
+        damaged.write_bytes(b"nonsense")
+    (home / "study.db").unlink()
+    assert refused(plausibly(home, "study", "launch", "demo"), 1, r"damaged.*remove the folder")
+    status = plausibly(home, "study", "status", "demo")
+    assert refused(status, 2, "published: none yet")
+
+
+def test_an_experiment_that_has_not_been_run_is_said(tmp_path):
+    home = tmp_path / "empty"
+    done = plausibly(home, "study", "launch", "demo")
+    assert refused(done, 2, "experiment 'demo' has not been run here; finished: none yet")
+
+
+def test_a_database_from_the_future_is_1_and_untouched(home):
+    with sqlite3.connect(home / "study.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    before = (home / "study.db").read_bytes()
+    for command in (["serve", "--port", free_port()], ["study", "status", "demo"],
+                    ["db", "upgrade"], ["demo", "--no-serve"]):  # fmt: skip
+        assert refused(plausibly(home, *command), 1, r"study\.db.*newer")
+    assert (home / "study.db").read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_1_and_untouched(home):
+    (home / "study.db").write_bytes(b"not a database" * 100)
+    for command in (["serve", "--port", free_port()], ["study", "status", "demo"]):
+        assert refused(plausibly(home, *command), 1, r"study\.db")
+    assert (home / "study.db").read_bytes() == b"not a database" * 100
+
+
+def test_a_port_in_use_is_1_before_anything_else_happens(tmp_path):
+    home = tmp_path / "empty"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for command in ("serve", "demo"):
+            done = plausibly(home, command, "--port", port)
+            assert refused(done, 1, rf"cannot listen on 127\.0\.0\.1:{port}.*--port")
+    assert not home.exists()
+
+
+def test_looking_makes_no_database(tmp_path):
+    home = tmp_path / "empty"
+    assert refused(plausibly(home, "study", "status", "demo"), 1, "no database.*db upgrade")
+    assert not home.exists()
+
+
+def test_a_home_that_is_a_file_is_1(tmp_path):
+    home = tmp_path / "file"
+    home.write_text("I am a file")
+    assert refused(plausibly(home, "db", "upgrade"), 1, "cannot be made")
+
+
+def test_an_export_never_overwrites(home, tmp_path):
+    out = tmp_path / "export"
+    out.mkdir()
+    (out / "precious.txt").write_text("keep me")
+    assert refused(plausibly(home, "export", "demo", "--out", out), 1, "not an empty folder")
+    assert [p.name for p in out.iterdir()] == ["precious.txt"]
+
+
+def test_backup_and_upgrade(home, tmp_path):
+    assert plausibly(home, "db", "backup", tmp_path / "copy.db").returncode == 0
+    with sqlite3.connect(tmp_path / "copy.db") as connection:
+        assert connection.execute("SELECT count(*) FROM study").fetchone() == (1,)
+    connection.close()
+    assert "up to date" in plausibly(home, "db", "upgrade").stdout
+
+
+def test_every_command_and_option_is_explained():
+    def walk(group, path):
+        for name, command in group.commands.items():
+            assert command.help, (*path, name)
+            for parameter in command.params:
+                assert getattr(parameter, "help", None), (*path, name, parameter.name)
+            if hasattr(command, "commands"):
+                walk(command, (*path, name))
+
+    from typer.main import get_command
+
+    walk(get_command(cli.app), ())
+    assert CliRunner().invoke(cli.app, ["--help"]).exit_code == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
