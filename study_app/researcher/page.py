@@ -35,7 +35,7 @@ def researcher_page() -> None:
             return
         name = names[0] if len(names) == 1 else st.selectbox("Study", names)
         version = repository.study(s, name)
-        assert version is not None  # noqa: S101 - its name was just listed
+        assert version is not None
         counts = repository.counts(s, name)
         ratings = export.ratings(s, name, stage=version.stage)
         stale = [made for made in repository.exports(s, name) if made.stale]

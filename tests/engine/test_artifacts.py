@@ -61,7 +61,11 @@ def test_of_a_parent_only_the_content_is_in_the_key():
     assert one.key == other.key
 
 
-@given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()))
+@given(
+    st.dictionaries(
+        st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    )
+)
 def test_the_key_does_not_depend_on_the_order_of_the_configuration(config):
     turned = dict(reversed(config.items()))
     assert Recipe("model", config).key == Recipe("model", turned).key

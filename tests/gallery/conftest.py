@@ -7,32 +7,32 @@ from db import repository
 from study_app.gallery.catalog import catalog
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     made = open_lab(tmp_path_factory.mktemp("lab"))
     yield made
     made.database.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def exhibit(lab):
     found = catalog(lab.state.store.root)
     return found.exhibit(next(iter(found.titles())))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def held_back(lab):
     with lab.database.read() as s:
         return repository.live_image_ids(s)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shown(exhibit, held_back):
     """A test image that anybody may see."""
     return exhibit.visible(held_back)[3]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def hidden(exhibit, held_back):
     """A test image of the running study."""
     return next(i for i, image in enumerate(exhibit.image_ids) if image in held_back)

@@ -10,9 +10,10 @@ from io import BytesIO
 
 import httpx
 import pytest
+from fake_server import Server, Study
 from fake_study import SIZE, shown_label, stimulus
 from PIL import Image
-from player_harness import Player, Server, Study
+from player_page import READ_CANVAS, Player
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 Open = Callable[..., Player]
@@ -37,23 +38,6 @@ PHONE = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-
-# Every canvas pixel back to one value per stimulus pixel; null if a square is not uniform.
-READ_CANVAS = """(size) => {
-  const canvas = document.getElementById("plausibly-player").shadowRoot.querySelector("canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const scale = canvas.width / size;
-  const grey = [];
-  for (let i = 0; i < canvas.width * canvas.height; i += 1) {
-    const x = Math.floor((i % canvas.width) / scale);
-    const y = Math.floor(Math.floor(i / canvas.width) / scale);
-    const [r, g, b, a] = data.subarray(4 * i, 4 * i + 4);
-    grey[y * size + x] ??= r;
-    if (r !== grey[y * size + x] || g !== r || b !== r || a !== 255) return null;
-  }
-  const { left, top } = canvas.getBoundingClientRect();
-  return { grey, scale, left, top };
-}"""
 
 
 # --- the whole way --------------------------------------------------------------------------------

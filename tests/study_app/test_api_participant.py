@@ -73,9 +73,7 @@ def test_a_consent_whose_answer_was_lost_gets_in_although_the_text_has_changed(l
     assert refused.json()["error"] == "consent_changed"
 
 
-@pytest.mark.parametrize(
-    "token", [None, "", "x", "0" * 32, "' OR 1=1 --", "ü"]
-)
+@pytest.mark.parametrize("token", [None, "", "x", "0" * 32, "' OR 1=1 --", "ü"])
 def test_a_wrong_or_missing_token_gets_a_sentence_and_creates_nobody(lab, token):
     headers = {} if token is None else {"Authorization": f"Bearer {token}".encode()}
     trial = {"trial_id": "0" * 32}

@@ -71,7 +71,7 @@ def test_launch_status_export_analyze_close(home, tmp_path):
     out = tmp_path / "export"
     assert plausibly(home, "export", "demo", "--format", "csv", "--out", out).returncode == 0
     header = next(csv.reader((out / "ratings.csv").open()))
-    book = [row for row in csv.DictReader((out / "codebook.csv").open())]
+    book = list(csv.DictReader((out / "codebook.csv").open()))
     assert header == [row["column"] for row in book if row["table"] == "ratings"]
     assert all(row["description"] for row in book)
     analysis = json.loads(plausibly(home, "analyze", "demo", "--json").stdout)

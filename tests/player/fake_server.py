@@ -1,4 +1,4 @@
-"""What the tests hold in their hands: the server, a study on it, the player in a page."""
+"""The test server in a process of its own, and a study on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Locator, Page, TimeoutError
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -75,52 +74,3 @@ class Study:
         """The stored answers of the only participant, in the order they came."""
         (person,) = self.state["participants"].values()
         return [answer["answer"] for answer in person["answers"].values()]
-
-
-class Player:
-    """The player in one browser page."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.host = page.locator("#plausibly-player")
-
-    def find(self, selector: str) -> Locator:
-        return self.host.locator(selector)
-
-    def screen(self, name: str, timeout: float = 15_000) -> None:
-        """Waits until a screen is shown."""
-        self._reached(f"[data-screen={name}]", timeout)
-
-    def start(self) -> None:
-        """Consent and instructions, up to the first question."""
-        self.find("#agree").click()
-        self.find("#start").click()
-
-    def ready(self, task: str | None = None) -> str:
-        """Waits until a question takes answers; returns its trial id."""
-        self._reached(f"[data-task={task}][data-accepting]" if task else "[data-accepting]")
-        return self.host.get_attribute("data-accepting") or ""
-
-    def press(self, key: str, task: str | None = None) -> None:
-        """Answers the current question with a key and waits until it is locked."""
-        trial = self.ready(task)
-        self.page.keyboard.press(key)
-        self.locked(trial)
-
-    def locked(self, trial: str) -> None:
-        """Waits until a trial does not take answers any more."""
-        self._reached(f":not([data-accepting='{trial}'])")
-
-    def _reached(self, condition: str, timeout: float = 15_000) -> None:
-        # Quicker than expect(), which looks only every now and then.
-        try:
-            self.page.locator(f"#plausibly-player{condition}").wait_for(
-                state="attached", timeout=timeout
-            )
-        except TimeoutError as error:
-            raise AssertionError(self.host.evaluate("(host) => host.outerHTML")) from error
-
-    def pair(self, label: str = "3", plausible: str = "y") -> None:
-        """Answers both questions of a presentation."""
-        self.press(label, "label_nafc")
-        self.press(plausible, "target_plausible")

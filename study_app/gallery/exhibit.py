@@ -1,0 +1,238 @@
+"""One finished experiment as the gallery shows it: pictures, signed maps, and their scales."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache, cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import stimuli
+from engine.artifacts import Parent
+from engine.rendering import pixels_sha256, scale_of
+from engine.results import Examples, Results
+
+CLEAN = "clean"
+"""The image kind that is not an attack."""
+
+PERCENTILE = 99
+"""The percentile of |map| that full colour stands for."""
+
+ScaleMode = Literal["row", "model", "image"]
+
+SCALE_MODES: dict[ScaleMode, tuple[str, str]] = {
+    "row": (
+        "One scale for the row",
+        f"{PERCENTILE}th percentile of |map| over all defenses on the same image: strengths "
+        "compare across defenses",
+    ),
+    "model": (
+        "One scale for each model",
+        f"median over the clean test images of the {PERCENTILE}th percentile of |map| of that "
+        "model: strengths compare across images, not across defenses",
+    ),
+    "image": (
+        "Each map on its own",
+        f"{PERCENTILE}th percentile of |map| of that map alone: structure only, strengths do not "
+        "compare",
+    ),
+}
+"""Title and definition by mode; the first is the default."""
+
+
+class NotShownError(LookupError):
+    """There is no such picture or map, or it is not public now. Nobody is told which."""
+
+
+class Exhibit:
+    """One experiment's pictures and maps, by defense, image kind and test image.
+
+    Args:
+        results: a finished experiment.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self._model_scale = cache(self._load_model_scale)
+
+    @property
+    def key(self) -> str:
+        """The key of the experiment's index artifact: the first part of every address."""
+        return self.results.index.key
+
+    @property
+    def title(self) -> str:
+        """Its name for readers."""
+        return str(self.results.config["title"])
+
+    @property
+    def defenses(self) -> dict[str, str]:
+        """Titles by label, in the experiment's order."""
+        return dict(self.results.config["defenses"])
+
+    @property
+    def attacks(self) -> dict[str, str]:
+        """Titles by label, in the experiment's order."""
+        return dict(self.results.config["attacks"])
+
+    @property
+    def image_kinds(self) -> dict[str, str]:
+        """Titles by label: the clean image, then every attack."""
+        return {CLEAN: "Clean", **self.attacks}
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Titles of the saliency methods by label."""
+        return dict(self.results.config["saliency"])
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) true labels of the test images."""
+        return self._source.true_label
+
+    @property
+    def image_width(self) -> int:
+        """Pixels."""
+        return int(self._source.clean.shape[3])
+
+    @cached_property
+    def image_ids(self) -> tuple[str, ...]:
+        """(N,) the SHA-256 of every test image's clean pixels."""
+        return tuple(pixels_sha256(image) for image in self._source.clean)
+
+    @cached_property
+    def strongest_attack(self) -> str:
+        """The attack that leaves the attacked models the least accuracy."""
+        made = self.evaluation["examples"]
+        return min(
+            self.attacks,
+            key=lambda attack: sum(
+                made[attack][defense]["tested"][defense]["accuracy"] for defense in self.defenses
+            ),
+        )
+
+    def visible(self, embargoed: Collection[str], label: int | None = None) -> list[int]:
+        """Return the test images that may be shown, of class `label` or of all, ascending."""
+        return [
+            index
+            for index, image_id in enumerate(self.image_ids)
+            if image_id not in embargoed and (label is None or self.labels[index] == label)
+        ]
+
+    def require(
+        self,
+        embargoed: Collection[str],
+        *,
+        defense: str,
+        image: str,
+        index: int,
+        method: str | None = None,
+    ) -> None:
+        """Check that there is such a picture, or with `method` such a map, and it may be shown.
+
+        Raises:
+            NotShownError: it may not, or there is none.
+        """
+        known = (
+            defense in self.defenses
+            and image in self.image_kinds
+            and (method is None or method in self.methods)
+            and 0 <= index < len(self.image_ids)
+        )
+        if not known or self.image_ids[index] in embargoed:
+            raise NotShownError
+        if method is not None and image not in self.results.maps(defense, method)[1]:
+            raise NotShownError
+
+    def pixels(self, defense: str, image: str, index: int) -> NDArray[np.uint8]:
+        """Return the picture, uint8 (C, H, W), exactly as stored."""
+        if image == CLEAN:
+            pixels: NDArray[np.uint8] = self._source.clean[index]
+            return pixels
+        made: NDArray[np.uint8] = self.results.examples(defense, image).pixels[index]
+        return made
+
+    def stimulus(self, defense: str, image: str, index: int) -> stimuli.Stimulus:
+        """Return the picture with its passport."""
+        if image == CLEAN:
+            return stimuli.clean(self.results, index)
+        return stimuli.adversarial(self.results, defense, image, index)
+
+    def prediction(self, defense: str, image: str, index: int) -> tuple[int, float]:
+        """Return the model's label and confidence for the picture."""
+        made = self.results.examples(defense, self._any_attack if image == CLEAN else image)
+        if image == CLEAN:
+            return int(made.before_label[index]), float(made.before_confidence[index])
+        return int(made.label[index]), float(made.confidence[index])
+
+    def unchanged(self, defense: str, attack: str, index: int) -> bool:
+        """Say whether the attack left every pixel as it was."""
+        return bool(self.results.examples(defense, attack).l0[index] == 0)
+
+    def zero_gradient(self, defense: str, attack: str, index: int) -> bool:
+        """Say whether the attack met a loss gradient that is zero in every pixel.
+
+        FGSM moves every pixel whose gradient has a sign, so a picture that it left unchanged tells;
+        other attacks may leave one unchanged for other reasons.
+        """
+        made = self.results.examples(defense, attack)
+        name = made.artifact.recipe.config["attack"]["name"]
+        return bool(name == "fgsm" and self.unchanged(defense, attack, index))
+
+    def attribution(self, defense: str, image: str, index: int, method: str) -> NDArray[np.float32]:
+        """Return the stored signed map (C, H, W)."""
+        stored: NDArray[np.float32] = self.results.maps(defense, method)[1][image][index]
+        return stored
+
+    def drawn(self, defense: str, image: str, index: int, method: str) -> NDArray[np.float32]:
+        """Return the map (H, W) whose values the colours stand for: summed over channels."""
+        return _summed(self.attribution(defense, image, index, method))
+
+    def quantity(self, method: str) -> str:
+        """Return what the method's maps are, with the reading of their sign."""
+        return self.results.maps(next(iter(self.defenses)), method)[0]
+
+    def scale(self, mode: ScaleMode, defense: str, image: str, index: int, method: str) -> float:
+        """Return the |value| that full colour stands for; see `SCALE_MODES`."""
+        if mode == "model":
+            return self._model_scale(defense, method)
+        compared = [defense] if mode == "image" else list(self.defenses)
+        maps = [self.drawn(each, image, index, method) for each in compared]
+        return scale_of(np.stack(maps), PERCENTILE)
+
+    def largest(self, defense: str, image: str, index: int, method: str) -> float:
+        """Return the largest |value| of the map."""
+        return float(np.abs(self.drawn(defense, image, index, method)).max())
+
+    def model_scale(self, defense: str, method: str) -> float:
+        """Return the scale of mode "model"."""
+        return self._model_scale(defense, method)
+
+    def maps_artifact(self, defense: str, method: str) -> Parent:
+        """Return key and content hash of the artifact that holds the maps."""
+        return self.results.index.recipe.parents[f"maps:{defense}:{method}"]
+
+    @cached_property
+    def evaluation(self) -> dict[str, Any]:
+        """The stored accuracies; see `Results.evaluation`."""
+        return self.results.evaluation()
+
+    @property
+    def _any_attack(self) -> str:
+        return next(iter(self.attacks))
+
+    @property
+    def _source(self) -> Examples:
+        return self.results.examples(next(iter(self.defenses)), self._any_attack)
+
+    def _load_model_scale(self, defense: str, method: str) -> float:
+        maps = self.results.maps(defense, method)[1][CLEAN]
+        percentiles = [scale_of(_summed(attribution), PERCENTILE) for attribution in maps]
+        return float(np.median(percentiles))
+
+
+def _summed(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
+    summed: NDArray[np.float32] = attribution.sum(axis=0, dtype=np.float32)
+    return summed

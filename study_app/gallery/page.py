@@ -1,0 +1,182 @@
+"""The gallery's two pages: the grid at /gallery and one map at /map."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from db import repository
+from study_app.gallery import grid, sheet
+from study_app.gallery.calm import calm, say
+from study_app.gallery.catalog import Catalog, catalog
+from study_app.gallery.controls import choose, switch, turn
+from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit, NotShownError
+from study_app.gallery.facts import map_facts
+from study_app.gallery.view import EVERY, GalleryView, MapView
+from study_app.state import app_state
+
+ROWS = 8
+"""Source images on one page."""
+
+_STYLE = Path(__file__).parent / "gallery.css"
+
+
+def gallery_page() -> None:
+    """Show source images as rows and defenses as columns, with their maps."""
+    _begin()
+    st.title("Saliency gallery", anchor=False)
+    with calm():
+        found = catalog(app_state().store.root)
+        titles = found.titles()
+        asked = st.query_params.get("experiment") or next(iter(titles), None)
+        if asked is None:
+            say("There is no finished experiment yet. `plausibly demo` makes the first one.")
+            return
+        exhibit = found.exhibit(asked)
+        if not exhibit.methods:
+            say("This experiment was run without saliency maps.")
+            return
+        _gallery(exhibit, titles)
+
+
+def map_page() -> None:
+    """Show one map large, with its passport."""
+    _begin()
+    with calm():
+        exhibit = _asked(catalog(app_state().store.root))
+        view = MapView.parse(st.query_params.to_dict(), exhibit)
+        embargoed = _embargoed()
+        place = view.place
+        for defense, image in {(place.defense, place.image), *([view.pin] if view.pin else [])}:
+            exhibit.require(
+                embargoed, defense=defense, image=image, index=place.index, method=view.method
+            )
+        _map(exhibit, view, exhibit.visible(embargoed))
+
+
+def _begin() -> None:
+    st.set_page_config(layout="wide")
+    st.html(_STYLE)
+
+
+def _asked(found: Catalog) -> Exhibit:
+    key = st.query_params.get("experiment")
+    if key is None:
+        raise NotShownError
+    return found.exhibit(key)
+
+
+def _embargoed() -> set[str]:
+    with app_state().database.read() as session:
+        return repository.live_image_ids(session)
+
+
+def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
+    view = GalleryView.parse(st.query_params.to_dict(), exhibit)
+    embargoed = _embargoed()
+    rows = exhibit.visible(embargoed, view.wanted_label)
+    pages = max(1, -(-len(rows) // ROWS))
+    view = view.on_page(min(view.page, pages))
+    st.html(
+        '<div class="pg"><p class="pg-intro">Each row is one image that the networks had not seen '
+        "in training, each column a network trained with another defense. The coloured map shows "
+        "which pixels move the network's answer; beside it, the image after an attack on that "
+        "network, and what the network then says. Every picture is a link.</p></div>"
+    )
+    _gallery_controls(exhibit, view, titles, embargoed)
+    st.html(grid.legend(exhibit, view))
+    first = (view.page - 1) * ROWS
+    shown = rows[first : first + ROWS]
+    if not shown:
+        say("No image of this kind can be shown.")
+        return
+    st.html(grid.grid(exhibit, view, shown))
+    with st.container(horizontal=True, vertical_alignment="center", key="gallery_pages"):
+        st.html(
+            f'<div class="pg"><p>Images {first + 1} to {first + len(shown)} of {len(rows)}. '
+            "Images of a running study are held back.</p></div>",
+            width="content",
+        )
+        if pages > 1:
+            turn(pages, view.page, view.query())
+    _link("Link to this view", view.href)
+
+
+def _gallery_controls(
+    exhibit: Exhibit, view: GalleryView, titles: dict[str, str], embargoed: set[str]
+) -> None:
+    query = view.query()
+    names = exhibit.results.class_names
+    labels = sorted({int(exhibit.labels[index]) for index in exhibit.visible(embargoed)})
+    with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
+        experiments = {**titles}
+        experiments.setdefault(exhibit.key, f"{exhibit.title} (an earlier run)")
+        if len(experiments) > 1:
+            choose("Experiment", "experiment", experiments, exhibit.key, query)
+        choose("Pictures", "image", exhibit.image_kinds, view.image, query)
+        if len(exhibit.methods) > 1:
+            choose("Map", "method", exhibit.methods, view.method, query)
+        scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}
+        choose("Colour scale", "scale", scales, view.scale, query)
+        options = {EVERY: "All", **{str(label): names[label] for label in labels}}
+        if view.wanted_label is not None:
+            options.setdefault(view.label, names[view.wanted_label])
+        choose("True label", "label", options, view.label, query)
+        switch("Compare with clean", "compare", view.compare, query, disabled=view.image == CLEAN)
+
+
+def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
+    place = view.place
+    facts = map_facts(exhibit, place, view.method, view.scale)
+    name = exhibit.results.class_names[int(exhibit.labels[place.index])]
+    gallery = GalleryView.default(exhibit).matching(view)
+    position = visible.index(place.index)
+    ways = [(gallery.href, "Gallery")]
+    if position > 0:
+        ways.append((view.at(index=visible[position - 1]).href, "Previous image"))
+    if position + 1 < len(visible):
+        ways.append((view.at(index=visible[position + 1]).href, "Next image"))
+    ways += [
+        (place.map(view.method, view.scale, "json"), "Map as JSON"),
+        (place.picture("json"), "Picture as JSON"),
+    ]
+    links = "".join(f'<a href="{escape(href)}">{escape(text)}</a>' for href, text in ways)
+    st.html(f'<nav class="pg pg-ways" aria-label="Gallery">{links}</nav>')
+    title = f"{exhibit.methods[view.method]} · {exhibit.defenses[place.defense]}"
+    st.title(title, anchor=False)
+    st.html(
+        f'<div class="pg"><p class="pg-intro">Test image {place.index}, a {escape(name)}, '
+        f"{escape(exhibit.image_kinds[place.image])}. The map shows which pixels move the "
+        "network's answer.</p></div>"
+    )
+    query = view.query()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
+        choose("Defense", "defense", exhibit.defenses, place.defense, query)
+        choose("Picture", "image", exhibit.image_kinds, place.image, query)
+        if len(exhibit.methods) > 1:
+            choose("Map", "method", exhibit.methods, view.method, query)
+        scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}
+        choose("Colour scale", "scale", scales, view.scale, query)
+    st.html(sheet.figures(exhibit, view))
+    st.html(sheet.legend(facts))
+    st.subheader("The same image across defenses", anchor=False)
+    st.html(sheet.strip(exhibit, view))
+    st.subheader("Passport", anchor=False)
+    st.html(sheet.passport(exhibit, facts))
+    address = _link("Permanent link", view.href)
+    st.caption("Suggested citation")
+    today = datetime.now(UTC).date()
+    st.code(sheet.citation(exhibit, facts, address, today), language=None, wrap_lines=True)
+
+
+def _link(caption: str, href: str) -> str:
+    """Show the address of `href` with a button that copies it; return the address."""
+    here = urlsplit(st.context.url or "")
+    address = f"{here.scheme}://{here.netloc}{href}" if here.netloc else href
+    st.caption(caption)
+    st.code(address, language=None, wrap_lines=True)
+    return address
