@@ -14,7 +14,7 @@ import pytest
 from live_server import PASSWORD, LiveServer
 from PIL import Image
 from player_page import READ_CANVAS, Player
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Error, Page, expect
 
 from db import repository
 from db.session import Database
@@ -49,7 +49,12 @@ class Wire:
         for response in self._responses:
             if "/static/" in response.url or response.status in (204, 304):
                 continue
-            body = response.body()
+            try:
+                body = response.body()
+            except Error:
+                # A picture fetched ahead may end with the page that asked; the next asks again.
+                assert "/s/" in response.url, response.url
+                continue
             self.received += [body, repr(response.headers).encode()]
             if "/s/" in response.url:
                 self.pictures[response.url] = body
@@ -67,7 +72,7 @@ def secrets_of(server: LiveServer) -> set[bytes]:
     database.close()
     words = {"gradient_penalty", "adversarial_training", "distillation", "tgsm", "fgsm",
              "random_sign", "true_label", "correct_option", "foil_policy", "impossible", "passport",
-             "image_id", "condition", "Thank you"}  # fmt: skip
+             "image_id", "condition", "whose mistakes people can"}  # fmt: skip
     for stimulus in stimuli:
         passport = stimulus.passport
         words |= {stimulus.stimulus_id, stimulus.image_id, stimulus.pixels_sha256}
@@ -105,7 +110,7 @@ def test_whole_study_by_keyboard(server: LiveServer, new_context: NewContext) ->
         ):
             answer(key, value, task)
             expect(player.find(".feedback")).to_be_visible()
-            page.keyboard.press("Enter")
+            player.press("Enter")
     player.screen("practised")
     page.keyboard.press("Enter")
 
@@ -124,6 +129,8 @@ def test_whole_study_by_keyboard(server: LiveServer, new_context: NewContext) ->
             answer(digit, digit, "label_nafc")
         if number == 11:
             trial = player.ready("target_plausible")
+            expect(player.host).to_have_attribute("data-pending", "0")
+            wire.read()
             page.reload()
             assert player.ready("target_plausible") == trial
             assert canvas_equals_picture(player, wire)
@@ -214,8 +221,12 @@ def test_the_gallery_shows_other_images_than_the_live_study(
         reserved = [x.passport["source"]["index"] for x in repository.stimuli_of(s, version.id)]
     database.close()
     for index in set(reserved):
-        for path in (f"none/clean/{index}.png", f"gradient_penalty/tgsm/{index}.png",
-                     f"none/tgsm/{index}/input_gradient.png", f"none/tgsm/{index}.json"):  # fmt: skip
+        for path in (
+            f"none/clean/{index}.png",
+            f"gradient_penalty/tgsm/{index}.png",
+            f"none/tgsm/{index}/input_gradient.png",
+            f"none/tgsm/{index}.json",
+        ):
             assert page.request.get(f"{server.url}/g/{key}/{path}").status == 404, path
     page.locator("a[href*='map?']").first.click()
     expect(page.get_by_text("SHA-256").first).to_be_visible(timeout=15_000)
@@ -237,7 +248,7 @@ def test_people_go_on_after_the_server_was_killed(
     player.press("3", "label_nafc")
     expect(player.find(".feedback")).to_be_visible()
     server.stop(signal.SIGKILL)
-    page.keyboard.press("Enter")
+    player.press("Enter")
     player.press("y", "target_plausible")
     server.start()
     page.reload()

@@ -104,17 +104,20 @@ def test_a_manifest_edited_by_hand_is_found(store):
 
 
 def test_a_failed_draft_leaves_nothing(store):
-    with pytest.raises(RuntimeError), store.draft(RECIPE) as draft:
+    def fail_half_way(draft):
         (draft / "a.txt").write_text("half")
         raise RuntimeError
+
+    with pytest.raises(RuntimeError), store.draft(RECIPE) as draft:
+        fail_half_way(draft)
     assert store.find(RECIPE) is None
     assert list(store.root.rglob("*.txt")) == []
 
 
 def test_a_full_disk_is_said_with_its_fix(store):
-    with pytest.raises(PlausiblyError, match=r"cannot write.*free some space"):
-        with store.draft(RECIPE):
-            raise OSError(28, "No space left on device")
+    full = pytest.raises(PlausiblyError, match=r"cannot write.*free some space")
+    with full, store.draft(RECIPE):
+        raise OSError(28, "No space left on device")
     assert store.find(RECIPE) is None
 
 

@@ -80,7 +80,7 @@ def test_what_is_no_document_is_said_in_one_sentence(load, content, said, tmp_pa
 
 
 def test_unknown_names_come_with_the_known_ones():
-    with pytest.raises(UsageError, match="unknown study 'nope'.*demo"):
+    with pytest.raises(UsageError, match=r"unknown study 'nope'.*demo"):
         study.load("nope")
-    with pytest.raises(UsageError, match="unknown experiment 'nope'.*demo"):
+    with pytest.raises(UsageError, match=r"unknown experiment 'nope'.*demo"):
         config.load("nope")
