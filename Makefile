@@ -15,7 +15,7 @@ serve: .venv/.runtime
 
 test: .venv/.dev
 	tools/require-chromium
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +25,56 @@ _skipped: list[str] = []
 
 
 class Demo:
-    """`plausibly demo --no-serve` on an empty home, started early and awaited where needed."""
+    """`plausibly demo --no-serve` on an empty home: one for all workers, awaited where needed."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.output = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "study_app.cli", "demo", "--no-serve"],
+    def __init__(self, folder: Path) -> None:
+        # A home that is there already (PLAUSIBLY_TEST_HOME) spares the training while developing.
+        self.home = Path(os.environ.get("PLAUSIBLY_TEST_HOME") or folder / "demo-home")
+        self._log = folder / "demo.log"
+        self._status = folder / "demo.status"
+        self._claim = folder / "demo.pid"
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def start(self) -> None:
+        """Start it, unless another worker has."""
+        try:
+            claim = self._claim.open("x")
+        except FileExistsError:
+            return
+        demo = f"{shlex.quote(sys.executable)} -m study_app.cli demo --no-serve"
+        log, status = shlex.quote(str(self._log)), shlex.quote(str(self._status))
+        process = subprocess.Popen(
+            # The tests that run meanwhile go first: they have waits that others fill.
+            ["nice", "-n", "10", "sh", "-c", f"{demo} > {log} 2>&1; echo $? > {status}"],
             cwd=ROOT,
-            env={**os.environ, "PLAUSIBLY_HOME": str(home)},
+            env={**os.environ, "PLAUSIBLY_HOME": str(self.home)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # The tests that run meanwhile have waits in them.
-            preexec_fn=lambda: os.nice(10),
+            start_new_session=True,
         )
+        with claim:
+            claim.write(str(process.pid))
 
     def wait(self) -> Demo:
-        if not self.output:
-            self.output, _ = self._process.communicate(timeout=1500)
-            assert self._process.returncode == 0, self.output
+        deadline = time.monotonic() + 1500
+        while not self._status.exists() or not self._status.read_text().strip():
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.2)
+        assert self._status.read_text().strip() == "0", self.output
         return self
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
+        """Kill it, if it still runs when all tests are over."""
+        if self._claim.exists() and not self._status.exists():
+            with suppress(ProcessLookupError):
+                os.killpg(int(self._claim.read_text()), signal.SIGKILL)
 
 
-_demo: Demo | None = None
+def _demo(config: pytest.Config) -> Demo:
+    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    return Demo(base.parent if hasattr(config, "workerinput") else base)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,20 +83,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    global _demo
     wanted = any("demo" in getattr(item, "fixturenames", ()) for item in session.items)
     if wanted and not session.config.option.collectonly:
-        factory = session.config._tmp_path_factory  # type: ignore[attr-defined]
-        # A home that is there already (PLAUSIBLY_TEST_HOME) spares the training while developing.
-        home = os.environ.get("PLAUSIBLY_TEST_HOME") or factory.mktemp("demo") / "home"
-        _demo = Demo(Path(home))
+        _demo(session.config).start()
 
 
 @pytest.fixture(scope="session")
-def demo() -> Demo:
+def demo(pytestconfig: pytest.Config) -> Demo:
     """The finished demo; its home must not be written to."""
-    assert _demo is not None
-    return _demo.wait()
+    return _demo(pytestconfig).wait()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -83,8 +102,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _demo is not None:
-        _demo.stop()
+    if not hasattr(session.config, "workerinput"):
+        _demo(session.config).stop()
     if _skipped:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -24,7 +24,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
-        self.http = httpx.Client()
+        self.http = httpx2.Client()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         (folder / ".streamlit").mkdir()
@@ -41,7 +41,7 @@ class Server:
         for _ in range(300):
             try:
                 self.http.get(f"{self.url}/api/health").raise_for_status()
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.1)
             else:
                 return

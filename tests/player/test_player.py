@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from io import BytesIO
 
-import httpx
+import httpx2
 import pytest
 from fake_server import Server, Study
 from fake_study import SIZE, shown_label, stimulus
@@ -299,7 +299,7 @@ def test_another_answer_elsewhere_is_no_dead_end(
     (token,) = study.state["participants"]
     elsewhere = {"event_id": "e", "trial_id": trial, "attempt": 1, "answer": "9", "rt_ms": 500}
     headers = {"Authorization": f"Bearer {token}"}
-    httpx.post(f"{server.url}/api/response", json=elsewhere, headers=headers).raise_for_status()
+    httpx2.post(f"{server.url}/api/response", json=elsewhere, headers=headers).raise_for_status()
     player.pair("3", "y")
     player.screen("debrief")
     assert study.answers == ["9", "yes"]
