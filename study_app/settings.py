@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.exc import SQLAlchemyError
 
 from db.session import Database
 from engine.artifacts import ArtifactStore
-from engine.errors import PlausiblyError
+from engine.errors import PlausiblyError, UsageError
 
 
 class Settings(BaseSettings):
@@ -24,7 +25,7 @@ class Settings(BaseSettings):
         password: PLAUSIBLY_PASSWORD, the researchers' password; without it one is generated.
     """
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
     home: Path = Field(Path("plausibly-data"), validation_alias="PLAUSIBLY_HOME")
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
@@ -36,8 +37,15 @@ class Settings(BaseSettings):
         return ArtifactStore(self.home / "artifacts")
 
     def database(self) -> Database:
-        """Open the database; nothing is touched yet."""
-        return Database(self.database_url or self.home / "study.db")
+        """Open the database; nothing is touched yet.
+
+        Raises:
+            UsageError: DATABASE_URL is not an address of a database, or its driver is missing.
+        """
+        try:
+            return Database(self.database_url or self.home / "study.db")
+        except (SQLAlchemyError, ModuleNotFoundError, ValueError) as error:
+            raise UsageError(f"DATABASE_URL cannot be used: {error}") from None
 
     def secret(self) -> bytes:
         """Return the installation's key for tokens and provider ids; made at first use.

@@ -40,10 +40,10 @@ def home(pristine, tmp_path):
     return target
 
 
-def plausibly(home, *arguments):
+def plausibly(home, *arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "study_app.cli", *map(str, arguments)],
-        env={**os.environ, "PLAUSIBLY_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PLAUSIBLY_HOME": str(home), "PYTHONPATH": str(ROOT), **environment},
         cwd=home.parent,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -179,6 +179,12 @@ def test_a_port_in_use_is_1_before_anything_else_happens(tmp_path):
             done = plausibly(home, command, "--port", port)
             assert refused(done, 1, rf"cannot listen on 127\.0\.0\.1:{port}.*--port")
     assert not home.exists()
+
+
+@pytest.mark.parametrize("url", ["nope://x", "http://x:y:z", "sqlite://"])
+def test_a_database_address_that_cannot_be_used_is_2(home, url):
+    done = plausibly(home, "study", "status", "demo", DATABASE_URL=url)
+    assert refused(done, 2, "DATABASE_URL cannot be used")
 
 
 def test_looking_makes_no_database(tmp_path):

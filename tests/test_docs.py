@@ -1,0 +1,86 @@
+"""What the documents say is what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from study_app import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def documented():
+    """Return the command lines of README's list, alternatives spelled out: {words: line}."""
+    found = {}
+    for line in re.findall(r"^    plausibly (.+)$", README, flags=re.MULTILINE):
+        words = []
+        for word in line.split("  ")[0].split():
+            if not re.fullmatch(r"[a-z|]+", word):
+                break
+            words.append(word.split("|"))
+        for last in words[-1]:
+            found[(*(word[0] for word in words[:-1]), last)] = line
+    return found
+
+
+def test_every_command_is_in_the_readme_and_no_other():
+    assert set(documented()) == {path for path, _ in commands(get_command(cli.app))}
+
+
+def test_options_named_in_the_readme_exist():
+    known = dict(commands(get_command(cli.app)))
+    for path, line in documented().items():
+        options = {option for p in known[path].params for option in p.opts}
+        for option in re.findall(r"--[a-z-]+", line):
+            assert option in options, (path, option)
+
+
+@pytest.mark.parametrize(
+    "document", sorted(p.relative_to(ROOT) for p in ROOT.glob("*.md")), ids=str
+)
+def test_links_and_folders_exist(document):
+    text = (ROOT / document).read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / target).exists(), target
+    for folder in re.findall(r"^\| `([a-z_/]+)` \|", text, flags=re.MULTILINE):
+        assert (ROOT / folder).exists(), folder
+
+
+def test_every_route_is_documented(lab_routes):
+    documented = (ROOT / "docs/http.md").read_text()
+    named = set(re.findall(r"`(GET|POST) (/[^`\s]+)", documented))
+    served = set()
+    for route in lab_routes:
+        if "{rest:path}" not in route.path:
+            path = re.sub(r"\{study\}", "STUDY", route.path)
+            path = path.replace("{opaque_id}", "<opaque>")
+            path = re.sub(
+                r"\{(key|defense|image|index|method)(:\w+)?\}", lambda m: m[1].upper(), path
+            )
+            served.add((next(iter(route.methods - {"HEAD"})), path))
+    json_routes = {(verb, path) for verb, path in served if path.endswith(".json")}
+    wanted = {(verb, path.split("?")[0]) for verb, path in named}
+    assert served - json_routes == wanted
+    assert {(v, p.replace(".json", ".png")) for v, p in json_routes} <= wanted
+
+
+@pytest.fixture
+def lab_routes(tmp_path):
+    from lab import open_lab
+
+    lab = open_lab(tmp_path)
+    yield lab.client.app.routes
+    lab.database.close()
