@@ -75,7 +75,7 @@ def run(
     """Train, attack, explain and evaluate what an experiment file declares."""
     from engine import config, pipeline
     from engine.results import Results
-    from study_app.console import ProgressObserver, accuracy_table, console
+    from study_app.console import ProgressObserver, accuracy_table, console, print_table
 
     loaded = config.load(experiment)
     store = Settings().store
@@ -87,7 +87,7 @@ def run(
     if as_json:
         _print_json({"experiment": index.key, **results.evaluation()})
     else:
-        console.print(accuracy_table(results))
+        print_table(accuracy_table(results))
 
 
 @app.command()
@@ -159,6 +159,7 @@ def analyze(
 
     from db import export as exporting
     from engine.analysis import human
+    from study_app.console import print_table
     from study_app.researcher.tables import human_table_rich
 
     with _database() as database, database.read() as s:
@@ -168,10 +169,8 @@ def analyze(
     if as_json:
         _print_json({"conditions": [asdict(row) for row in rows], "attention": asdict(catch)})
     else:
-        from rich.console import Console
-
         titles = {c["label"]: c["title"] for c in version.config["conditions"]}
-        Console().print(human_table_rich(study, rows, catch, titles))
+        print_table(human_table_rich(study, rows, catch, titles))
 
 
 @app.command()

@@ -27,6 +27,12 @@ from engine.results import Results
 console = Console(stderr=True)
 
 
+def print_table(table: Table) -> None:
+    """Print a result to standard output; piped, it is as wide as it needs to be."""
+    width = None if sys.stdout.isatty() else 130
+    Console(width=width).print(table)
+
+
 class ProgressObserver:
     """Shows a bar for every running task, and a line for every finished one.
 

@@ -42,9 +42,9 @@ def human_table_rich(
 ) -> Table:
     """Return the human table for the terminal."""
     table = Table(title=f"Study {study}", title_justify="left")
-    table.add_column("condition")
+    table.add_column("condition", no_wrap=True)
     for title in MEASURES.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("people", justify="right")
     table.add_column("ratings", justify="right")
     for title, row in ordered(rows, conditions):
