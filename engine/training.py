@@ -17,7 +17,7 @@ from engine.errors import PlausiblyError
 from engine.inference import predict
 
 Progress = Callable[[Mapping[str, Any]], None]
-"""Called with {"step", "steps", "loss", "accuracy"} now and then."""
+"""Called with {"step", "steps"} at the start, and with loss and accuracy too now and then."""
 
 
 class TrainingConfig(BaseModel):
@@ -76,6 +76,7 @@ def train(
         torch.manual_seed(seeds.derive(seed, "dropout"))
         draws = _batches(len(labels), config.batch_size, seeds.derive(seed, "batches"))
         model.train()
+        progress({"step": 0, "steps": config.steps})
         for step in range(1, config.steps + 1):
             chosen = next(draws)
             context = Context(required=required or {})

@@ -80,8 +80,12 @@ def run(
     loaded = config.load(experiment)
     store = Settings().store
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
-    with ProgressObserver() as observer:
-        index = pipeline.run(loaded, store, observer)
+    try:
+        with ProgressObserver() as observer:
+            index = pipeline.run(loaded, store, observer)
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished is kept; run again to go on.")
+        raise typer.Exit(130) from None
     observer.summary()
     results = Results(store, index)
     if as_json:
