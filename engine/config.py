@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from engine import attacks, datasets, defenses, documents, models, saliency
+from engine.documents import Document, member
 from engine.errors import UsageError
-from engine.registry import Component, Registry
+from engine.registry import Component
 from engine.training import TrainingConfig
 
 BUILT_IN = Path(__file__).parent / "experiments"
@@ -21,18 +22,6 @@ _LABEL = r"^[a-z][a-z0-9_]*$"
 
 Label = Annotated[str, Field(pattern=_LABEL, max_length=40)]
 """A short name that appears in columns and addresses."""
-
-
-def _member(registry: Registry[Any]) -> BeforeValidator:
-    def resolve(value: Any) -> Any:
-        if isinstance(value, Component):
-            return value
-        try:
-            return registry.from_config(value)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-
-    return BeforeValidator(resolve)
 
 
 def _defense(value: Any) -> Any:
@@ -44,11 +33,7 @@ def _defense(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class DefendedModel(_Strict):
+class DefendedModel(Document):
     """One model to train.
 
     Attributes:
@@ -62,7 +47,7 @@ class DefendedModel(_Strict):
     training: TrainingConfig = TrainingConfig()
 
 
-class AttackSpec(_Strict):
+class AttackSpec(Document):
     """One attack, made for every model.
 
     Attributes:
@@ -71,10 +56,10 @@ class AttackSpec(_Strict):
     """
 
     title: str
-    attack: Annotated[attacks.Attack, _member(attacks.registry)]
+    attack: Annotated[attacks.Attack, member(attacks.registry)]
 
 
-class SaliencySpec(_Strict):
+class SaliencySpec(Document):
     """One saliency method, computed for every model on clean images and on its own examples.
 
     Attributes:
@@ -83,17 +68,17 @@ class SaliencySpec(_Strict):
     """
 
     title: str
-    method: Annotated[saliency.SaliencyMethod, _member(saliency.registry)]
+    method: Annotated[saliency.SaliencyMethod, member(saliency.registry)]
 
 
-class Experiment(_Strict):
+class Experiment(Document):
     """A whole experiment: one dataset and architecture, several defenses, attacks and maps."""
 
     name: Label
     title: str
     seed: int = Field(0, ge=0)
-    dataset: Annotated[datasets.Dataset, _member(datasets.registry)]
-    architecture: Annotated[models.Architecture, _member(models.registry)]
+    dataset: Annotated[datasets.Dataset, member(datasets.registry)]
+    architecture: Annotated[models.Architecture, member(models.registry)]
     training: TrainingConfig = TrainingConfig()
     defenses: dict[Label, DefendedModel] = Field(min_length=1)
     attacks: dict[Label, AttackSpec] = Field(min_length=1)

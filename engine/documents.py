@@ -10,9 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from engine.errors import UsageError
+from engine.registry import Component, Registry
+
+
+class Document(BaseModel):
+    """A part of a document: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def member(registry: Registry[Any]) -> BeforeValidator:
+    """Return the validator of a field that holds a registry's member: a name or a mapping."""
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, Component):
+            return value
+        try:
+            return registry.from_config(value)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(resolve)
 
 
 def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], str]:

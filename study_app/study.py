@@ -6,30 +6,16 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from engine import documents
-from engine.errors import UsageError
-from engine.registry import Component
+from engine.documents import Document, member
 from study_app import questions
 
 BUILT_IN = Path(__file__).parent / "studies"
 
 
-def _question(value: Any) -> Any:
-    if isinstance(value, Component):
-        return value
-    try:
-        return questions.registry.from_config(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Condition(_Strict):
+class Condition(Document):
     """What is compared within a participant.
 
     Attributes:
@@ -55,7 +41,7 @@ class Condition(_Strict):
         return self
 
 
-class Texts(_Strict):
+class Texts(Document):
     """What the participant reads, as Markdown."""
 
     consent: str = Field(min_length=1)
@@ -65,7 +51,7 @@ class Texts(_Strict):
     feedback_wrong: str = Field(min_length=1)
 
 
-class Study(_Strict):
+class Study(Document):
     """A study's whole design.
 
     Attributes:
@@ -95,7 +81,7 @@ class Study(_Strict):
     catch: int = Field(4, ge=0, le=50)
     impossible: dict[int, tuple[int, ...]]
     questions: Annotated[
-        list[Annotated[questions.Question, BeforeValidator(_question)]], Field(min_length=1)
+        list[Annotated[questions.Question, member(questions.registry)]], Field(min_length=1)
     ]
     texts: Texts
 
