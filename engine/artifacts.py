@@ -205,6 +205,13 @@ class ArtifactStore:
         paths = [p for p in self.root.glob(f"{kind}/*") if not p.name.startswith(".")]
         yield from sorted(map(_load, paths), key=lambda a: (a.manifest["created"], a.key))
 
+    def scratch(self, recipe: Recipe) -> Path:
+        """Return the path of a folder for unfinished work on `recipe`.
+
+        It outlives a killed process and is removed when the artifact is stored.
+        """
+        return self.root / recipe.kind / f".unfinished-{recipe.key}"
+
     @contextmanager
     def draft(self, recipe: Recipe, *, seed: int | None = None) -> Iterator[Path]:
         """Give a folder to write the files of `recipe` into; store it when the block succeeds.
@@ -225,6 +232,7 @@ class ArtifactStore:
             _seal(draft, recipe, seed, time.monotonic() - started)
             with suppress(FileExistsError):
                 _rename_once(draft, home / recipe.key)
+            shutil.rmtree(self.scratch(recipe), ignore_errors=True)
         except OSError as error:
             raise PlausiblyError(
                 f"cannot write to {home}: {error.strerror or error}; free some space or set "

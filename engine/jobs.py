@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from engine import attacks, datasets, defenses, models, rendering, saliency, seeds
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
+from engine.checkpoint import Checkpoint
 from engine.datasets import Data
 from engine.errors import UsageError
 from engine.inference import batches, frozen, input_gradient, predict
@@ -64,6 +65,7 @@ def _train(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progress
         seed=config["seed"],
         required={role: load_model(_parent(recipe, store, role)) for role in recipe.parents},
         progress=progress,
+        checkpoint=Checkpoint(store.scratch(recipe)),
     )
     save_file(network.state_dict(), draft / WEIGHTS)
     write_json(

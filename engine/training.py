@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from engine import seeds
+from engine.checkpoint import Checkpoint
 from engine.datasets import Data, Split
 from engine.defenses import Context, Defense
 from engine.errors import PlausiblyError
@@ -49,6 +50,7 @@ def train(
     seed: int,
     required: Mapping[str, nn.Module] | None = None,
     progress: Progress = lambda _event: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, Any]]:
     """Train `model` in place and leave it in evaluation mode; return its curve.
 
@@ -57,9 +59,11 @@ def train(
         defense: the objective.
         data: trains on `train`, watches `valid`.
         config: the schedule.
-        seed: decides the batches and dropout; equal seeds give equal weights.
+        seed: decides the batches and dropout; equal seeds give equal weights, also when the
+            training was stopped anywhere and resumed from its checkpoint.
         required: the trained models that `defense.requires()` names, by role.
         progress: see `Progress`.
+        checkpoint: where to go on from and where to save the state now and then.
 
     Returns:
         One dict a report: step, loss, the loss's terms, validation accuracy.
@@ -71,14 +75,14 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
     for teacher in (required or {}).values():
         teacher.eval()
-    curve = []
+    done, curve = checkpoint.load(model, optimizer) if checkpoint else (0, [])
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seeds.derive(seed, "dropout"))
-        draws = _batches(len(labels), config.batch_size, seeds.derive(seed, "batches"))
         model.train()
-        progress({"step": 0, "steps": config.steps})
-        for step in range(1, config.steps + 1):
-            chosen = next(draws)
+        progress({"step": done, "steps": config.steps})
+        for step in range(done + 1, config.steps + 1):
+            # What is random in a step depends on the seed and the step alone.
+            torch.manual_seed(seeds.derive(seed, "dropout", step))
+            chosen = _batch(len(labels), config.batch_size, step, seed)
             context = Context(required=required or {})
             loss, terms = defense.loss(model, images[chosen], labels[chosen], context)
             optimizer.zero_grad(set_to_none=True)
@@ -93,6 +97,8 @@ def train(
                 }
                 curve.append(point)
                 progress({**point, "steps": config.steps})
+                if checkpoint:
+                    checkpoint.save(model, optimizer, step, curve)
     model.eval()
     return curve
 
@@ -103,12 +109,12 @@ def accuracy(model: nn.Module, split: Split) -> float:
     return float((predicted == split.labels).mean())
 
 
-def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+def _batch(count: int, size: int, step: int, seed: int) -> Tensor:
+    """Return the indices of the batch of `step` (from 1); each epoch is a fresh permutation."""
     size = min(size, count)
-    while True:
-        order = torch.randperm(count, generator=generator)
-        yield from torch.split(order[: count - count % size], size)
+    epoch, place = divmod(step - 1, count // size)
+    generator = torch.Generator().manual_seed(seeds.derive(seed, "batches", epoch))
+    return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
 
 
 def _finite(name: str, value: Tensor, step: int) -> float:
