@@ -89,7 +89,7 @@ def login_form() -> None:
     st.title("Researchers")
     st.markdown("Please log in to see answers and to download them.")
     _form()(key="login")
-    st.caption(
+    st.markdown(
         "The password was printed when the server first started; "
         "PLAUSIBLY_PASSWORD in the server's environment sets another."
     )
