@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.errors import UsageError
+
 BATCH = 256
 D = TypeVar("D", bound=np.generic)
 
@@ -49,6 +51,21 @@ def predict(
     """Return the predicted class (N,) and its softmax probability (N,) for each image."""
     confidence, label = logits(model, images).softmax(1).max(1)
     return label.numpy(), confidence.numpy()
+
+
+def head(model: nn.Module) -> nn.Linear:
+    """Return the final linear layer: the last registered module without children.
+
+    Raises:
+        UsageError: that module is of another type.
+    """
+    last = [module for module in model.modules() if not list(module.children())][-1]
+    if not isinstance(last, nn.Linear):
+        raise UsageError(
+            f"the network ends in {type(last).__name__}, not in a linear layer; make an "
+            "nn.Linear that gives the logits its last module"
+        )
+    return last
 
 
 def batches(array: NDArray[D]) -> list[NDArray[D]]:

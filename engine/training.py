@@ -66,11 +66,14 @@ def train(
         checkpoint: where to go on from and where to save the state now and then.
 
     Returns:
-        One dict a report: step, loss, the loss's terms, validation accuracy.
+        One dict a report: step, loss, the loss's terms, validation accuracy (all before
+        `Defense.finalize`, which comes last).
 
     Raises:
+        UsageError: the defense cannot train such a network.
         PlausiblyError: a term of the loss became NaN or infinite; the message names it.
     """
+    defense.check(model)
     images, labels = torch.from_numpy(data.train.images), torch.from_numpy(data.train.labels)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
     for teacher in (required or {}).values():
@@ -100,6 +103,7 @@ def train(
                 if checkpoint:
                     checkpoint.save(model, optimizer, step, curve)
     model.eval()
+    defense.finalize(model, data.train)
     return curve
 
 

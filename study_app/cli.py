@@ -15,6 +15,7 @@ import typer
 
 from db.errors import DatabaseError, ExportError, StudyNotFoundError
 from engine.errors import PlausiblyError, UsageError
+from study_app import datasets_cli
 from study_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ database_app = typer.Typer(help="Look after the study database.", no_args_is_hel
 study_app = typer.Typer(help="Publish, watch and close studies.", no_args_is_help=True)
 app.add_typer(database_app, name="db")
 app.add_typer(study_app, name="study")
+app.add_typer(datasets_cli.app, name="datasets")
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the app.")]
 Host = Annotated[
@@ -73,6 +75,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train, attack, explain and evaluate what an experiment file declares."""
+    from engine import documents, linear_theory
+
+    document, _ = documents.read(experiment, "experiment", linear_theory.BUILT_IN)
+    if document.get("kind") == linear_theory.KIND:
+        _run_linear_theory(experiment, as_json=as_json)
+        return
     from engine import config, pipeline
     from engine.results import Results
     from study_app.console import ProgressObserver, accuracy_table, console, print_table
@@ -92,6 +100,20 @@ def run(
         _print_json({"experiment": index.key, **results.evaluation()})
     else:
         print_table(accuracy_table(results))
+
+
+def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
+    from engine import linear_theory
+    from study_app.console import console, linear_theory_table, print_table
+
+    loaded = linear_theory.load(experiment)
+    made = linear_theory.stored(loaded, Settings().store)
+    result = made.json(linear_theory.ROWS)
+    if as_json:
+        _print_json(result)
+        return
+    print_table(linear_theory_table(loaded.title, result["rows"]))
+    console.print(f"Plot: {made.path / linear_theory.PLOT}", highlight=False, soft_wrap=True)
 
 
 @app.command()

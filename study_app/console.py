@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -98,6 +98,22 @@ class ProgressObserver:
                 parts.append(f"{len(done) - len(made)} found")
             console.print(f"{stage:>9}  {', '.join(parts) or 'nothing to do'}", highlight=False)
         console.print(f"{'in all':>9}  {time.monotonic() - self._started:.1f} s", highlight=False)
+
+
+def linear_theory_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return margins and cosines relative to the hard-margin SVM, by objective, rank, offset."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("objective", "rank", "offset", "margin / largest", "cosine"):
+        table.add_column(heading, justify="left" if heading == "objective" else "right")
+    for row in sorted(rows, key=lambda row: (row["objective"], row["rank"], row["offset"])):
+        table.add_row(
+            row["objective"].replace("_", "-"),
+            str(row["rank"]),
+            f"{row['offset']:g}",
+            f"{row['margin_ratio']:.3f}",
+            f"{row['cosine']:.3f}",
+        )
+    return table
 
 
 def accuracy_table(results: Results) -> Table:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import SerializeAsAny
 
+from engine.errors import UsageError
 from engine.registry import Component, Registry
 
 
@@ -40,12 +42,14 @@ class Data:
     Attributes:
         train, valid, test: its splits; they share no image.
         class_names: the label in words, by class index.
+        notes: what was left out, in words; no part of the checksum.
     """
 
     train: Split
     valid: Split
     test: Split
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -67,6 +71,9 @@ class Data:
 class Dataset(Component):
     """What can be loaded by name: see `Data`."""
 
+    expected_sha256: ClassVar[str | None] = None
+    """Checksum of a built-in dataset with its default parameters."""
+
     def load(self) -> Data:
         """Return the dataset.
 
@@ -76,10 +83,70 @@ class Dataset(Component):
         raise NotImplementedError
 
 
-registry: Registry[Dataset] = Registry("dataset", __name__)
+class Pair(Dataset):
+    """Two classes of another dataset as a binary task; written `cifar10:airplane,horse`.
+
+    Attributes:
+        base: the dataset.
+        classes: names of the two classes; they become labels 0 and 1.
+    """
+
+    base: SerializeAsAny[Dataset]
+    classes: tuple[str, str]
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved configuration: the base's, with the classes in the name."""
+        base = self.base.config()
+        return {**base, "name": f"{base['name']}:{','.join(self.classes)}"}
+
+    def __repr__(self) -> str:
+        """Return the call that rebuilds this component."""
+        return repr(self.base).replace(repr(self.base.name), repr(self.config()["name"]), 1)
+
+    __str__ = __repr__
+
+    def load(self) -> Data:
+        """Return the images of the two classes, in the base's order and splits.
+
+        Raises:
+            UsageError: the base has no such class.
+            PlausiblyError: see the base's `load`.
+        """
+        data = self.base.load()
+        for name in self.classes:
+            if name not in data.class_names:
+                known = ", ".join(data.class_names)
+                raise UsageError(
+                    f"dataset {self.base.name!r} has no class {name!r}; known: {known}"
+                )
+        first, second = (data.class_names.index(name) for name in self.classes)
+
+        def split(whole: Split) -> Split:
+            kept = np.isin(whole.labels, (first, second))
+            return Split(whole.pixels[kept], (whole.labels[kept] == second).astype(np.int64))
+
+        train, valid, test = (split(part) for part in (data.train, data.valid, data.test))
+        return Data(train, valid, test, self.classes, data.notes)
+
+
+class DatasetRegistry(Registry[Dataset]):
+    """The datasets, and any two classes of one: `NAME:CLASS,CLASS`."""
+
+    def create(self, name: str, **params: Any) -> Dataset:
+        """Return the dataset `name`, or the pair that it names; see `Registry.create`."""
+        base, colon, pair = name.partition(":")
+        if not colon:
+            return super().create(name, **params)
+        classes = tuple(part.strip() for part in pair.split(","))
+        if len(classes) != 2 or not all(classes) or classes[0] == classes[1]:
+            raise UsageError(f"{name!r} must name two classes, as in 'digits:3,8'")
+        return Pair(base=super().create(base, **params), classes=classes)
+
+
+registry = DatasetRegistry("dataset", __name__)
 register = registry.register
 
 
 def create(name: str, **params: Any) -> Dataset:
-    """Return the dataset `name` with `params`; see `Registry.create`."""
+    """Return the dataset `name` with `params`; see `DatasetRegistry.create`."""
     return registry.create(name, **params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,10 @@ class Digits(Dataset):
     (pixel centres, edges repeated) and rounded to 8 bits, so that every clean image is its own
     stimulus. All in integers: the checksum is the same on every machine.
     """
+
+    expected_sha256: ClassVar[str | None] = (
+        "e57f28b611a7fa85262bcab18aa72359d4d446fa8279f85c2c2e4f108e6d2037"
+    )
 
     def load(self) -> Data:
         """Return the dataset; needs no download."""

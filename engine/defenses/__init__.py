@@ -17,6 +17,8 @@ from engine.registry import Component, Registry
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from engine.datasets import Split
+
 Terms: TypeAlias = "Mapping[str, Tensor]"
 """Weighted terms of a loss, by name; the loss is their sum."""
 
@@ -63,6 +65,9 @@ class Defense(Component):
         """Return the models that must be trained before, as role -> defense (a teacher, say)."""
         return {}
 
+    def check(self, model: nn.Module) -> None:
+        """Raise UsageError when `model` is not one that this defense can train; before it does."""
+
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted terms that stand for classification; default: mean H(y, f)."""
         from torch.nn import functional as F
@@ -97,6 +102,14 @@ class Defense(Component):
         for term in list(terms.values())[1:]:
             total = total + term
         return total, terms
+
+    def finalize(self, model: nn.Module, train: Split) -> None:
+        """Finish the trained `model`, in evaluation mode, in place; default: nothing to do.
+
+        Args:
+            model: the network after the last step.
+            train: what it was trained on.
+        """
 
 
 class Combined(Defense):
@@ -133,6 +146,16 @@ class Combined(Defense):
             for part in self.parts
             for name, term in part.penalty(model, x, y, context).items()
         }
+
+    def check(self, model: nn.Module) -> None:
+        """Raise UsageError when a part cannot train `model`."""
+        for part in self.parts:
+            part.check(model)
+
+    def finalize(self, model: nn.Module, train: Split) -> None:
+        """Let every part finish the model, in their order."""
+        for part in self.parts:
+            part.finalize(model, train)
 
 
 registry: Registry[Defense] = Registry("defense", __name__)

@@ -125,6 +125,21 @@ def test_an_unknown_defense_in_a_config_is_2_with_the_known_ones(home, tmp_path)
     assert files(home) == before
 
 
+def test_the_linear_theory_runs_once_and_prints_rows(home, tmp_path):
+    path = tmp_path / "quick.yaml"
+    path.write_text("kind: linear_theory\ntitle: Quick\nsteps: 50\nper_class: 10\n")
+    first = plausibly(home, "run", path, "--json")
+    rows = json.loads(first.stdout)["rows"]
+    assert {row["objective"] for row in rows} == {"cross_entropy", "differential"}
+    (artifact,) = home.glob("artifacts/linear_theory/*/margins.svg")
+    before = artifact.stat().st_mtime_ns
+    again = plausibly(home, "run", path)
+    assert "cross-entropy" in again.stdout
+    assert artifact.stat().st_mtime_ns == before
+    path.write_text("kind: linear_theory\ntitle: Quick\nstepz: 50\n")
+    assert refused(plausibly(home, "run", path), 2, "stepz: unknown key")
+
+
 def test_a_corrupt_artifact_is_1_and_named(home):
     (damaged,) = [p.parent for p in home.glob("artifacts/examples/*/examples.npz")][:1]
     with (damaged / "examples.npz").open("r+b") as file:

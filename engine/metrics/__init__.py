@@ -1,0 +1,1 @@
+"""Measures of trained networks. One file per family of measures."""

@@ -1,0 +1,138 @@
+"""notMNIST's loader on small files in the true format: folders of PNG in a tar."""
+
+import hashlib
+import io
+import itertools
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import datasets
+from engine.errors import PlausiblyError
+
+SIZES = {"train_per_class": 4, "valid_per_class": 2, "test_per_class": 3}
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "png")
+    return out.getvalue()
+
+
+def pixels(letter, number, side=28):
+    seed = [ord(letter), number]
+    return np.random.default_rng(seed).integers(0, 256, (side, side), np.uint8)
+
+
+def write(folder, size, numbers, files=None):
+    contents = {
+        f"{letter}/{number}.png": png(pixels(letter, number))
+        for letter in "ABCDEFGHIJ"
+        for number in numbers
+    }
+    contents |= files or {}
+    with tarfile.open(folder / f"notMNIST_{size}.tar.gz", "w:gz") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(f"notMNIST_{size}/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path, "large", range(6))
+    write(tmp_path, "small", range(10, 13))
+    return tmp_path
+
+
+def load(folder):
+    return datasets.create("notmnist", root=str(folder), **SIZES).load()
+
+
+def contents(split, letter):
+    return {image.tobytes() for image in split.pixels[split.labels == ord(letter) - 65]}
+
+
+def test_every_class_has_its_images_in_every_split(folder):
+    data = load(folder)
+    assert data.shape == (1, 28, 28)
+    assert data.class_names == tuple("ABCDEFGHIJ")
+    for letter in data.class_names:
+        large = {pixels(letter, number).tobytes() for number in range(6)}
+        assert contents(data.train, letter) | contents(data.valid, letter) == large
+        assert len(contents(data.valid, letter)) == 2
+        small = {pixels(letter, number).tobytes() for number in range(10, 13)}
+        assert contents(data.test, letter) == small
+    assert data.notes == ()
+
+
+def test_the_decoded_data_are_kept_and_known_by_the_content_of_the_tars(folder):
+    first = load(folder)
+    (kept,) = folder.glob("decoded-*.npz")
+    assert load(folder).sha256 == first.sha256
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert load(folder).sha256 == first.sha256
+    write(folder, "small", range(20, 23))
+    assert load(folder).sha256 != first.sha256
+    assert len(list(folder.glob("decoded-*.npz"))) == 2
+
+
+def early(letter, word):
+    """A file name that comes before those of the good images 10 to 12 of the class."""
+
+    def key(name):
+        return hashlib.sha256(f"{letter}/{name}.png".encode()).digest()
+
+    first = min(key(number) for number in range(10, 13))
+    names = (f"{word}{k}" for k in itertools.count())
+    return f"{letter}/{next(name for name in names if key(name) < first)}.png"
+
+
+def test_corrupt_files_among_good_ones_are_skipped_and_counted(folder):
+    clean = load(folder)
+    good = png(pixels("A", 0))
+    bad = {
+        early("A", "empty"): b"",
+        early("A", "text"): b"not an image",
+        early("B", "truncated"): good[: len(good) // 2],
+        early("B", "flipped"): good[:60] + bytes([good[60] ^ 0xFF]) + good[61:],
+        early("C", "large"): png(pixels("C", 0, 32)),
+        "C/._10.png": b"a Mac's own",
+        "C/readme.txt": b"no image",
+    }
+    write(folder, "small", range(10, 13), files=bad)
+    data = load(folder)
+    assert data.sha256 == clean.sha256
+    assert data.notes == ("notMNIST_small.tar.gz: skipped 5 files that cannot be read",)
+    # A second load reads the decoded file, and says the same.
+    assert load(folder).notes == data.notes
+
+
+def test_too_many_corrupt_files_are_an_error(folder):
+    write(folder, "small", range(10, 13), files={"A/10.png": b"?", "A/11.png": b"?"})
+    with pytest.raises(
+        PlausiblyError, match=r"has 1 good images of A left where 3 .*2 files could"
+    ):
+        load(folder)
+
+
+def test_an_image_of_the_test_split_does_not_train(folder):
+    numbers = {f"A/again{k}.png": png(pixels("A", 10 + k)) for k in range(3)}
+    write(folder, "large", range(6), files=numbers)
+    data = load(folder)
+    assert not contents(data.test, "A") & (contents(data.train, "A") | contents(data.valid, "A"))
+    # Six good ones are wanted and there are no more: every repeated one before the last counts.
+    assert len(contents(data.train, "A") | contents(data.valid, "A")) == 6
+    assert "of another split" in data.notes[0]
+
+
+def test_a_missing_class_or_tar_and_a_truncated_one_are_named(folder):
+    path = folder / "notMNIST_large.tar.gz"
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(PlausiblyError, match=r"notMNIST_large.tar.gz is damaged or not a gzipped"):
+        load(folder)
+    path.unlink()
+    with pytest.raises(PlausiblyError, match=r"notMNIST_large.tar.gz is missing"):
+        load(folder)
