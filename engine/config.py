@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from engine import attacks, datasets, defenses, documents, models, saliency
 from engine.documents import Document, member
@@ -97,8 +97,4 @@ def load(name_or_path: str) -> Experiment:
         UsageError: no such experiment, not YAML, or anything in it is wrong; the message lists
             every problem with its place.
     """
-    document, where = documents.read(name_or_path, "experiment", BUILT_IN)
-    try:
-        return Experiment(**document)
-    except ValidationError as error:
-        raise documents.refuse(where, error) from None
+    return documents.load(Experiment, name_or_path, "experiment", BUILT_IN)

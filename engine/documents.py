@@ -7,7 +7,7 @@ with its place.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -20,6 +20,9 @@ class Document(BaseModel):
     """A part of a document: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+D = TypeVar("D", bound=Document)
 
 
 def member(registry: Registry[Any]) -> BeforeValidator:
@@ -66,8 +69,21 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
     return document, path.name
 
 
-def refuse(where: str, error: ValidationError) -> UsageError:
-    """Return the error that lists everything wrong with the document `where`, each in its place."""
+def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:
+    """Read a document and validate it as `kind`; see `read` for the other arguments.
+
+    Raises:
+        UsageError: it cannot be read, or anything in it is wrong; the message lists every problem
+            with its place.
+    """
+    document, where = read(name_or_path, noun, built_in)
+    try:
+        return kind(**document)
+    except ValidationError as error:
+        raise _refuse(where, error) from None
+
+
+def _refuse(where: str, error: ValidationError) -> UsageError:
     lines = [f"  {_place(problem['loc'])}: {_message(problem)}" for problem in error.errors()]
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     return UsageError("\n".join([f"{where} has {count}:", *lines]))

@@ -29,7 +29,7 @@ from typing import Annotated, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from engine import documents, seeds
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_json
@@ -133,11 +133,7 @@ def load(name_or_path: str) -> LinearTheory:
         UsageError: no such experiment, not YAML, or anything in it is wrong; the message lists
             every problem with its place.
     """
-    document, where = documents.read(name_or_path, "experiment", BUILT_IN)
-    try:
-        return LinearTheory(**document)
-    except ValidationError as error:
-        raise documents.refuse(where, error) from None
+    return documents.load(LinearTheory, name_or_path, "experiment", BUILT_IN)
 
 
 def stored(config: LinearTheory, store: ArtifactStore) -> Artifact:

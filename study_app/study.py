@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from engine import documents
 from engine.documents import Document, member
@@ -120,8 +120,4 @@ def load(name_or_path: str) -> Study:
     Raises:
         UsageError: no such study, not YAML, or anything in it is wrong, with every place.
     """
-    document, where = documents.read(name_or_path, "study", BUILT_IN)
-    try:
-        return Study(**document)
-    except ValidationError as error:
-        raise documents.refuse(where, error) from None
+    return documents.load(Study, name_or_path, "study", BUILT_IN)
