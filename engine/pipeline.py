@@ -91,7 +91,12 @@ def _tasks(
                 f"attack {label} with {attack}",
                 "attack",
                 "examples",
-                {"attack": spec.attack.config(), "split": "test", "target": "next_class"},
+                {
+                    "attack": spec.attack.config(),
+                    "control": spec.attack.control,
+                    "split": "test",
+                    "target": "next_class",
+                },
                 {"model": model},
                 {"attack": spec.attack.version},
             )

@@ -64,14 +64,15 @@ def adversarial(results: Results, defense: str, attack: str, index: int) -> Stim
     """
     made = results.examples(defense, attack)
     model = results.model(defense)
-    component = made.artifact.recipe.config["attack"]
+    config = made.artifact.recipe.config
+    component = config["attack"]
     return _stimulus(
         results,
         made,
         index,
         made.pixels[index],
         {
-            "kind": "control" if component["name"] in _CONTROLS else "adversarial",
+            "kind": "control" if config["control"] else "adversarial",
             "target": int(made.target[index]),
             "defense": defense,
             "model": {"id": model.key, "weights_sha256": model.sha256(WEIGHTS)},
@@ -132,9 +133,6 @@ def hit_everywhere(
     for entry in attrition.values():
         entry["hit_by_all"] = int(alive.sum())
     return np.flatnonzero(alive), attrition
-
-
-_CONTROLS = frozenset({"random_sign"})
 
 
 def _stimulus(

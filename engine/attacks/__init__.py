@@ -24,6 +24,8 @@ class Attack(Component):
 
     targeted: ClassVar[bool] = False
     """It aims at a class; else its target is the class it ended in."""
+    control: ClassVar[bool] = False
+    """It disturbs without aiming at the model: what it makes are controls, not mistakes."""
 
     def __call__(
         self,

@@ -27,6 +27,7 @@ class RandomSign(Attack):
     """
 
     targeted: ClassVar[bool] = True
+    control: ClassVar[bool] = True
 
     like: dict[str, Any] = {"name": "tgsm"}  # noqa: RUF012 - pydantic copies defaults
 

@@ -71,7 +71,7 @@ def _model(store: ArtifactStore, facts: dict, defense: str) -> Artifact:
 
 
 def _examples(store, facts, model, attack, clean, labels, shift) -> Artifact:
-    config = {**facts, "attack": COMPONENTS[attack]}
+    config = {**facts, "attack": COMPONENTS[attack], "control": attack == "noise"}
     recipe = Recipe("examples", config, {"model": model.as_parent()}, DATA_SHA256)
     pixels = (clean.astype(np.int64) ^ shift).astype(np.uint8)
     difference = np.abs(pixels.astype(np.int64) - clean).reshape(len(labels), -1)
