@@ -106,7 +106,7 @@ def _attack(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progres
     pixels = rendering.to_pixels(examples)
     before, before_confidence = predict(network, data.test.images)
     unrounded, _ = predict(network, examples)
-    after, after_confidence = predict(network, pixels.astype(np.float32) / np.float32(255))
+    after, after_confidence = predict(network, rendering.to_images(pixels))
     targets = aim.numpy() if attack.targeted else after
     difference = (pixels.astype(np.int64) - clean.astype(np.int64)).reshape(len(labels), -1)
     write_arrays(
@@ -134,7 +134,7 @@ def _explain(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progre
     maps = {"clean": method.attribute(network, data.test.images, data.test.labels)}
     for role in sorted(set(recipe.parents) - {"model"}):
         pixels = _parent(recipe, store, role).arrays(EXAMPLES)["pixels"]
-        images = pixels.astype(np.float32) / np.float32(255)
+        images = rendering.to_images(pixels)
         maps[role] = method.attribute(network, images, data.test.labels)
         progress({"step": len(maps), "steps": len(recipe.parents)})
     write_arrays(draft / MAPS, **maps)
@@ -161,7 +161,7 @@ def _evaluate(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progr
     for done, role in enumerate(sources):
         _, source, attack = role.split(":")
         made = _parent(recipe, store, role).arrays(EXAMPLES)
-        images = made["pixels"].astype(np.float32) / np.float32(255)
+        images = rendering.to_images(made["pixels"])
         tested = {}
         for label, network in networks.items():
             predicted, _ = predict(network, images)

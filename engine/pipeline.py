@@ -16,8 +16,6 @@ from engine.executor import LocalExecutor, Observer, Task
 from engine.results import INDEX
 from engine.training import TrainingConfig
 
-STAGES = ("train", "attack", "explain", "evaluate")
-
 
 def run(experiment: Experiment, store: ArtifactStore, observer: Observer) -> Artifact:
     """Make everything that `experiment` declares and return its index artifact."""

@@ -38,6 +38,11 @@ def to_pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
+def to_images(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return 8-bit pixels as float32 in [0, 1]: what models and attacks take."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
     """Return the SHA-256 (hex) of shape, dtype and raw bytes of uint8 pixels (C, H, W)."""
     digest = hashlib.sha256(f"{pixels.shape}{pixels.dtype.name}".encode())

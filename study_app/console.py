@@ -20,7 +20,6 @@ from rich.table import Table
 
 from engine.artifacts import Artifact
 from engine.executor import Task
-from engine.pipeline import STAGES
 from engine.results import Results
 
 # Results go to standard output, all else beside it, so that --json can be piped.
@@ -42,7 +41,7 @@ class ProgressObserver:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._bars: dict[str, TaskID] = {}
-        self._stages: dict[str, list[tuple[float, bool]]] = {stage: [] for stage in STAGES}
+        self._stages: dict[str, list[tuple[float, bool]]] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -81,7 +80,7 @@ class ProgressObserver:
     def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
         """Take the bar away and print a line for what was made."""
         seconds = float(artifact.manifest["seconds"])
-        self._stages[task.stage].append((seconds, reused))
+        self._stages.setdefault(task.stage, []).append((seconds, reused))
         if task.name in self._bars:
             self._progress.remove_task(self._bars.pop(task.name))
         if not reused:
@@ -96,7 +95,7 @@ class ProgressObserver:
                 parts.append(f"{len(made)} made in {sum(made):.1f} s of computing")
             if len(made) < len(done):
                 parts.append(f"{len(done) - len(made)} found")
-            console.print(f"{stage:>9}  {', '.join(parts) or 'nothing to do'}", highlight=False)
+            console.print(f"{stage:>9}  {', '.join(parts)}", highlight=False)
         console.print(f"{'in all':>9}  {time.monotonic() - self._started:.1f} s", highlight=False)
 
 

@@ -12,6 +12,7 @@ from pydantic import SerializeAsAny
 
 from engine.errors import UsageError
 from engine.registry import Component, Registry
+from engine.rendering import to_images
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Split:
     @property
     def images(self) -> NDArray[np.float32]:
         """Pixels in [0, 1] as float32 (N, C, H, W): what models and attacks take."""
-        return self.pixels.astype(np.float32) / np.float32(255)
+        return to_images(self.pixels)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -29,6 +29,7 @@ TORCH_FREE = [
     "study_app.publish",
     "study_app.server",
     "study_app.cli",
+    "study_app.console",
 ]
 
 
