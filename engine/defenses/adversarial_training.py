@@ -1,9 +1,10 @@
-"""Training on FGSM examples made on the fly."""
+"""Training on adversarial examples made on the fly."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,28 +17,54 @@ from engine.defenses import Context, Defense, Terms, register
 class AdversarialTraining(Defense):
     """(1 - mix) * mean H(y, f(x)) + mix * mean H(y, f(x_adv)).
 
-    Goodfellow, Shlens & Szegedy (2015) as run by Ross & Doshi-Velez (2018): FGSM made from the
-    *predicted* label, so that the perturbation tells nothing about the true one (label leaking,
-    Kurakin et al. 2017). The example is made in evaluation mode and is a constant for the
-    gradient. Both halves go through the network as one batch: with a pass each, BatchNorm
+    With the defaults x_adv is FGSM: Goodfellow, Shlens & Szegedy (2015) as run by Ross &
+    Doshi-Velez (2018). `random_start` with one step is the fast variant of Wong, Rice & Kolter
+    (2020); more steps are PGD (Madry et al. 2018, who train with mix = 1).
+
+    The example is made from the *predicted* label, so that the perturbation tells nothing about
+    the true one (label leaking, Kurakin et al. 2017), in evaluation mode, and is a constant for
+    the gradient. Both halves go through the network as one batch: with a pass each, BatchNorm
     normalises each half by its own statistics, and the deployed network, which has one set, is
     right on neither (clean accuracy .12 on the built-in digits).
 
     Attributes:
-        eps: size of the FGSM step (L-inf), in units of the pixel range.
+        eps: largest change of a pixel (L-inf), in units of the pixel range.
         mix: weight of the adversarial half.
+        steps: gradient steps to make an example.
+        step_size: of one step; None means eps for one step from the image, 1.25 * eps for one
+            from a random start (Wong et al.), and 2.5 * eps / steps for several.
+        random_start: start at a random point within eps of the image.
     """
 
     has_objective: ClassVar[bool] = True
 
     eps: float = Field(0.3, ge=0, le=1)
     mix: float = Field(0.5, ge=0, le=1)
+    steps: int = Field(1, ge=1)
+    step_size: float | None = Field(None, ge=0)
+    random_start: bool = False
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted clean and adversarial cross-entropies."""
-        x_adv = attacks.create("fgsm", eps=self.eps, label="predicted")(model, x, y)
+        x_adv = self._examples(model, x, y)
         clean, adversarial = context.clean_beside(model, x, x_adv)
         return {
             "cross_entropy": (1 - self.mix) * F.cross_entropy(clean, y),
             "adversarial": self.mix * F.cross_entropy(adversarial, y),
         }
+
+    def _examples(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        step_size = self.step_size
+        if step_size is None and self.steps == 1:
+            step_size = (1.25 if self.random_start else 1.0) * self.eps
+        attack = attacks.create(
+            "pgd",
+            eps=self.eps,
+            steps=self.steps,
+            step_size=step_size,
+            random_start=self.random_start,
+            label="predicted",
+        )
+        # Drawn from the step's own random state: what a resumed training draws again.
+        seeds = torch.randint(2**62, (len(x),)) if self.random_start else None
+        return attack(model, x, y, seeds=seeds)

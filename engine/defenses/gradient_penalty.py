@@ -14,7 +14,7 @@ from engine.defenses import Context, Defense, Terms, register
 
 @register
 class GradientPenalty(Defense):
-    """H(y, f) + strength * mean_n ||grad_x H_n||^2.
+    """H(y, f) + strength * mean_n ||grad_x H_n||^2, or with the L1 norm, not squared.
 
     Ross & Doshi-Velez (2018), equation 4 (target `loss`: double backpropagation, Drucker & LeCun
     1992) and its variant with the uniform label (target `uniform`: certainty insensitivity).
@@ -25,22 +25,27 @@ class GradientPenalty(Defense):
     terms included, as in the authors' code.
 
     Attributes:
-        strength: lambda in the formula, in loss units times squared pixel range.
+        strength: lambda in the formula, in units of the pixel range: squared per unit of loss for
+            `l2`, plain for `l1`.
         target: whose cross-entropy is differentiated: the true label's (`loss`) or that with the
             uniform distribution 1/K (`uniform`).
+        norm: `l2` is the squared L2 norm, the paper's; `l1` the L1 norm, the size of the change
+            that an L-inf attack can make to the loss, to first order.
     """
 
     needs_input_gradient: ClassVar[bool] = True
 
     strength: float = Field(1.0, ge=0)
     target: Literal["loss", "uniform"] = "loss"
+    norm: Literal["l2", "l1"] = "l2"
 
     def penalty(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
-        """Return the weighted mean squared norm of the input gradient."""
+        """Return the weighted mean norm (squared, if L2) of the input gradient."""
         x, logits = context.clean(model, x)
         if self.target == "loss":
             loss = F.cross_entropy(logits, y, reduction="sum")
         else:
             loss = -logits.log_softmax(1).mean(1).sum()
         (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
-        return {"penalty": self.strength * gradient.square().flatten(1).sum(1).mean()}
+        size = gradient.square() if self.norm == "l2" else gradient.abs()
+        return {"penalty": self.strength * size.flatten(1).sum(1).mean()}

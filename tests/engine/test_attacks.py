@@ -165,3 +165,95 @@ def test_random_sign_has_the_norm_of_the_attack_it_is_like(network, batch):
     assert torch.allclose(ours, theirs, atol=1e-4)
     other = attacks.create("random_sign", like=like)(network, x, y, seeds=torch.arange(6) + 50)
     assert not torch.equal(control, other)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_pgd_from_the_image_is_its_formula(norm, network, batch):
+    x, y = batch
+    expected = x
+    for _ in range(5):
+        g = gradient(network, expected, y)
+        length = g.flatten(1).norm(dim=1)[:, None, None, None]
+        expected = expected + 0.1 * (g.sign() if norm == "linf" else g / length)
+        delta = expected - x
+        if norm == "linf":
+            delta = delta.clamp(-0.15, 0.15)
+        else:
+            delta = delta * (0.15 / delta.flatten(1).norm(dim=1)).clamp(max=1)[:, None, None, None]
+        expected = (x + delta).clamp(0, 1)
+    attack = attacks.create("pgd", eps=0.15, norm=norm, steps=5, step_size=0.1, random_start=False)
+    assert torch.allclose(attack(network, x, y), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", ["last", "first_success"])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("eps", [0.0, 0.05, 3.0])
+def test_pgd_stays_in_its_ball_with_every_iterate(eps, norm, keep, network, batch):
+    x, y = batch
+    seen = []
+    attack = attacks.create("pgd", eps=eps, norm=norm, steps=3, restarts=2, keep=keep)
+    x_adv = attack(network, x, y, trace=seen.append)
+    assert len(seen) == 2 * 4
+    for iterate in [*seen, x_adv]:
+        order = torch.inf if norm == "linf" else 2
+        assert (iterate - x).flatten(1).norm(order, dim=1).max() <= eps + 1e-5
+        assert iterate.min() >= 0
+        assert iterate.max() <= 1
+
+
+def test_pgd_reaches_the_optimum_on_a_linear_model(batch):
+    # Two classes, z = (w.x, 0): the loss rises fastest along -w; sign(w) is optimal in L-inf.
+    x = 0.3 + 0.4 * batch[0]
+    linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 2, bias=False))
+    y = torch.zeros(6, dtype=torch.int64)
+    w = (linear[1].weight[1] - linear[1].weight[0]).detach().view(1, 12, 12)
+    best = {"linf": 0.1 * w.sign(), "l2": 0.1 * w / w.norm()}
+    for norm, delta in best.items():
+        for loss in ("cross_entropy", "margin"):
+            attack = attacks.create("pgd", eps=0.1, norm=norm, step_size=0.1, loss=loss)
+            x_adv = attack(linear, x, y)
+            reached = ((x_adv - x) * w).sum((1, 2, 3))
+            assert torch.allclose(reached, (delta * w).sum().expand(6), rtol=1e-3)
+
+
+def test_more_restarts_never_help_less(network, batch):
+    x, y = batch
+    for keep in ("last", "first_success"):
+        wrong = []
+        for restarts in (1, 2, 4):
+            attack = attacks.create("pgd", eps=0.3, steps=4, restarts=restarts, keep=keep)
+            with frozen(network):
+                wrong.append(network(attack(network, x, y)).argmax(1) != y)
+        assert (wrong[0] <= wrong[1]).all()
+        assert (wrong[1] <= wrong[2]).all()
+
+
+def test_first_success_is_the_first_wrong_iterate(network, batch):
+    x, _ = batch
+    with frozen(network), torch.no_grad():
+        network.logits.bias -= network(x).mean(0)  # no class is far ahead
+        y = network(x).argmax(1)
+    seen = []
+    params = {"eps": 0.5, "steps": 20, "random_start": False}
+    last = attacks.create("pgd", **params)(network, x, y, trace=seen.append)
+    first = attacks.create("pgd", **params, keep="first_success")(network, x, y)
+    with frozen(network):
+        wrong = torch.stack([network(iterate).argmax(1) != y for iterate in seen])
+    assert wrong.any()
+    for image in range(len(x)):
+        hits = wrong[:, image].nonzero()
+        expected = seen[int(hits[0])][image] if len(hits) else last[image]
+        assert torch.allclose(first[image], expected[None][0], atol=1e-6)
+
+
+def test_the_margin_loss_moves_where_cross_entropy_is_masked(network, batch):
+    x, _ = batch
+    model = Scaled(network, 1e5)
+    with frozen(model):
+        y = model(x).argmax(1)
+    params = {"eps": 0.1, "steps": 3, "random_start": False}
+    masked = attacks.create("pgd", **params)(model, x, y)
+    assert torch.equal(masked, x)
+    for norm in ("linf", "l2"):
+        moved = attacks.create("pgd", **params, norm=norm, loss="margin")(model, x, y)
+        assert ((moved - x).flatten(1).abs().amax(1) > 0).all()

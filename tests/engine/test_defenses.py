@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from engine import defenses
+from engine import attacks, defenses
 from engine.defenses import Context
 from engine.errors import UsageError
 
@@ -38,18 +38,19 @@ def explicit_input_gradients(net, x, weights):
     return ((d_z @ second.weight) * (1 - hidden**2)) @ first.weight
 
 
+@pytest.mark.parametrize("norm", ["l2", "l1"])
 @pytest.mark.parametrize("target", ["loss", "uniform"])
-def test_gradient_penalty_is_the_formula(tiny, target):
+def test_gradient_penalty_is_the_formula(tiny, target, norm):
     net, x, y = tiny
-    loss, terms = defenses.create("gradient_penalty", strength=1.7, target=target).loss(
-        net, x, y, Context()
-    )
+    defense = defenses.create("gradient_penalty", strength=1.7, target=target, norm=norm)
+    loss, terms = defense.loss(net, x, y, Context())
     weights = F.one_hot(y, 3).double() if target == "loss" else torch.full((7, 3), 1 / 3).double()
-    squared = explicit_input_gradients(net, x, weights).square().sum(1).mean()
+    gradients = explicit_input_gradients(net, x, weights)
+    size = (gradients.square() if norm == "l2" else gradients.abs()).sum(1).mean()
     plain = -log_softmax(net(x))[range(7), y].mean()
-    expected = plain + 1.7 * squared
+    expected = plain + 1.7 * size
     assert torch.allclose(loss, expected, atol=1e-12)
-    assert torch.allclose(terms["penalty"], 1.7 * squared, atol=1e-12)
+    assert torch.allclose(terms["penalty"], 1.7 * size, atol=1e-12)
     ours, theirs = (parameter_gradient(net, value) for value in (loss, expected))
     assert torch.allclose(ours, theirs, atol=1e-6)
 
@@ -84,6 +85,39 @@ def test_adversarial_training_mixes_clean_and_adversarial_loss(tiny):
     assert set(terms) == {"cross_entropy", "adversarial"}
     ours, theirs = (parameter_gradient(net, value) for value in (loss, expected))
     assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("params", "step_size"),
+    [
+        ({}, 0.1),
+        ({"random_start": True}, 0.125),
+        ({"steps": 5}, 0.05),
+        ({"steps": 5, "step_size": 0.03, "random_start": True}, 0.03),
+    ],
+)
+def test_adversarial_training_variants_are_pgd_on_the_predicted_label(tiny, params, step_size):
+    net, x, y = tiny
+    net, x = net.float(), x.float()
+    predicted = net(x).argmax(1)
+    assert (predicted != y).any()
+    defense = defenses.create("adversarial_training", eps=0.1, mix=1, **params)
+    torch.manual_seed(3)
+    loss, _ = defense.loss(net, x, y, Context())
+    torch.manual_seed(3)
+    again, _ = defense.loss(net, x, y, Context())
+    assert torch.equal(loss, again)
+    torch.manual_seed(3)
+    seeds = torch.randint(2**62, (7,)) if params.get("random_start") else None
+    attack = attacks.create(
+        "pgd",
+        eps=0.1,
+        steps=params.get("steps", 1),
+        step_size=step_size,
+        random_start=params.get("random_start", False),
+    )
+    expected = F.cross_entropy(net(attack(net, x, predicted, seeds=seeds)), y)
+    assert torch.allclose(loss, expected, atol=1e-6)
 
 
 def test_distillation_is_cross_entropy_with_soft_labels_at_the_temperature(tiny):
