@@ -13,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+KEPT = "weights-{step:06d}.safetensors"
+"""Name of a file with the weights of one step."""
 _FILE = "training.safetensors"
 _INTERVAL_S = 5.0
 
@@ -31,6 +33,17 @@ class Checkpoint:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._saved_at = time.monotonic()
+
+    def keep(self, model: nn.Module, step: int) -> None:
+        """Keep the weights of `step` beside the state; a resumed training writes them again."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f".{KEPT.format(step=step)}-{os.getpid()}"
+        save_file(model.state_dict(), draft)
+        draft.rename(self._folder / KEPT.format(step=step))
+
+    def kept(self) -> list[Path]:
+        """Return the files with kept weights, in the order of their steps."""
+        return sorted(self._folder.glob(KEPT.format(step=0).replace("000000", "*")))
 
     def load(
         self, model: nn.Module, optimizer: torch.optim.Optimizer

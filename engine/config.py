@@ -6,15 +6,19 @@ with it torch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
+from pydantic import model_validator as whole
 
-from engine import attacks, datasets, defenses, documents, models, saliency
+from engine import attacks, datasets, documents, models, saliency, sweeps
+from engine.defenses import Defense
 from engine.documents import Document, member
 from engine.errors import UsageError
 from engine.registry import Component
+from engine.sweeps import Derived, Sweep
 from engine.training import TrainingConfig
 
 BUILT_IN = Path(__file__).parent / "experiments"
@@ -24,27 +28,48 @@ Label = Annotated[str, Field(pattern=_LABEL, max_length=40)]
 """A short name that appears in columns and addresses."""
 
 
+SomeDataset: TypeAlias = Annotated[datasets.Dataset, member(datasets.registry)]
+SomeArchitecture: TypeAlias = Annotated[models.Architecture, member(models.registry)]
+SomeAttack: TypeAlias = Annotated[attacks.Attack, member(attacks.registry)]
+
+
 def _defense(value: Any) -> Any:
-    if isinstance(value, Component):
+    if isinstance(value, Component | Sweep | Derived):
         return value
     try:
-        return defenses.combine(value if isinstance(value, list) else [value])
+        return sweeps.read(value)
     except UsageError as error:
         raise ValueError(str(error)) from None
 
 
 class DefendedModel(Document):
-    """One model to train.
+    """One model to train, or one to choose from a sweep.
 
     Attributes:
         title: its name for readers.
-        defense: one defense, or a list that combines.
+        defense: one defense, or a list that combines; a number in it may be a sweep or the value
+            chosen in another (`engine.sweeps`).
         training: what differs from the experiment's schedule.
+        required: what differs in the schedules of the models that the defense requires, by role:
+            `{teacher: {steps: 10000}}`.
     """
 
     title: str
-    defense: Annotated[defenses.Defense, BeforeValidator(_defense)]
+    defense: Annotated[
+        InstanceOf[Defense] | InstanceOf[Sweep] | InstanceOf[Derived], BeforeValidator(_defense)
+    ]
     training: TrainingConfig = TrainingConfig()
+    required: dict[str, TrainingConfig] = Field(default_factory=dict)
+
+    @whole(mode="after")
+    def _roles_exist(self) -> DefendedModel:
+        if isinstance(self.defense, Defense):
+            roles = set(self.defense.requires())
+            for role in self.required:
+                if role not in roles:
+                    known = ", ".join(sorted(roles)) or "none"
+                    raise ValueError(f"required: the defense has no role {role!r}; it has: {known}")
+        return self
 
 
 class AttackSpec(Document):
@@ -56,7 +81,84 @@ class AttackSpec(Document):
     """
 
     title: str
-    attack: Annotated[attacks.Attack, member(attacks.registry)]
+    attack: SomeAttack
+
+
+class CurveSpec(Document):
+    """Accuracy as one parameter of an attack grows, of every model on examples for every model.
+
+    Attributes:
+        title: its name for readers.
+        attack: the component.
+        over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}`.
+        split: whose images are attacked.
+        images: how many of them, evenly spaced; None means all.
+        transfer: test every model on the examples; else only the one they were made for.
+    """
+
+    title: str
+    attack: SomeAttack
+    over: dict[str, list[float]]
+    split: str = Field("test", pattern="^(train|valid|test)$")
+    images: int | None = Field(None, ge=1)
+    transfer: bool = True
+
+    @field_validator("over")
+    @classmethod
+    def _one_parameter(
+        cls, over: dict[str, list[float]], info: ValidationInfo
+    ) -> dict[str, list[float]]:
+        if len(over) != 1 or not next(iter(over.values())):
+            raise ValueError("takes one parameter with its values, as in {eps: [0, 0.1, 0.2]}")
+        attack = info.data.get("attack")
+        if attack is not None:
+            for value in next(iter(over.values())):
+                try:
+                    vary(attack, next(iter(over)), value)
+                except UsageError as error:
+                    raise ValueError(str(error)) from None
+        return over
+
+
+def vary(attack: attacks.Attack, parameter: str, value: float) -> attacks.Attack:
+    """Return the attack with one parameter at another value.
+
+    Raises:
+        UsageError: it has no such parameter, or the parameter does not take the value.
+    """
+    return attacks.registry.from_config({**attack.config(), parameter: value})
+
+
+class TrainingTime(Document):
+    """Robustness against training time, of the models whose schedule has `keep_every`.
+
+    Attributes:
+        title: its name for readers.
+        attack: made for every kept set of weights, and for the finished reference model.
+        images: how many test images, evenly spaced; None means all.
+    """
+
+    title: str
+    attack: SomeAttack
+    images: int | None = Field(None, ge=1)
+
+
+class Selection(Document):
+    """How one model of a sweep is chosen, on the validation images.
+
+    The best mean accuracy on FGSM examples *transferred from the reference model*, among the
+    candidates whose clean accuracy is close to the reference's. Choosing by white-box accuracy
+    would reward gradient masking; it is recorded beside.
+
+    Attributes:
+        reference: label of the undefended model.
+        eps: FGSM's, whose accuracies are averaged.
+        clean_drop: how far below the reference's clean accuracy a candidate may be.
+    """
+
+    reference: Label = "none"
+    eps: list[float] = Field([0.1, 0.2, 0.3], min_length=1)
+    clean_drop: float = Field(0.05, ge=0, le=1)
 
 
 class SaliencySpec(Document):
@@ -71,23 +173,142 @@ class SaliencySpec(Document):
     method: Annotated[saliency.SaliencyMethod, member(saliency.registry)]
 
 
+class DatasetSpec(Document):
+    """One of several datasets.
+
+    Attributes:
+        title: its name for readers.
+        dataset: the component.
+        architecture: instead of the experiment's.
+        training: what differs from the experiment's schedule on this dataset.
+    """
+
+    title: str
+    dataset: SomeDataset
+    architecture: SomeArchitecture | None = None
+    training: TrainingConfig = TrainingConfig()
+
+
 class Experiment(Document):
-    """A whole experiment: one dataset and architecture, several defenses, attacks and maps."""
+    """Datasets x defenses x seeds, with attacks and maps.
+
+    Either `dataset`, or `datasets` by label.
+    """
 
     name: Label
     title: str
     seed: int = Field(0, ge=0)
-    dataset: Annotated[datasets.Dataset, member(datasets.registry)]
-    architecture: Annotated[models.Architecture, member(models.registry)]
+    dataset: SomeDataset | None = None
+    datasets: dict[Label, DatasetSpec] = Field(default_factory=dict)
+    architecture: SomeArchitecture
     training: TrainingConfig = TrainingConfig()
     defenses: dict[Label, DefendedModel] = Field(min_length=1)
+    selection: Selection = Selection()
     attacks: dict[Label, AttackSpec] = Field(min_length=1)
+    curves: dict[Label, CurveSpec] = Field(default_factory=dict)
+    training_time: TrainingTime | None = None
     saliency: dict[Label, SaliencySpec] = Field(default_factory=dict)
 
-    def schedule(self, label: str) -> TrainingConfig:
-        """Return the schedule of one model: the experiment's with the model's own changes."""
-        changes = self.defenses[label].training.model_dump(exclude_unset=True)
-        return self.training.model_copy(update=changes)
+    @whole(mode="after")
+    def _names_exist(self) -> Experiment:
+        problems = []
+        if (self.dataset is None) == (not self.datasets):
+            problems.append("give either dataset or datasets")
+        swept = [k for k, v in self.defenses.items() if isinstance(v.defense, Sweep)]
+        for label, model in self.defenses.items():
+            if not isinstance(model.defense, Derived):
+                continue
+            if model.defense.of not in swept:
+                known = ", ".join(swept) or "none"
+                problems.append(
+                    f"defenses.{label}: {model.defense.of!r} is no defense with a sweep; "
+                    f"those are: {known}"
+                )
+                continue
+            source = self.defenses[model.defense.of].defense
+            assert isinstance(source, Sweep)
+            try:
+                for value in source.values:
+                    model.defense.template.fill(value)
+            except UsageError as error:
+                problems.append(f"defenses.{label}: {error}")
+        reference = self.defenses.get(self.selection.reference)
+        if (swept or self.training_time) and (
+            reference is None or not isinstance(reference.defense, Defense)
+        ):
+            known = ", ".join(k for k in self.defenses if k not in swept) or "none"
+            problems.append(
+                f"selection.reference: {self.selection.reference!r} is no defense without a "
+                f"sweep; those are: {known}"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def runs(self, seeds: int = 1) -> list[Run]:
+        """Return one run a dataset and seed: `seed`, `seed` + 1 and so on."""
+        if self.dataset is not None:
+            given = {"": DatasetSpec(title=self.title, dataset=self.dataset)}
+        else:
+            given = {
+                label: spec.model_copy(update={"title": f"{self.title}: {spec.title}"})
+                for label, spec in self.datasets.items()
+            }
+        return [
+            Run(self, label, spec, self.seed + offset)
+            for offset in range(seeds)
+            for label, spec in given.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dataset and one seed of an experiment.
+
+    Attributes:
+        experiment: the whole.
+        label: the dataset's, or "" where there is one only.
+        spec: the dataset, its title and what is its own.
+        seed: decides weights, batches and attacks.
+    """
+
+    experiment: Experiment
+    label: str
+    spec: DatasetSpec
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Unique in the store: the experiment's, the dataset's label, and a further seed."""
+        dataset = f"_{self.label}" if self.label else ""
+        return f"{self.experiment.name}{dataset}{self._further('_seed')}"
+
+    @property
+    def title(self) -> str:
+        """For readers."""
+        return f"{self.spec.title}{self._further(', seed ')}"
+
+    @property
+    def architecture(self) -> models.Architecture:
+        """The dataset's own, or the experiment's."""
+        return self.spec.architecture or self.experiment.architecture
+
+    def schedule(self, label: str, role: str | None = None) -> TrainingConfig:
+        """Return a model's schedule, or that of the model it requires as `role`.
+
+        The experiment's, changed by the dataset's, the model's and the role's.
+        """
+        model = self.experiment.defenses[label]
+        changes = [self.spec.training, model.training]
+        if role is not None and role in model.required:
+            changes.append(model.required[role])
+        config = self.experiment.training
+        for change in changes:
+            config = config.model_copy(update=change.model_dump(exclude_unset=True))
+        return config
+
+    def _further(self, before: str) -> str:
+        return f"{before}{self.seed}" if self.seed != self.experiment.seed else ""
 
 
 def load(name_or_path: str) -> Experiment:

@@ -17,3 +17,22 @@ class UsageError(PlausiblyError):
 
 class ArtifactError(PlausiblyError):
     """An artifact is missing, damaged or not what its manifest says."""
+
+
+class DivergedError(PlausiblyError):
+    """A training's loss became NaN or infinite.
+
+    Args:
+        term: the term of the loss that did it, or "loss".
+        value: what it was.
+        step: the step it was in, from 1.
+    """
+
+    def __init__(self, term: str, value: str, step: int) -> None:
+        super().__init__(
+            f"training diverged: {term} is {value} at step {step}; "
+            "a smaller learning rate or strength may help"
+        )
+        self.term = term
+        self.value = value
+        self.step = step

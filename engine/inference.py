@@ -39,10 +39,37 @@ def frozen(model: nn.Module) -> Iterator[None]:
             weight.requires_grad_(wanted)
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Return where the network's weights lie; the CPU when it has none."""
+    return next((weight.device for weight in model.parameters()), torch.device("cpu"))
+
+
 def logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
-    """Return logits (N, K) of float32 images (N, C, H, W) in [0, 1]."""
+    """Return logits (N, K), on the CPU, of float32 images (N, C, H, W) in [0, 1]."""
+    device = device_of(model)
     with frozen(model), torch.inference_mode():
-        return torch.cat([model(torch.from_numpy(part)) for part in batches(images)])
+        parts = [model(torch.from_numpy(part).to(device)).cpu() for part in batches(images)]
+        return torch.cat(parts)
+
+
+def gradient_norms(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return ||grad_x H(k, f(x))||_2, (N, K), for every image and label k.
+
+    Norms of gradients with respect to pixels in [0, 1], in nats a pixel range. An exact zero
+    is what a masked model gives in float32.
+    """
+    norms = []
+    with frozen(model):
+        for part in batches(images):
+            x = torch.from_numpy(part).to(device_of(model)).requires_grad_(True)
+            log_p = model(x).log_softmax(1)
+            columns = []
+            for k in range(log_p.shape[1]):
+                (gradient,) = torch.autograd.grad(log_p[:, k].sum(), x, retain_graph=True)
+                # In float64: squares of a masked model's tiny gradients would underflow to zero.
+                columns.append(gradient.flatten(1).double().norm(dim=1))
+            norms.append(torch.stack(columns, 1).cpu())
+    return torch.cat(norms).numpy()
 
 
 def predict(

@@ -6,7 +6,12 @@ same job can be run anywhere, and again from a manifest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +19,77 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save_file
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from engine import attacks, datasets, defenses, models, rendering, saliency, seeds
+from engine import (
+    attacks,
+    canonical,
+    datasets,
+    defenses,
+    inference,
+    models,
+    rendering,
+    saliency,
+    seeds,
+)
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
-from engine.checkpoint import Checkpoint
-from engine.datasets import Data
-from engine.errors import UsageError
-from engine.inference import batches, frozen, input_gradient, predict
-from engine.results import CURVE, EXAMPLES, MAPS, RESULT, WEIGHTS
+from engine.checkpoint import KEPT, Checkpoint
+from engine.config import vary
+from engine.datasets import Data, Split
+from engine.errors import DivergedError, PlausiblyError, UsageError
+from engine.inference import batches, gradient_norms, predict
+from engine.metrics import features, gradients
+from engine.results import (
+    CHOSEN,
+    CURVE,
+    EXAMPLES,
+    INDEX,
+    MAPS,
+    MEASURES,
+    PREDICTIONS,
+    RESULT,
+    WEIGHTS,
+    diverged,
+)
 from engine.training import Progress, TrainingConfig, accuracy, train
 
+MEASURED = 1000
+"""Images of a split that measures are taken on, evenly spaced, when there are more."""
 
-def run(recipe: Recipe, store: ArtifactStore, progress: Progress) -> Artifact:
-    """Make the artifact of `recipe`, or return it when it is there already."""
+
+def run(
+    recipe: Recipe, store: ArtifactStore, progress: Progress, *, device: str = "cpu"
+) -> Artifact:
+    """Make the artifact of `recipe` on `device`, or return it when it is there already."""
     found = store.find(recipe)
     if found is not None:
         return found
     torch.set_num_threads(recipe.numeric_path["threads"])
-    torch.use_deterministic_algorithms(True)
+    on_gpu = torch.device(device).type == "cuda"
+    if on_gpu:
+        # What cuBLAS wants for deterministic results; it must be there before its first use.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # Some backward passes have no deterministic kernel on a GPU: there it warns instead.
+    torch.use_deterministic_algorithms(True, warn_only=on_gpu)
     with store.draft(recipe, seed=recipe.config.get("seed")) as draft:
-        _JOBS[recipe.kind](recipe, store, draft, progress)
+        _JOBS[recipe.kind](_Job(recipe, store, draft, progress, torch.device(device)))
     return store.get(recipe.kind, recipe.key)
 
 
-def load_model(artifact: Artifact) -> nn.Module:
-    """Return the trained network of a model artifact, in evaluation mode."""
+def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
+    """Return the trained network of a model artifact, in evaluation mode.
+
+    Args:
+        artifact: of kind "model".
+        step: one of the steps whose weights were kept; None means the finished training.
+
+    Raises:
+        PlausiblyError: the training diverged, so that there are no weights.
+    """
+    if diverged(artifact):
+        raise PlausiblyError(artifact.json(CURVE)["diverged"]["message"])
     config = artifact.recipe.config
-    weights = load(artifact.read(WEIGHTS))
+    weights = load(artifact.read(WEIGHTS if step is None else KEPT.format(step=step)))
     network = models.registry.from_config(config["architecture"]).build(
         tuple(config["shape"]), config["classes"], seed=0
     )
@@ -50,26 +97,105 @@ def load_model(artifact: Artifact) -> nn.Module:
     return network.eval()
 
 
-def _train(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progress) -> None:
-    config = recipe.config
-    data = _data(recipe)
+@dataclass(frozen=True)
+class _Job:
+    """One artifact in the making.
+
+    Attributes:
+        recipe: what to make.
+        store: where its parents are.
+        draft: the folder to write into.
+        progress: called now and then.
+        device: where networks run.
+    """
+
+    recipe: Recipe
+    store: ArtifactStore
+    draft: Path
+    progress: Progress
+    device: torch.device
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self.recipe.config
+
+    def parent(self, role: str) -> Artifact:
+        parent = self.recipe.parents[role]
+        return self.store.get(parent.kind, parent.key)
+
+    def model(self, role: str, *, step: int | None = None) -> nn.Module:
+        return load_model(self.parent(role), step=step).to(self.device)
+
+    def models(self) -> dict[str, nn.Module]:
+        """Return the networks of the roles `model:LABEL`, by label."""
+        roles = [role for role in self.recipe.parents if role.startswith("model:")]
+        return {role.removeprefix("model:"): self.model(role) for role in roles}
+
+    def data(self) -> Data:
+        data = _load_data(canonical.dumps(self.config["dataset"]))
+        if data.sha256 != self.recipe.data_sha256:
+            raise UsageError(
+                f"dataset {self.config['dataset']['name']} has checksum {data.sha256[:12]}…, "
+                f"the recipe wants {str(self.recipe.data_sha256)[:12]}…"
+            )
+        return data
+
+    def attack(
+        self,
+        attack: attacks.Attack,
+        network: nn.Module,
+        split: Split,
+        classes: int,
+        progress: Progress,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return examples (N, C, H, W) for every image of `split`, and the targets (N,).
+
+        An image's seed is derived from its place in `split`.
+        """
+        aim = attacks.next_class(torch.from_numpy(split.labels), classes).numpy()
+        image_seeds = np.array(
+            [seeds.derive(self.config["seed"], attack.name, i) for i in range(len(split))]
+        )
+        made = []
+        parts = zip(
+            *map(batches, (split.images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]
+            strict=True,
+        )
+        for part in parts:
+            x, y, target, image_seed = (torch.from_numpy(a).to(self.device) for a in part)
+            made.append(attack(network, x, y, target, seeds=image_seed).cpu().numpy())
+            progress({"step": sum(map(len, made)), "steps": len(split)})
+        return np.concatenate(made), aim
+
+
+def _train(job: _Job) -> None:
+    config, data = job.config, job.data()
     architecture = models.registry.from_config(config["architecture"])
     network = architecture.build(
         data.shape, len(data.class_names), seed=seeds.derive(config["seed"], "weights")
-    )
-    curve = train(
-        network,
-        _defense(config["defense"]),
-        data,
-        TrainingConfig(**config["training"]),
-        seed=config["seed"],
-        required={role: load_model(_parent(recipe, store, role)) for role in recipe.parents},
-        progress=progress,
-        checkpoint=Checkpoint(store.scratch(recipe)),
-    )
-    save_file(network.state_dict(), draft / WEIGHTS)
+    ).to(job.device)
+    checkpoint = Checkpoint(job.store.scratch(job.recipe))
+    try:
+        curve = train(
+            network,
+            defenses.from_config(config["defense"]),
+            data,
+            TrainingConfig(**config["training"]),
+            seed=config["seed"],
+            required={role: job.model(role) for role in job.recipe.parents},
+            progress=job.progress,
+            checkpoint=checkpoint,
+        )
+    except DivergedError as error:
+        # A result like any other: the sweep goes on, and no one trains it again to see the same.
+        record = {"term": error.term, "value": error.value, "step": error.step}
+        write_json(job.draft / CURVE, {"diverged": {**record, "message": str(error)}})
+        return
+    save_file(network.state_dict(), job.draft / WEIGHTS)
+    for kept in checkpoint.kept():
+        shutil.copyfile(kept, job.draft / kept.name)
     write_json(
-        draft / CURVE,
+        job.draft / CURVE,
         {
             "points": curve,
             "accuracy": {
@@ -80,41 +206,77 @@ def _train(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progress
     )
 
 
-def _attack(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progress) -> None:
-    """Attack every test image; what is stored is measured on the 8-bit pixels."""
-    data = _data(recipe)
-    network = load_model(_parent(recipe, store, "model"))
-    attack = attacks.registry.from_config(recipe.config["attack"])
-    clean, labels = data.test.pixels, data.test.labels
-    image_seeds = [seeds.derive(recipe.config["seed"], attack.name, i) for i in range(len(labels))]
-    aim = attacks.next_class(torch.from_numpy(labels), len(data.class_names))
-    made = []
-    parts = zip(
-        batches(data.test.images),
-        batches(labels),
-        batches(aim.numpy()),
-        batches(np.array(image_seeds)),
-        strict=True,
+def _select(job: _Job) -> None:
+    """Choose one candidate of a sweep on the validation images; see `config.Selection`."""
+    config, data = job.config, job.data()
+    valid = evenly(data.valid, MEASURED)
+    roles = sorted(role for role in job.recipe.parents if role.startswith("candidate:"))
+    strengths = [attacks.create("fgsm", eps=eps) for eps in config["eps"]]
+
+    def examples(network: nn.Module) -> list[Split]:
+        made = [
+            job.attack(attack, network, valid, len(data.class_names), lambda _event: None)[0]
+            for attack in strengths
+        ]
+        return [Split(rendering.to_pixels(images), valid.labels) for images in made]
+
+    def mean_accuracy(network: nn.Module, splits: list[Split]) -> float:
+        return float(np.mean([accuracy(network, split) for split in splits]))
+
+    reference = job.model("reference")
+    transferred = examples(reference)
+    floor = accuracy(reference, valid) - config["clean_drop"]
+    table: list[dict[str, Any]] = []
+    for done, (role, value) in enumerate(zip(roles, config["values"], strict=True)):
+        artifact = job.parent(role)
+        if diverged(artifact):
+            table.append({"value": value, "diverged": artifact.json(CURVE)["diverged"]["message"]})
+            continue
+        network = job.model(role)
+        clean = accuracy(network, valid)
+        table.append(
+            {
+                "value": value,
+                "clean": clean,
+                "transferred": mean_accuracy(network, transferred),
+                "white_box": mean_accuracy(network, examples(network)),
+                "allowed": clean >= floor,
+            }
+        )
+        job.progress({"step": done + 1, "steps": len(roles)})
+    allowed = [row for row in table if row.get("allowed")]
+    if not allowed:
+        seen = ", ".join(f"{row['value']:g}: {row.get('clean', 'diverged')}" for row in table)
+        raise PlausiblyError(
+            f"no {config['parameter']} keeps a clean validation accuracy of {floor:.3f} "
+            f"({seen}); sweep smaller values, or raise selection.clean_drop"
+        )
+    # max() takes the first of equals: the smallest value, as sweeps are written.
+    chosen = max(allowed, key=lambda row: float(row["transferred"]))
+    write_json(
+        job.draft / RESULT,
+        {CHOSEN: chosen["value"], "clean_floor": floor, "candidates": table, "images": len(valid)},
     )
-    for images, y, target, image_seed in parts:
-        x = torch.from_numpy(images)
-        arguments = (torch.from_numpy(y), torch.from_numpy(target))
-        x_adv = attack(network, x, *arguments, seeds=torch.from_numpy(image_seed))
-        made.append(x_adv.numpy())
-        progress({"step": sum(map(len, made)), "steps": len(labels)})
-    examples = np.concatenate(made)
+
+
+def _attack(job: _Job) -> None:
+    """Attack every test image; what is stored is measured on the 8-bit pixels."""
+    data = job.data()
+    network = job.model("model")
+    attack = attacks.registry.from_config(job.config["attack"])
+    clean, labels = data.test.pixels, data.test.labels
+    examples, aim = job.attack(attack, network, data.test, len(data.class_names), job.progress)
     pixels = rendering.to_pixels(examples)
     before, before_confidence = predict(network, data.test.images)
     unrounded, _ = predict(network, examples)
     after, after_confidence = predict(network, rendering.to_images(pixels))
-    targets = aim.numpy() if attack.targeted else after
     difference = (pixels.astype(np.int64) - clean.astype(np.int64)).reshape(len(labels), -1)
     write_arrays(
-        draft / EXAMPLES,
+        job.draft / EXAMPLES,
         clean=clean,
         pixels=pixels,
         true_label=labels,
-        target=targets,
+        target=aim if attack.targeted else after,
         before_label=before,
         before_confidence=before_confidence,
         label=after,
@@ -126,41 +288,136 @@ def _attack(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progres
     )
 
 
-def _explain(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progress) -> None:
+def _explain(job: _Job) -> None:
     """Explain the model on the clean test images and on the examples made for it."""
-    data = _data(recipe)
-    network = load_model(_parent(recipe, store, "model"))
-    method = saliency.registry.from_config(recipe.config["saliency"])
+    data = job.data()
+    network = job.model("model")
+    method = saliency.registry.from_config(job.config["saliency"])
     maps = {"clean": method.attribute(network, data.test.images, data.test.labels)}
-    for role in sorted(set(recipe.parents) - {"model"}):
-        pixels = _parent(recipe, store, role).arrays(EXAMPLES)["pixels"]
-        images = rendering.to_images(pixels)
+    for role in sorted(set(job.recipe.parents) - {"model"}):
+        images = rendering.to_images(job.parent(role).arrays(EXAMPLES)["pixels"])
         maps[role] = method.attribute(network, images, data.test.labels)
-        progress({"step": len(maps), "steps": len(recipe.parents)})
-    write_arrays(draft / MAPS, **maps)
-    write_json(draft / RESULT, {"quantity": method.quantity, "images": sorted(maps)})
+        job.progress({"step": len(maps), "steps": len(job.recipe.parents)})
+    write_arrays(job.draft / MAPS, **maps)
+    write_json(job.draft / RESULT, {"quantity": method.quantity, "images": sorted(maps)})
 
 
-def _evaluate(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progress) -> None:
+def _measure(job: _Job) -> None:
+    """Measure one model on clean images.
+
+    Of the test images: `labels` (N,), `log_probabilities` and `gradient_norms` (N, K), the
+    latter of the cross-entropy with every label; `zero_gradient` (N,): the true label's is exactly
+    zero in every pixel, so that FGSM returns the image as it was, which is gradient masking and
+    not robustness (Carlini et al. 2019); `smoothness` and `edge_alignment` (N,) of the paper's
+    map, the gradient of the summed log-probabilities. Of train and test images: the penultimate
+    features' `singular_values` (D,) and the head's `margins` (N,).
+    """
+    data = job.data()
+    network = job.model("model")
+    test = evenly(data.test, MEASURED)
+    norms = gradient_norms(network, test.images)
+    job.progress({"step": 1, "steps": 3})
+    maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
+    job.progress({"step": 2, "steps": 3})
+    layer = inference.head(network)
+    weight, bias = (
+        np.zeros(layer.out_features) if part is None else part.detach().cpu().numpy()
+        for part in (layer.weight, layer.bias)
+    )
+    layers: dict[str, NDArray[np.float64]] = {}
+    for name, split in (("train", evenly(data.train, MEASURED)), ("test", test)):
+        phi = features.penultimate(network, split.images)
+        layers[f"singular_values_{name}"] = features.singular_values(phi)
+        layers[f"margins_{name}"] = features.margins(phi, split.labels, weight, bias)
+    write_arrays(
+        job.draft / MEASURES,
+        labels=test.labels,
+        log_probabilities=inference.logits(network, test.images).log_softmax(1).numpy(),
+        gradient_norms=norms,
+        zero_gradient=norms[np.arange(len(test)), test.labels] == 0,
+        smoothness=gradients.smoothness(maps),
+        edge_alignment=gradients.edge_alignment(maps, test.images),
+        **layers,
+    )
+
+
+def _curve(job: _Job) -> None:
+    """Test models on the examples made for one, as a parameter of the attack grows.
+
+    Predictions are those of the rounded 8-bit pixels: (values, N) by label of the model tested.
+    """
+    config, data = job.config, job.data()
+    split = evenly(getattr(data, config["split"]), config["images"])
+    ((parameter, values),) = config["over"].items()
+    attack = attacks.registry.from_config(config["attack"])
+    source, tested = job.model("source"), job.models()
+    found: dict[str, list[NDArray[np.int64]]] = {label: [] for label in tested}
+    for done, value in enumerate(values):
+        changed = vary(attack, parameter, value)
+        made, _ = job.attack(changed, source, split, len(data.class_names), lambda _event: None)
+        images = rendering.to_images(rendering.to_pixels(made))
+        for label, network in tested.items():
+            found[label].append(predict(network, images)[0])
+        job.progress({"step": done + 1, "steps": len(values)})
+    write_arrays(
+        job.draft / PREDICTIONS,
+        labels=split.labels,
+        **{label: np.stack(parts) for label, parts in found.items()},
+    )
+
+
+def _training_time(job: _Job) -> None:
+    """Test the kept weights of one training: clean, under attack, and on the reference's examples.
+
+    `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of the rounded
+    8-bit pixels.
+    """
+    config, data = job.config, job.data()
+    split = evenly(data.test, config["images"])
+    attack = attacks.registry.from_config(config["attack"])
+    artifact = job.parent("model")
+    steps = sorted(
+        int(name.removeprefix("weights-").removesuffix(".safetensors"))
+        for name in artifact.manifest["files"]
+        if name.startswith("weights-")
+    )
+
+    def examples(network: nn.Module) -> NDArray[np.float32]:
+        made, _ = job.attack(attack, network, split, len(data.class_names), lambda _event: None)
+        return rendering.to_images(rendering.to_pixels(made))
+
+    transferred = examples(job.model("reference"))
+    found: dict[str, list[NDArray[np.int64]]] = {"clean": [], "white_box": [], "transferred": []}
+    for done, step in enumerate(steps):
+        network = job.model("model", step=step)
+        found["clean"].append(predict(network, split.images)[0])
+        found["white_box"].append(predict(network, examples(network))[0])
+        found["transferred"].append(predict(network, transferred)[0])
+        job.progress({"step": done + 1, "steps": len(steps)})
+    write_arrays(
+        job.draft / PREDICTIONS,
+        labels=split.labels,
+        steps=np.array(steps),
+        **{name: np.stack(parts) for name, parts in found.items()},
+    )
+
+
+def _evaluate(job: _Job) -> None:
     """Test every model on the clean images and on the examples made for every model."""
-    data = _data(recipe)
+    data = job.data()
     labels = data.test.labels
     result: dict[str, Any] = {"images": len(labels), "models": {}, "examples": {}}
-    networks: dict[str, nn.Module] = {}
-    for role in recipe.parents:
-        kind, label = role.split(":")[:2]
-        if kind == "model":
-            networks[label] = load_model(_parent(recipe, store, role))
+    networks = job.models()
     for label, network in networks.items():
-        zero = gradient_is_zero(network, data.test.images, labels)
+        measures = job.parent(f"measures:{label}").arrays(MEASURES)
         result["models"][label] = {
             "clean_accuracy": accuracy(network, data.test),
-            "zero_gradient_share": float(zero.mean()),
+            "zero_gradient_share": float(measures["zero_gradient"].mean()),
         }
-    sources = [role for role in recipe.parents if role.startswith("examples:")]
+    sources = [role for role in job.recipe.parents if role.startswith("examples:")]
     for done, role in enumerate(sources):
         _, source, attack = role.split(":")
-        made = _parent(recipe, store, role).arrays(EXAMPLES)
+        made = job.parent(role).arrays(EXAMPLES)
         images = rendering.to_images(made["pixels"])
         tested = {}
         for label, network in networks.items():
@@ -177,49 +434,35 @@ def _evaluate(recipe: Recipe, store: ArtifactStore, draft: Path, progress: Progr
             "median_linf": float(np.median(made["linf"])),
             "median_l2": float(np.median(made["l2"])),
         }
-        progress({"step": done + 1, "steps": len(sources)})
-    write_json(draft / RESULT, result)
+        job.progress({"step": done + 1, "steps": len(sources)})
+    write_json(job.draft / RESULT, result)
 
 
-def gradient_is_zero(
-    network: nn.Module, images: NDArray[np.float32], labels: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return (N,) whether the cross-entropy's input gradient is exactly zero in every pixel.
-
-    Where it is, FGSM returns the image as it was: the sign of gradient masking (Carlini et al.
-    2019), not of robustness.
-    """
-    zero: list[Tensor] = []
-    with frozen(network):
-        for image_batch, label_batch in zip(batches(images), batches(labels), strict=True):
-            x = torch.from_numpy(image_batch).requires_grad_(True)
-            loss = F.cross_entropy(network(x), torch.from_numpy(label_batch), reduction="sum")
-            zero.append((input_gradient(loss, x).flatten(1) == 0).all(1))
-    return torch.cat(zero).numpy()
+def _write_index(job: _Job) -> None:
+    write_json(job.draft / INDEX, job.config)
 
 
-def _data(recipe: Recipe) -> Data:
-    data = datasets.registry.from_config(recipe.config["dataset"]).load()
-    if data.sha256 != recipe.data_sha256:
-        raise UsageError(
-            f"dataset {recipe.config['dataset']['name']} has checksum {data.sha256[:12]}…, "
-            f"the recipe wants {str(recipe.data_sha256)[:12]}…"
-        )
-    return data
+def evenly(split: Split, count: int | None) -> Split:
+    """Return `count` images of a split, evenly spaced, or all of them when there are not more."""
+    if count is None or count >= len(split):
+        return split
+    chosen = np.linspace(0, len(split) - 1, count).round().astype(np.int64)
+    return Split(split.pixels[chosen], split.labels[chosen])
 
 
-def _parent(recipe: Recipe, store: ArtifactStore, role: str) -> Artifact:
-    parent = recipe.parents[role]
-    return store.get(parent.kind, parent.key)
+@lru_cache(maxsize=2)
+def _load_data(config: str) -> Data:
+    return datasets.registry.from_config(json.loads(config)).load()
 
 
-def _defense(config: Mapping[str, Any]) -> defenses.Defense:
-    return defenses.combine(config.get("parts", [config]))
-
-
-_JOBS: dict[str, Callable[[Recipe, ArtifactStore, Path, Progress], None]] = {
+_JOBS: dict[str, Callable[[_Job], None]] = {
     "model": _train,
+    "selection": _select,
     "examples": _attack,
     "maps": _explain,
+    "measures": _measure,
+    "curve": _curve,
+    "training_time": _training_time,
     "evaluation": _evaluate,
+    "experiment": _write_index,
 }

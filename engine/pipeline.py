@@ -1,4 +1,4 @@
-"""From an experiment file to its artifacts: train, attack, explain, evaluate.
+"""From an experiment file to its artifacts: train, choose, attack, explain, measure.
 
 Stages are declared as tasks with needs; a task whose artifact exists is skipped, so a killed run
 resumes and a second run only looks.
@@ -6,103 +6,257 @@ resumes and a second run only looks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from engine.artifacts import Artifact, ArtifactStore, Parent, Recipe, write_json
-from engine.config import Experiment
+from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.attacks import Attack
+from engine.config import Experiment, Run
+from engine.datasets import Data
 from engine.defenses import Defense
+from engine.errors import PlausiblyError, UsageError
 from engine.executor import LocalExecutor, Observer, Task
-from engine.results import INDEX
-from engine.training import TrainingConfig
+from engine.results import CHOSEN, CURVE, RESULT, diverged
+from engine.sweeps import Derived, Sweep
+
+STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
+
+Made = Mapping[str, Artifact]
+"""Finished tasks' artifacts, by task name."""
 
 
-def run(experiment: Experiment, store: ArtifactStore, observer: Observer) -> Artifact:
-    """Make everything that `experiment` declares and return its index artifact."""
-    data = experiment.dataset.load()
-    facts = {
-        "dataset": experiment.dataset.config(),
-        "seed": experiment.seed,
-    }
-    tasks = _tasks(experiment, data.sha256, data.shape, len(data.class_names), facts)
-    made = LocalExecutor(store).run(tasks, observer)
-    return _index(experiment, store, made, data.sha256, data.class_names, facts)
-
-
-def _tasks(
+def run(
     experiment: Experiment,
-    data_sha256: str,
-    shape: tuple[int, int, int],
-    classes: int,
-    facts: dict[str, Any],
-) -> list[Task]:
-    tasks: list[Task] = []
+    store: ArtifactStore,
+    observer: Observer,
+    *,
+    seeds: int = 1,
+    only: str | None = None,
+) -> list[Artifact]:
+    """Make everything that `experiment` declares; return the index artifact of every run.
 
-    def add(
+    Args:
+        experiment: what to make.
+        store: where artifacts are found and put.
+        observer: watches.
+        seeds: how many seeds, counted up from the experiment's.
+        only: make only this stage and what it needs; the result is then empty unless it is the
+            last.
+
+    Raises:
+        UsageError: `only` is no stage.
+        PlausiblyError: something failed; whatever did not depend on it is made all the same.
+    """
+    if only is not None and only not in STAGES:
+        raise UsageError(f"unknown stage {only!r}; known: {', '.join(STAGES)}")
+    tasks: list[Task] = []
+    loaded: dict[str, Data] = {}
+    for each in experiment.runs(seeds):
+        key = repr(each.spec.dataset)
+        if key not in loaded:
+            loaded[key] = each.spec.dataset.load()
+        tasks += _Plan(each, loaded[key]).tasks
+    if only is not None:
+        tasks = _needed_for(only, tasks)
+    made = LocalExecutor(store).run(tasks, observer)
+    return [made[task.name] for task in tasks if task.stage == "index"]
+
+
+@dataclass(frozen=True)
+class _Ref:
+    """An artifact to come.
+
+    Attributes:
+        needs: the tasks after which `get` can tell which one it is.
+        get: returns it.
+    """
+
+    needs: tuple[str, ...]
+    get: Callable[[Made], Artifact]
+
+
+class _Plan:
+    """The tasks of one run, in the order of their stages."""
+
+    def __init__(self, run: Run, data: Data) -> None:
+        self.tasks: list[Task] = []
+        self._run = run
+        self._experiment = run.experiment
+        self._shape = data.shape
+        self._classes = len(data.class_names)
+        self._class_names = data.class_names
+        self._notes = data.notes
+        self._data_sha256 = data.sha256
+        # Tells the tasks of several runs apart; a single one needs no telling.
+        self._prefix = f"{run.label or 'seed'} {run.seed}: " if self._several() else ""
+        self._models: dict[str, _Ref] = {}
+        self._parents: dict[str, _Ref] = {}
+        for label in self._order():
+            self._parents[f"model:{label}"] = self._models[label] = self._model(label)
+        for label in self._experiment.defenses:
+            self._attack_and_explain(label)
+        for label in self._experiment.defenses:
+            self._measure(label)
+        self._evaluate()
+        self._index()
+
+    def _several(self) -> bool:
+        return bool(self._run.label) or self._run.seed != self._experiment.seed
+
+    def _order(self) -> list[str]:
+        """Sweeps before what takes their value; else the longest training first: it decides when
+        the run ends."""
+
+        def rank(label: str) -> tuple[bool, int]:
+            derived = isinstance(self._experiment.defenses[label].defense, Derived)
+            return derived, -self._run.schedule(label).steps
+
+        return sorted(self._experiment.defenses, key=rank)
+
+    def _add(
+        self,
         name: str,
         stage: str,
         kind: str,
-        config: dict[str, Any],
-        parents: Mapping[str, str],
+        config: dict[str, Any] | Callable[[Made], dict[str, Any]],
+        parents: Mapping[str, _Ref],
         versions: dict[str, int],
-    ) -> str:
-        def recipe(made: Mapping[str, Artifact]) -> Recipe:
+        *,
+        also: Sequence[_Ref] = (),
+    ) -> _Ref:
+        """Add a task and return its artifact to be; `also` is waited for beside the parents."""
+        facts = {"dataset": self._run.spec.dataset.config(), "seed": self._run.seed}
+        task = self._prefix + name
+
+        def recipe(made: Made) -> Recipe:
             return Recipe(
                 kind,
-                {**facts, **config},
-                {role: made[task].as_parent() for role, task in parents.items()},
-                data_sha256,
+                {**facts, **(config(made) if callable(config) else config)},
+                {role: ref.get(made).as_parent() for role, ref in parents.items()},
+                self._data_sha256,
                 versions,
             )
 
-        tasks.append(Task(name, stage, tuple(parents.values()), recipe))
-        return name
+        refs = [*parents.values(), *also]
+        needs = tuple(dict.fromkeys(need for ref in refs for need in ref.needs))
+        self.tasks.append(Task(task, stage, needs, recipe))
+        return _Ref((task,), lambda made: made[task])
 
-    def train(name: str, defense: Defense, schedule: TrainingConfig) -> str:
+    def _model(self, label: str) -> _Ref:
+        """Add the training of a defense, or of a whole sweep and the choice; return the model."""
+        defense = self._experiment.defenses[label].defense
+        if isinstance(defense, Sweep):
+            return self._sweep(label, defense)
+        if isinstance(defense, Derived):
+            chosen = self._parents[f"selection:{defense.of}"]
+
+            def resolve(made: Made) -> Defense:
+                return defense.template.fill(chosen.get(made).json(RESULT)[CHOSEN])
+
+            # Any value tells what is required; the chosen one is known only when it is needed.
+            source = self._experiment.defenses[defense.of].defense
+            assert isinstance(source, Sweep)
+            probe = defense.template.fill(source.values[0])
+            return self._usable(self._train(label, label, probe, resolve=resolve, also=[chosen]))
+        return self._usable(self._train(label, label, defense))
+
+    def _sweep(self, label: str, sweep: Sweep) -> _Ref:
+        candidates = [
+            self._train(f"{label} at {value:g}", label, candidate)
+            for value, candidate in zip(sweep.values, sweep.candidates(), strict=True)
+        ]
+        rule = self._experiment.selection
+        parents = {
+            "reference": self._models[rule.reference],
+            **{f"candidate:{i:02}": ref for i, ref in enumerate(candidates)},
+        }
+        selection = self._add(
+            f"select {label}",
+            "select",
+            "selection",
+            {
+                "parameter": sweep.template.parameter,
+                "values": list(sweep.values),
+                **rule.model_dump(mode="json"),
+            },
+            parents,
+            {"selection": 1},
+        )
+        self._parents[f"selection:{label}"] = selection
+
+        def chosen(made: Made) -> Artifact:
+            value = selection.get(made).json(RESULT)[CHOSEN]
+            return candidates[sweep.values.index(value)].get(made)
+
+        return _Ref(tuple(n for ref in (selection, *candidates) for n in ref.needs), chosen)
+
+    def _train(
+        self,
+        name: str,
+        label: str,
+        defense: Defense,
+        *,
+        resolve: Callable[[Made], Defense] | None = None,
+        role: str | None = None,
+        also: Sequence[_Ref] = (),
+    ) -> _Ref:
+        """Add one training, after that of the models that its defense requires.
+
+        `resolve` gives the defense that is meant once `also` is there; until then `defense`, which
+        differs in a value only, stands for it.
+        """
         teachers = {
-            role: train(f"{name}.{role}", required, schedule)
-            for role, required in defense.requires().items()
+            role: self._usable(self._train(f"{name}.{role}", label, needed, role=role))
+            for role, needed in defense.requires().items()
         }
-        config = {
-            "architecture": experiment.architecture.config(),
-            "shape": list(shape),
-            "classes": classes,
-            "defense": defense.config(),
-            "training": schedule.model_dump(mode="json"),
-        }
+        architecture = self._run.architecture
+
+        def config(made: Made) -> dict[str, Any]:
+            return {
+                "architecture": architecture.config(),
+                "shape": list(self._shape),
+                "classes": self._classes,
+                "defense": (resolve(made) if resolve else defense).config(),
+                "training": self._run.schedule(label, role).model_dump(mode="json"),
+            }
+
         versions = {
-            "architecture": experiment.architecture.version,
-            "dataset": experiment.dataset.version,
+            "architecture": architecture.version,
+            "dataset": self._run.spec.dataset.version,
             "defense": defense.version,
         }
-        return add(f"train {name}", "train", "model", config, teachers, versions)
+        return self._add(f"train {name}", "train", "model", config, teachers, versions, also=also)
 
-    everything: dict[str, str] = {}
-    # The longest training first: it decides when the run ends.
-    longest_first = sorted(experiment.defenses, key=lambda d: -experiment.schedule(d).steps)
-    for label in longest_first:
-        defense = experiment.defenses[label].defense
-        model = train(label, defense, experiment.schedule(label))
-        everything[f"model:{label}"] = model
+    def _usable(self, ref: _Ref) -> _Ref:
+        """Return the model only if its training did not diverge."""
+        (task,) = ref.needs
+
+        def get(made: Made) -> Artifact:
+            artifact = ref.get(made)
+            if diverged(artifact):
+                raise PlausiblyError(f"{task}: {artifact.json(CURVE)['diverged']['message']}")
+            return artifact
+
+        return _Ref(ref.needs, get)
+
+    def _attack_and_explain(self, label: str) -> None:
+        model = self._models[label]
         examples = {
-            attack: add(
+            attack: self._add(
                 f"attack {label} with {attack}",
                 "attack",
                 "examples",
-                {
-                    "attack": spec.attack.config(),
-                    "control": spec.attack.control,
-                    "split": "test",
-                    "target": "next_class",
-                },
+                {**_aimed(spec.attack), "split": "test"},
                 {"model": model},
                 {"attack": spec.attack.version},
             )
-            for attack, spec in experiment.attacks.items()
+            for attack, spec in self._experiment.attacks.items()
         }
-        everything |= {f"examples:{label}:{attack}": task for attack, task in examples.items()}
-        for method, spec in experiment.saliency.items():
-            everything[f"maps:{label}:{method}"] = add(
+        for attack, ref in examples.items():
+            self._parents[f"examples:{label}:{attack}"] = ref
+        for method, spec in self._experiment.saliency.items():
+            self._parents[f"maps:{label}:{method}"] = self._add(
                 f"explain {label} by {method}",
                 "explain",
                 "maps",
@@ -110,45 +264,81 @@ def _tasks(
                 {"model": model, **examples},
                 {"saliency": spec.method.version},
             )
-    measured = {role: task for role, task in everything.items() if not role.startswith("maps:")}
-    add("evaluate", "evaluate", "evaluation", {"split": "test"}, measured, {"evaluation": 1})
-    return tasks
+
+    def _measure(self, label: str) -> None:
+        model = self._models[label]
+        self._parents[f"measures:{label}"] = self._add(
+            f"measure {label}", "measure", "measures", {}, {"model": model}, {"measures": 1}
+        )
+        for curve, spec in self._experiment.curves.items():
+            tested = self._models if spec.transfer else {label: model}
+            self._parents[f"curve:{curve}:{label}"] = self._add(
+                f"curve {curve} of {label}",
+                "measure",
+                "curve",
+                {
+                    **_aimed(spec.attack),
+                    "over": spec.over,
+                    "split": spec.split,
+                    "images": spec.images,
+                },
+                {"source": model, **{f"model:{k}": ref for k, ref in tested.items()}},
+                {"attack": spec.attack.version, "curve": 1},
+            )
+        time = self._experiment.training_time
+        if time is not None and self._run.schedule(label).keep_every is not None:
+            reference = self._models[self._experiment.selection.reference]
+            self._parents[f"training_time:{label}"] = self._add(
+                f"training time of {label}",
+                "measure",
+                "training_time",
+                {**_aimed(time.attack), "images": time.images},
+                {"model": model, "reference": reference},
+                {"attack": time.attack.version, "training_time": 1},
+            )
+
+    def _evaluate(self) -> None:
+        measured = {
+            role: ref
+            for role, ref in self._parents.items()
+            if role.startswith(("model:", "examples:", "measures:"))
+        }
+        self._parents["evaluation"] = self._add(
+            "evaluate", "evaluate", "evaluation", {"split": "test"}, measured, {"evaluation": 1}
+        )
+
+    def _index(self) -> None:
+        """Store what readers and studies need to find their way from names to artifacts."""
+        experiment = self._experiment
+        nouns = {
+            # Pairs, since stored JSON sorts its keys and readers want the file's order.
+            noun: [[label, spec.title] for label, spec in getattr(experiment, noun).items()]
+            for noun in ("defenses", "attacks", "curves", "saliency")
+        }
+        config = {
+            "name": self._run.name,
+            "title": self._run.title,
+            "experiment": experiment.name,
+            "dataset_label": self._run.label,
+            "class_names": list(self._class_names),
+            "notes": list(self._notes),
+            **nouns,
+        }
+        self._add("index", "index", "experiment", config, self._parents, {})
 
 
-def _index(
-    experiment: Experiment,
-    store: ArtifactStore,
-    made: Mapping[str, Artifact],
-    data_sha256: str,
-    class_names: tuple[str, ...],
-    facts: dict[str, Any],
-) -> Artifact:
-    """Store what readers and studies need to find their way from names to artifacts."""
+def _aimed(attack: Attack) -> dict[str, Any]:
+    return {"attack": attack.config(), "control": attack.control, "target": "next_class"}
 
-    def reference(task: str) -> Parent:
-        return made[task].as_parent()
 
-    parents = {"evaluation": reference("evaluate")}
-    for label in experiment.defenses:
-        parents[f"model:{label}"] = reference(f"train {label}")
-        for attack in experiment.attacks:
-            parents[f"examples:{label}:{attack}"] = reference(f"attack {label} with {attack}")
-        for method in experiment.saliency:
-            parents[f"maps:{label}:{method}"] = reference(f"explain {label} by {method}")
-    config = {
-        **facts,
-        "name": experiment.name,
-        "title": experiment.title,
-        "class_names": list(class_names),
-        # Pairs, since stored JSON sorts its keys and readers want the file's order.
-        "defenses": [[label, spec.title] for label, spec in experiment.defenses.items()],
-        "attacks": [[label, spec.title] for label, spec in experiment.attacks.items()],
-        "saliency": [[label, spec.title] for label, spec in experiment.saliency.items()],
-    }
-    recipe = Recipe("experiment", config, parents, data_sha256)
-    found = store.find(recipe)
-    if found is None:
-        with store.draft(recipe, seed=experiment.seed) as draft:
-            write_json(draft / INDEX, config)
-        found = store.get(recipe.kind, recipe.key)
-    return found
+def _needed_for(stage: str, tasks: Sequence[Task]) -> list[Task]:
+    """Return the tasks of a stage with all that they need, in their order."""
+    by_name = {task.name: task for task in tasks}
+    wanted = [task.name for task in tasks if task.stage == stage]
+    kept: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name not in kept:
+            kept.add(name)
+            wanted += by_name[name].needs
+    return [task for task in tasks if task.name in kept]

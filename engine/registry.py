@@ -99,7 +99,7 @@ class Registry(Generic[C]):
         """Return the member that `config` describes: a name, or a mapping with a `name` key."""
         if isinstance(config, str):
             return self.create(config)
-        params = dict(config)
+        params = dict(config) if isinstance(config, Mapping) else {}
         name = params.pop("name", None)
         if not isinstance(name, str):
             raise UsageError(f"a {self.noun} needs a name; known: {', '.join(self.names())}")

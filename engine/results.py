@@ -17,7 +17,11 @@ CURVE = "curve.json"
 EXAMPLES = "examples.npz"
 MAPS = "maps.npz"
 RESULT = "result.json"
+MEASURES = "measures.npz"
+PREDICTIONS = "predictions.npz"
 INDEX = "index.json"
+CHOSEN = "chosen"
+"""Key of a selection's result: the value of the parameter."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class Examples:
         return hit
 
 
+def diverged(model: Artifact) -> bool:
+    """Whether a model artifact stands for a training that ended in NaN, and has no weights."""
+    return WEIGHTS not in model.manifest["files"]
+
+
 class Results:
     """The artifacts of one finished run of an experiment.
 
@@ -74,12 +83,13 @@ class Results:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Name, title, dataset, class_names, and titles by label in the experiment's order:
-        defenses, attacks, saliency."""
+        """Name, title, dataset, seed, class_names, and titles by label in the experiment's order:
+        defenses, attacks, curves, saliency."""
         config: dict[str, Any] = self.index.json(INDEX)
         return {
             **config,
             **{noun: dict(config[noun]) for noun in ("defenses", "attacks", "saliency")},
+            "curves": dict(config.get("curves", [])),
         }
 
     @property
@@ -104,6 +114,27 @@ class Results:
     def evaluation(self) -> dict[str, Any]:
         """Return clean accuracies, shares of zero gradients, and the transfer matrices."""
         result: dict[str, Any] = self._parent("evaluation").json(RESULT)
+        return result
+
+    def curve(self, curve: str, source: str) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
+        """Return the values of the swept parameter, and (values, N) predictions by defense.
+
+        On the examples made for the model `source`; `"labels"` holds the true labels (N,).
+        """
+        artifact = self._parent(f"curve:{curve}:{source}")
+        (values,) = artifact.recipe.config["over"].values()
+        return values, artifact.arrays(PREDICTIONS)
+
+    def measures(self, defense: str) -> dict[str, NDArray[Any]]:
+        """Return what `engine.jobs` measured of the model with `defense`, as arrays by name."""
+        return self._parent(f"measures:{defense}").arrays(MEASURES)
+
+    def selection(self, defense: str) -> dict[str, Any] | None:
+        """Return how a swept defense's model was chosen; None where there was nothing to choose."""
+        role = f"selection:{defense}"
+        if role not in self.index.recipe.parents:
+            return None
+        result: dict[str, Any] = self._parent(role).json(RESULT)
         return result
 
     def examples(self, defense: str, attack: str) -> Examples:

@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from engine import seeds
+from engine import attacks, seeds
 from engine.checkpoint import Checkpoint
 from engine.datasets import Data, Split
 from engine.defenses import Context, Defense
-from engine.errors import PlausiblyError
-from engine.inference import predict
+from engine.errors import DivergedError
+from engine.inference import device_of, frozen, gradient_norms, predict
 
 Progress = Callable[[Mapping[str, Any]], None]
 """Called with {"step", "steps"} at the start, and with loss and accuracy too now and then."""
@@ -30,6 +32,9 @@ class TrainingConfig(BaseModel):
         lr: Adam's learning rate.
         adam_eps: Adam's epsilon; the authors' 1e-4 freezes distillation's tiny gradients.
         report_every: steps between two points of the curves.
+        watch_eps: FGSM's eps for the adversarial accuracy of the curves.
+        keep_every: steps between two sets of weights that are kept beside the last one, to draw
+            robustness against training time; None keeps none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +44,12 @@ class TrainingConfig(BaseModel):
     lr: float = Field(1e-3, gt=0)
     adam_eps: float = Field(1e-8, gt=0)
     report_every: int = Field(50, ge=1)
+    watch_eps: float = Field(0.1, ge=0, le=1)
+    keep_every: int | None = Field(None, ge=1)
+
+
+WATCHED = 64
+"""Validation images that the curves' adversarial accuracy and gradient norms are taken on."""
 
 
 def train(
@@ -66,37 +77,45 @@ def train(
         checkpoint: where to go on from and where to save the state now and then.
 
     Returns:
-        One dict a report: step, loss, the loss's terms, validation accuracy (all before
-        `Defense.finalize`, which comes last).
+        One dict a report: step, loss, the loss's terms, and what `watch` sees on the validation
+        images (all before `Defense.finalize`, which comes last).
 
     Raises:
         UsageError: the defense cannot train such a network.
-        PlausiblyError: a term of the loss became NaN or infinite; the message names it.
+        DivergedError: a term of the loss became NaN or infinite.
     """
     defense.check(model)
-    images, labels = torch.from_numpy(data.train.images), torch.from_numpy(data.train.labels)
+    device = device_of(model)
+    images = torch.from_numpy(data.train.images).to(device)
+    labels = torch.from_numpy(data.train.labels).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
     for teacher in (required or {}).values():
         teacher.eval()
     done, curve = checkpoint.load(model, optimizer) if checkpoint else (0, [])
-    with torch.random.fork_rng(devices=[]):
+    unread: list[tuple[int, dict[str, Tensor]]] = []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model.train()
         progress({"step": done, "steps": config.steps})
         for step in range(done + 1, config.steps + 1):
             # What is random in a step depends on the seed and the step alone.
             torch.manual_seed(seeds.derive(seed, "dropout", step))
-            chosen = _batch(len(labels), config.batch_size, step, seed)
+            chosen = _batch(len(labels), config.batch_size, step, seed).to(device)
             context = Context(required=required or {})
             loss, terms = defense.loss(model, images[chosen], labels[chosen], context)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            unread.append((step, {name: term.detach() for name, term in terms.items()}))
+            if checkpoint and config.keep_every and step % config.keep_every == 0:
+                checkpoint.keep(model, step)
             if step % config.report_every == 0 or step == config.steps:
+                _require_finite(unread)
+                unread.clear()
                 point = {
                     "step": step,
-                    "loss": _finite("loss", loss, step),
-                    "terms": {name: _finite(name, term, step) for name, term in terms.items()},
-                    "accuracy": accuracy(model, data.valid),
+                    "loss": float(loss.detach()),
+                    "terms": {name: float(term.detach()) for name, term in terms.items()},
+                    **watch(model, data.valid, config.watch_eps),
                 }
                 curve.append(point)
                 progress({**point, "steps": config.steps})
@@ -105,6 +124,29 @@ def train(
     model.eval()
     defense.finalize(model, data.train)
     return curve
+
+
+def watch(model: nn.Module, split: Split, eps: float) -> dict[str, Any]:
+    """Return what a training curve shows of `model`, which is left as found.
+
+    `accuracy` on the whole split; on its first `WATCHED` images `adversarial_accuracy`, white
+    box under FGSM of `eps`, and the medians of the input-gradient norms of the cross-entropy with
+    the true label and with the others, as Ross & Doshi-Velez (2018) recorded them.
+    """
+    few = Split(split.pixels[:WATCHED], split.labels[:WATCHED])
+    device = device_of(model)
+    x, y = torch.from_numpy(few.images).to(device), torch.from_numpy(few.labels).to(device)
+    x_adv = attacks.create("fgsm", eps=eps)(model, x, y)
+    with frozen(model), torch.inference_mode():
+        right = (model(x_adv).argmax(1) == y).float().mean()
+    norms = gradient_norms(model, few.images)
+    true = F.one_hot(y, norms.shape[1]).bool().cpu().numpy()
+    return {
+        "accuracy": accuracy(model, split),
+        "adversarial_accuracy": float(right),
+        "true_gradient_norm": float(np.median(norms[true])),
+        "other_gradient_norm": float(np.median(norms[~true])),
+    }
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
@@ -121,11 +163,15 @@ def _batch(count: int, size: int, step: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
 
 
-def _finite(name: str, value: Tensor, step: int) -> float:
-    number = float(value.detach())
-    if not math.isfinite(number):
-        raise PlausiblyError(
-            f"training diverged: {name} is {number} at step {step}; "
-            "a smaller learning rate or strength may help"
-        )
-    return number
+def _require_finite(steps: list[tuple[int, dict[str, Tensor]]]) -> None:
+    """Raise `DivergedError` for the first step with a term that is not finite.
+
+    Looked at only when there is a report: on a GPU every look waits for the device.
+    """
+    for step, terms in steps:
+        values = {name: float(term) for name, term in terms.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergedError(name, str(value), step)
+        if not math.isfinite(sum(values.values())):
+            raise DivergedError("loss", str(sum(values.values())), step)

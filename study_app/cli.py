@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from db.repository import StudyVersionInfo
     from db.session import Database
+    from engine.results import Results
 
 app = typer.Typer(
     name="plausibly",
@@ -72,34 +73,70 @@ def demo(
 @app.command()
 def run(
     experiment: Annotated[str, typer.Argument(help="A YAML file or a built-in name.")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds, counted up from the file's.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Make only this stage and what it needs: train, select, attack, explain, "
+            "measure or evaluate."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, attack, explain and evaluate what an experiment file declares."""
+    """Train, choose, attack, explain and measure what an experiment file declares."""
     from engine import documents, linear_theory
 
     document, _ = documents.read(experiment, "experiment", linear_theory.BUILT_IN)
     if document.get("kind") == linear_theory.KIND:
+        for option, given in {"--seeds": seeds, "--only": only}.items():
+            if given is not None:
+                raise UsageError(f"{option} is for experiments that train networks")
         _run_linear_theory(experiment, as_json=as_json)
         return
     from engine import config, pipeline
     from engine.results import Results
-    from study_app.console import ProgressObserver, accuracy_table, console, print_table
+    from study_app.console import ProgressObserver, chosen_lines, console, print_table, run_tables
 
     loaded = config.load(experiment)
     store = Settings().store
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
         with ProgressObserver() as observer:
-            index = pipeline.run(loaded, store, observer)
+            made = pipeline.run(loaded, store, observer, seeds=seeds or 1, only=only)
     except KeyboardInterrupt:
         console.print("Stopped. What was finished is kept; run again to go on.")
         raise typer.Exit(130) from None
     observer.summary()
-    results = Results(store, index)
+    runs = [Results(store, index) for index in made]
+    for line in [*_notes(runs), *chosen_lines(runs)]:
+        console.print(line, highlight=False, soft_wrap=True)
     if as_json:
-        _print_json({"experiment": index.key, **results.evaluation()})
+        found = [
+            {
+                "experiment": results.index.key,
+                "name": results.name,
+                "seed": results.config["seed"],
+                **results.evaluation(),
+            }
+            for results in runs
+        ]
+        _print_json({"runs": found})
     else:
-        print_table(accuracy_table(results))
+        for table in run_tables(runs):
+            print_table(table)
+
+
+def _notes(runs: list[Results]) -> list[str]:
+    """Return what the datasets left out, once a dataset."""
+    return list(
+        dict.fromkeys(
+            f"{results.config['dataset']['name']}: {note}"
+            for results in runs
+            for note in results.config["notes"]
+        )
+    )
 
 
 def _run_linear_theory(experiment: str, *, as_json: bool) -> None:

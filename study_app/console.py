@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
@@ -115,29 +116,63 @@ def linear_theory_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def accuracy_table(results: Results) -> Table:
-    """Return the experiment's accuracies: clean, and white box under each attack."""
-    evaluation = results.evaluation()
-    table = Table(title=results.config["title"], title_justify="left")
+def run_tables(runs: Sequence[Results]) -> list[Table]:
+    """Return one table a dataset: accuracies, clean and white box under each attack.
+
+    Over several seeds each number is the mean with the standard deviation.
+    """
+    by_dataset: dict[str, list[Results]] = {}
+    for results in runs:
+        by_dataset.setdefault(results.config["dataset_label"], []).append(results)
+    return [_accuracy_table(seeds) for seeds in by_dataset.values()]
+
+
+def chosen_lines(runs: Sequence[Results]) -> list[str]:
+    """Return a sentence for every sweep: which value was chosen."""
+    lines = []
+    for results in runs:
+        for label, title in results.config["defenses"].items():
+            selection = results.selection(label)
+            if selection is None:
+                continue
+            lost = sum("diverged" in row for row in selection["candidates"])
+            lines.append(
+                f"{results.config['title']}: {title} chosen at {selection['chosen']:g} of "
+                f"{len(selection['candidates'])} values" + (f" ({lost} diverged)" if lost else "")
+            )
+    return lines
+
+
+def _accuracy_table(seeds: Sequence[Results]) -> Table:
+    first, evaluations = seeds[0], [results.evaluation() for results in seeds]
+    table = Table(title=first.config["title"], title_justify="left")
     table.add_column("defense", no_wrap=True)
     table.add_column("clean", justify="right")
-    for title in results.config["attacks"].values():
+    for title in first.config["attacks"].values():
         table.add_column(title, justify="right")
     table.add_column("zero gradients", justify="right")
-    for label, title in results.config["defenses"].items():
-        model = evaluation["models"][label]
-        own = [
-            evaluation["examples"][attack][label]["tested"][label]["accuracy"]
-            for attack in results.config["attacks"]
-        ]
+    for label, title in first.config["defenses"].items():
+        models = [evaluation["models"][label] for evaluation in evaluations]
         table.add_row(
             title,
-            f"{model['clean_accuracy']:.3f}",
-            *(f"{accuracy:.3f}" for accuracy in own),
-            f"{model['zero_gradient_share']:.0%}",
+            _mean([model["clean_accuracy"] for model in models]),
+            *(
+                _mean(
+                    [e["examples"][attack][label]["tested"][label]["accuracy"] for e in evaluations]
+                )
+                for attack in first.config["attacks"]
+            ),
+            f"{fmean(model['zero_gradient_share'] for model in models):.0%}",
         )
     table.caption = (
-        f"Accuracy on {evaluation['images']} test images; each attack on its own model, after "
+        f"Accuracy on {evaluations[0]['images']} test images; each attack on its own model, after "
         "rounding to 8 bits."
     )
+    if len(seeds) > 1:
+        table.caption += f" Mean and standard deviation over {len(seeds)} seeds."
     return table
+
+
+def _mean(values: Sequence[float]) -> str:
+    spread = f" ±{stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{fmean(values):.3f}{spread}"

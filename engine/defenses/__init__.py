@@ -181,3 +181,8 @@ def combine(configs: Sequence[str | Mapping[str, Any]]) -> Defense:
         found = " and ".join(objectives) or "nothing"
         raise UsageError(f"a defense is one objective plus penalties, not {found}")
     return Combined(parts=parts)
+
+
+def from_config(config: Mapping[str, Any]) -> Defense:
+    """Return the defense of a resolved configuration, combined or not; see `Defense.config`."""
+    return combine(config.get("parts", [config]))

@@ -11,7 +11,7 @@ from captum.attr import Saliency
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.inference import batches, frozen
+from engine.inference import batches, device_of, frozen
 from engine.saliency import SaliencyMethod, register
 
 _QUANTITIES = {
@@ -48,12 +48,12 @@ class InputGradient(SaliencyMethod):
         self, model: nn.Module, images: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return signed gradients; see `SaliencyMethod.attribute`."""
-        maps = []
+        maps, device = [], device_of(model)
         with frozen(model):
             for image_batch, label_batch in zip(batches(images), batches(labels), strict=True):
-                x = torch.from_numpy(image_batch).requires_grad_(True)
-                scalar = self._scalar(model, torch.from_numpy(label_batch))
-                maps.append(Saliency(scalar).attribute(x, abs=False).detach())
+                x = torch.from_numpy(image_batch).to(device).requires_grad_(True)
+                scalar = self._scalar(model, torch.from_numpy(label_batch).to(device))
+                maps.append(Saliency(scalar).attribute(x, abs=False).detach().cpu())
         return torch.cat(maps).numpy()
 
     def _scalar(self, model: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:

@@ -62,5 +62,5 @@ def test_the_callers_random_state_is_untouched():
 
 
 def test_divergence_names_the_step_and_the_term():
-    with pytest.raises(PlausiblyError, match=r"diverged: .* is (nan|inf) at step 10"):
+    with pytest.raises(PlausiblyError, match=r"diverged: penalty is inf at step 1;"):
         run("gradient_penalty", strength=1e38)
