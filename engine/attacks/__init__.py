@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from engine.preprocessing import Space
 from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Attack(Component):
         if not len(x):
             return x.detach().clone()
         with frozen(model), torch.enable_grad():
-            return self.run(model, x.detach(), y, target, seeds, trace or _ignore).detach()
+            return self._run(model, x.detach(), y, target, seeds, trace or _ignore).detach()
 
     def run(
         self,
@@ -74,6 +75,18 @@ class Attack(Component):
     ) -> Tensor:
         """Compute the examples; the arguments are checked and the model is frozen."""
         raise NotImplementedError
+
+    def _run(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        target: Tensor | None,
+        seeds: Tensor,
+        trace: Trace,
+    ) -> Tensor:
+        """Call `run` where the attack works: in pixels."""
+        return self.run(model, x, y, target, seeds, trace)
 
     def _check(self, x: Tensor, y: Tensor, target: Tensor | None, seeds: Tensor | None) -> None:
         import torch
@@ -97,6 +110,68 @@ class Attack(Component):
 
 def _ignore(_iterate: Tensor) -> None:
     """Collect nothing."""
+
+
+class GradientAttack(Attack):
+    """An attack that follows gradients, in pixels or behind the network's preprocessing.
+
+    In `model_input` its sizes are in units of the model input, and `run` gets that: x and the
+    iterates are model inputs, `model` is the network behind the preprocessing, and `clip` keeps
+    the bounds. The result is x + scale * (z_adv - z), clipped to [0, 1], where z is the model input
+    of x and scale the way back per image with the source image's own mean and deviation; a colour
+    image gets the change of its grey image in all channels. The network normalises the result
+    anew. Without preprocessing the model input is the pixels.
+
+    Attributes:
+        space: where sizes are measured and steps are made. Ross & Doshi-Velez (2018) give theirs
+            for SVHN behind global contrast normalisation: `model_input`.
+    """
+
+    space: Space = "pixels"
+
+    def _run(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        target: Tensor | None,
+        seeds: Tensor,
+        trace: Trace,
+    ) -> Tensor:
+        """Call `run` where the attack works: in pixels, or behind the preprocessing and back.
+
+        Raises:
+            UsageError: no affine map leads back from the model input, or it is not at hand.
+        """
+        from engine import spaces
+
+        whole = spaces.preprocessed(model) if self.space == "model_input" else None
+        if whole is None:
+            return self.run(model, x, y, target, seeds, trace)
+        behind = spaces.ModelInput(whole, x)
+
+        def trace_pixels(z: Tensor) -> None:
+            trace(behind.to_pixels(z))
+
+        z_adv = self.run(behind, behind.start, y, target, seeds, trace_pixels)
+        return behind.to_pixels(z_adv)
+
+
+def clip(model: nn.Module, x: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Return `x` clipped to the bounds of the space that `GradientAttack.run` was called in.
+
+    Args:
+        model: the one that `run` got.
+        x: iterates (N, C, H, W).
+        rows: which of the images that `run` got they belong to, where these are not all.
+    """
+    from engine.spaces import ModelInput
+
+    if not isinstance(model, ModelInput):
+        return x.clamp(0, 1)
+    if rows is None:
+        return x.clamp(model.low, model.high)
+    return x.clamp(model.low[rows], model.high[rows])
 
 
 def next_class(y: Tensor, classes: int) -> Tensor:

@@ -8,19 +8,19 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.attacks import Attack, Trace, register
+from engine.attacks import GradientAttack, Trace, clip, register
 from engine.inference import input_gradient
 
 
 @register
-class FGSM(Attack):
+class FGSM(GradientAttack):
     """x + eps * sign(grad_x H(y, f(x))), clipped to [0, 1].
 
     Goodfellow, Shlens & Szegedy (2015), equation in section 4. Where the gradient is exactly
     zero the sign is 0 and the pixel stays: on a masked model the clean image comes back.
 
     Attributes:
-        eps: largest change of a pixel (L-inf), in units of the pixel range.
+        eps: largest change of a pixel (L-inf), in units of the pixel range, or of the model input.
         label: whose loss rises: the true label, or the model's own prediction, which leaks no
             label into adversarial training.
     """
@@ -43,6 +43,6 @@ class FGSM(Attack):
         logits = model(x)
         label = y if self.label == "true" else logits.argmax(1)
         gradient = input_gradient(F.cross_entropy(logits, label, reduction="sum"), x)
-        x_adv = (x + self.eps * gradient.sign()).clamp(0, 1)
+        x_adv = clip(model, x + self.eps * gradient.sign())
         trace(x_adv.detach())
         return x_adv

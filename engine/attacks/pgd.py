@@ -9,12 +9,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.attacks import Attack, Trace, register
+from engine.attacks import GradientAttack, Trace, clip, register
 from engine.inference import input_gradient
 
 
 @register
-class PGD(Attack):
+class PGD(GradientAttack):
     """x <- P(x + step_size * d), `steps` times, P the projection onto the eps-ball and [0, 1].
 
     Madry et al. (2018). `linf`: d = sign(g); `l2`: d = g / ||g||_2, with g the input gradient of
@@ -23,7 +23,7 @@ class PGD(Attack):
     one that the model gets wrong with the largest loss, else the one with the largest loss.
 
     Attributes:
-        eps: radius of the ball in `norm`, in units of the pixel range.
+        eps: radius of the ball in `norm`, in units of the space.
         norm: "linf" or "l2".
         steps: gradient steps of each restart.
         step_size: length of a step in `norm`; None means 2.5 * eps / steps, which can cross the
@@ -80,7 +80,7 @@ class PGD(Attack):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return one restart's examples, whether the model is wrong on them, and their loss."""
         step_size = 2.5 * self.eps / self.steps if self.step_size is None else self.step_size
-        x_adv = self._start(x, generators) if self.random_start else x
+        x_adv = self._start(model, x, generators) if self.random_start else x
         kept, done = x_adv, torch.zeros(len(x), dtype=torch.bool, device=x.device)
         kept_loss = torch.zeros(len(x), device=x.device)
         trace(x_adv)
@@ -97,7 +97,7 @@ class PGD(Attack):
             if step == self.steps:
                 break
             gradient = input_gradient(loss.sum(), x_adv)
-            x_adv = self._project(x_adv.detach() + step_size * self._direction(gradient), x)
+            x_adv = self._project(model, x_adv.detach() + step_size * self._direction(gradient), x)
             trace(x_adv)
         return kept, done if self.keep == "first_success" else wrong, kept_loss
 
@@ -108,18 +108,18 @@ class PGD(Attack):
         others = logits.scatter(1, label[:, None], -torch.inf)
         return others.amax(1) - own
 
-    def _start(self, x: Tensor, generators: list[torch.Generator]) -> Tensor:
+    def _start(self, model: nn.Module, x: Tensor, generators: list[torch.Generator]) -> Tensor:
         """Return a point drawn uniformly from the ball around each image, clipped to [0, 1]."""
         if self.norm == "linf":
             drawn = [2 * torch.rand(x.shape[1:], generator=g) - 1 for g in generators]
-            return (x + self.eps * torch.stack(drawn).to(x)).clamp(0, 1)
+            return clip(model, x + self.eps * torch.stack(drawn).to(x))
         pixels = x[0].numel()
         drawn = []
         for generator in generators:
             direction = torch.randn(x.shape[1:], generator=generator)
             radius = torch.rand((), generator=generator) ** (1 / pixels)
             drawn.append(radius * direction / direction.norm())
-        return (x + self.eps * torch.stack(drawn).to(x)).clamp(0, 1)
+        return clip(model, x + self.eps * torch.stack(drawn).to(x))
 
     def _direction(self, gradient: Tensor) -> Tensor:
         if self.norm == "linf":
@@ -129,13 +129,13 @@ class PGD(Attack):
         scaled = gradient / largest.clamp_min(torch.finfo(gradient.dtype).tiny)
         return scaled / _norm(scaled).clamp_min(torch.finfo(gradient.dtype).tiny)
 
-    def _project(self, x_adv: Tensor, x: Tensor) -> Tensor:
+    def _project(self, model: nn.Module, x_adv: Tensor, x: Tensor) -> Tensor:
         if self.norm == "linf":
-            return x_adv.clamp(x - self.eps, x + self.eps).clamp(0, 1)
+            return clip(model, x_adv.clamp(x - self.eps, x + self.eps))
         delta = x_adv - x
         length = _norm(delta)
         # Clipping afterwards moves every pixel towards x, so the ball is not left again.
-        return (x + delta * (self.eps / length.clamp_min(self.eps or 1.0))).clamp(0, 1)
+        return clip(model, x + delta * (self.eps / length.clamp_min(self.eps or 1.0)))
 
 
 def _norm(images: Tensor) -> Tensor:

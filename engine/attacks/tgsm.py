@@ -8,19 +8,20 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.attacks import Attack, Trace, next_class, register
+from engine.attacks import GradientAttack, Trace, clip, next_class, register
 from engine.inference import input_gradient
 
 
 @register
-class TGSM(Attack):
+class TGSM(GradientAttack):
     """x <- x - step_size * sign(grad_x H(t, f(x))), clipped to [0, 1], `steps` times.
 
     Kurakin, Goodfellow & Bengio (2017); as run by Ross & Doshi-Velez (2018): ten steps of 0.1
     and no projection. Without a target the next class, (y + 1) mod K, is aimed at.
 
     Attributes:
-        step_size: change of a pixel in one step, in units of the pixel range.
+        step_size: change of a pixel in one step, in units of the pixel range, or of the model
+            input.
         steps: number of steps; 1 is the one-step attack.
         eps: largest change of a pixel over all steps (L-inf); None means no projection.
     """
@@ -51,6 +52,6 @@ class TGSM(Attack):
             x_adv = x_adv.detach() - self.step_size * gradient.sign()
             if self.eps is not None:
                 x_adv = x_adv.clamp(x - self.eps, x + self.eps)
-            x_adv = x_adv.clamp(0, 1)
+            x_adv = clip(model, x_adv)
             trace(x_adv)
         return x_adv

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from engine.errors import UsageError
+from engine.preprocessing import Space
 from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
@@ -34,23 +35,42 @@ class Context:
 
     required: Mapping[str, nn.Module] = field(default_factory=dict)
     wants_input_gradient: bool = False
-    _clean: tuple[Tensor, Tensor] | None = None
+    _clean: tuple[Tensor, Tensor, Tensor] | None = None
+    """Pixels, model input and logits of the clean batch."""
 
     def clean_beside(self, model: nn.Module, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of the clean batch and of another, run as one batch."""
         import torch
 
+        from engine import spaces
+
         x = x.detach().requires_grad_(self.wants_input_gradient)
-        clean, beside = model(torch.cat([x, other])).split([len(x), len(other)])
-        self._clean = (x, clean)
+        to_model_input, network = spaces.split(model)
+        z = to_model_input(x)
+        logits = network(torch.cat([z, to_model_input(other)]))
+        clean, beside = logits.split([len(x), len(other)])  # type: ignore[no-untyped-call]
+        self._clean = (x, z, clean)
         return clean, beside
 
-    def clean(self, model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (x, logits) of the clean batch; combined defenses share one forward pass."""
+    def clean(self, model: nn.Module, x: Tensor, space: Space = "pixels") -> tuple[Tensor, Tensor]:
+        """Return (x, logits) of the clean batch; combined defenses share one forward pass.
+
+        In the space `model_input` the first is the model input of x.
+
+        Raises:
+            UsageError: the model input is not at hand; see `engine.spaces.preprocessed`.
+        """
+        from engine import spaces
+
+        if space == "model_input":
+            spaces.preprocessed(model)
         if self._clean is None:
             x = x.detach().requires_grad_(self.wants_input_gradient)
-            self._clean = (x, model(x))
-        return self._clean
+            to_model_input, network = spaces.split(model)
+            z = to_model_input(x)
+            self._clean = (x, z, network(z))
+        pixels, model_input, logits = self._clean
+        return (pixels if space == "pixels" else model_input), logits
 
 
 class Defense(Component):

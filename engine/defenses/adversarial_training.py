@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from engine import attacks
 from engine.defenses import Context, Defense, Terms, register
+from engine.preprocessing import Space
 
 
 @register
@@ -28,12 +29,13 @@ class AdversarialTraining(Defense):
     right on neither (clean accuracy .12 on the built-in digits).
 
     Attributes:
-        eps: largest change of a pixel (L-inf), in units of the pixel range.
+        eps: largest change (L-inf), in units of the pixel range, or of the model input.
         mix: weight of the adversarial half.
         steps: gradient steps to make an example.
         step_size: of one step; None means eps for one step from the image, 1.25 * eps for one
             from a random start (Wong et al.), and 2.5 * eps / steps for several.
         random_start: start at a random point within eps of the image.
+        space: where steps are measured and made; see `engine.attacks.GradientAttack`.
     """
 
     has_objective: ClassVar[bool] = True
@@ -43,6 +45,7 @@ class AdversarialTraining(Defense):
     steps: int = Field(1, ge=1)
     step_size: float | None = Field(None, ge=0)
     random_start: bool = False
+    space: Space = "pixels"
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted clean and adversarial cross-entropies."""
@@ -64,6 +67,7 @@ class AdversarialTraining(Defense):
             step_size=step_size,
             random_start=self.random_start,
             label="predicted",
+            space=self.space,
         )
         # Drawn from the step's own random state: what a resumed training draws again.
         seeds = torch.randint(2**62, (len(x),)) if self.random_start else None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.defenses import Context, Defense, Terms, register
+from engine.preprocessing import Space
 
 
 @register
@@ -25,12 +26,15 @@ class GradientPenalty(Defense):
     terms included, as in the authors' code.
 
     Attributes:
-        strength: lambda in the formula, in units of the pixel range: squared per unit of loss for
-            `l2`, plain for `l1`.
+        strength: lambda in the formula, in units of the space: squared per unit of loss for `l2`,
+            plain for `l1`.
         target: whose cross-entropy is differentiated: the true label's (`loss`) or that with the
             uniform distribution 1/K (`uniform`).
         norm: `l2` is the squared L2 norm, the paper's; `l1` the L1 norm, the size of the change
             that an L-inf attack can make to the loss, to first order.
+        space: what x is: the pixels, or the model input, behind the network's preprocessing. Behind
+            a contrast normalisation of deviation sigma, lambda is lambda * sigma^2 in pixels, for
+            every image its own. Ross & Doshi-Velez (2018) give theirs for SVHN there.
     """
 
     needs_input_gradient: ClassVar[bool] = True
@@ -38,10 +42,11 @@ class GradientPenalty(Defense):
     strength: float = Field(1.0, ge=0)
     target: Literal["loss", "uniform"] = "loss"
     norm: Literal["l2", "l1"] = "l2"
+    space: Space = "pixels"
 
     def penalty(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted mean norm (squared, if L2) of the input gradient."""
-        x, logits = context.clean(model, x)
+        x, logits = context.clean(model, x, self.space)
         if self.target == "loss":
             loss = F.cross_entropy(logits, y, reduction="sum")
         else:

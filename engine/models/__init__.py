@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engine import preprocessing as steps
+from engine.preprocessing import Steps
 from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
@@ -11,16 +13,61 @@ if TYPE_CHECKING:
 
 
 class Architecture(Component):
-    """Builds networks of one design.
+    """Builds networks of one design; subclasses implement `network` alone.
 
     Captum's attribution asks three things of a network: every operation with a hook is a module
     instance, no instance is used twice, and no module computes in place.
+
+    Attributes:
+        preprocessing: steps between the pixels and the model input, as names or mappings:
+            `[grey, gcn, {name: shift, by: -0.5}]`. The model input is the space `model_input` of
+            attacks and penalties.
+        input_layers: steps that belong to the network, behind the model input: `[lcn]`.
     """
+
+    preprocessing: Steps = ()
+    input_layers: Steps = ()
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether `build` returns a network that is trained already."""
+        return False
+
+    def check(self) -> None:
+        """Raise UsageError when a file that a fresh start needs is not named; before it does.
+
+        A configuration that was read back from an artifact need not pass.
+        """
 
     def build(self, shape: tuple[int, int, int], classes: int, *, seed: int) -> nn.Module:
         """Return a fresh network: float32 (N, *shape) in [0, 1] -> logits (N, classes).
 
-        Equal seeds give equal weights; the caller's random state is untouched.
+        Equal seeds give equal weights; the caller's random state is untouched. With steps it is
+        an `engine.spaces.Preprocessed`, without any the plain network.
+
+        Raises:
+            UsageError: a step or the network cannot take images of `shape`.
+        """
+        import torch
+
+        from engine.spaces import Preprocessed
+
+        before, within = (
+            [steps.registry.from_config(config) for config in configs]
+            for configs in (self.preprocessing, self.input_layers)
+        )
+        channels, height, width = shape
+        for step in [*before, *within]:
+            channels = step.channels(channels)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = self.network((channels, height, width), classes)
+        return Preprocessed(before, within, network) if before or within else network
+
+    def network(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
+        """Return the network behind the steps, (N, *shape) -> (N, classes).
+
+        It may draw from torch's generator on the processor, which is seeded.
         """
         raise NotImplementedError
 

@@ -4,18 +4,19 @@ import json
 
 import pytest
 
-from engine import attacks, datasets, defenses, models, saliency
+from engine import attacks, datasets, defenses, models, preprocessing, saliency
 from engine.errors import UsageError
 from study_app import questions
 
-MODULES = (attacks, datasets, defenses, models, saliency, questions)
+MODULES = (attacks, datasets, defenses, models, preprocessing, saliency, questions)
+REQUIRED = {"external": {"module": "torch.nn:Flatten"}}
 MEMBERS = [(module.registry, name) for module in MODULES for name in module.registry.names()]
 IDS = [f"{registry.noun}-{name}" for registry, name in MEMBERS]
 
 
 @pytest.mark.parametrize(("registry", "name"), MEMBERS, ids=IDS)
 def test_member_is_frozen_described_and_rebuilt_from_its_config(registry, name):
-    member = registry.create(name)
+    member = registry.create(name, **REQUIRED.get(name, {}))
     assert member.name == name
     with pytest.raises(Exception, match="frozen"):
         member.anything = 1
@@ -27,7 +28,7 @@ def test_member_is_frozen_described_and_rebuilt_from_its_config(registry, name):
 
 @pytest.mark.parametrize(("registry", "name"), MEMBERS, ids=IDS)
 def test_repr_rebuilds_the_member(registry, name):
-    member = registry.create(name)
+    member = registry.create(name, **REQUIRED.get(name, {}))
     call = repr(member)
     assert call.startswith(f"{registry.noun}s.create({name!r}")
     rebuilt = eval(call, {f"{registry.noun}s": registry})

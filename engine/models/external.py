@@ -1,0 +1,215 @@
+"""Your own network: a class that can be imported, and its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from pydantic import Field, ValidationInfo, field_validator
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from engine.errors import UsageError
+from engine.inference import frozen
+from engine.models import Architecture, register
+
+_SHA256 = r"^[0-9a-f]{64}$"
+_MOST_NAMED = 5
+
+
+@register
+class External(Architecture):
+    """module(**arguments), with the weights of a safetensors file.
+
+    **Importing `module` runs its code**, with all rights of the process: name only code that you
+    trust. It is imported when the configuration is read, and again in every job. It must be
+    installed or on PYTHONPATH. Weights are read as safetensors alone; pickle is never loaded.
+
+    The class takes float32 images (N, C, H, W), after the steps of `preprocessing` and
+    `input_layers` where there are any, and gives logits (N, K), not probabilities. Attribution
+    asks more (see `Architecture`): with functional ReLUs guided backprop silently equals the
+    gradient. A single file of weights fits one number of classes.
+
+    With weights the network is `pretrained`. Without any it is trained like every other
+    architecture.
+
+    The configuration holds the weights' SHA-256 and not their path, so that what is made from it
+    is found again wherever the file lies. A configuration that was read back builds the network
+    with initial weights, for those of its artifact. The module's code is not hashed: give a
+    changed one another name or other arguments.
+
+    Attributes:
+        module: the class, as "package.module:Class".
+        arguments: its keyword arguments, as JSON.
+        weights: path of the safetensors file, from the working directory; None for none.
+        weights_sha256: its SHA-256. Filled in; where it is given, the file must have it.
+        class_names: the label in words, by class index, as the network was trained on them.
+    """
+
+    module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    weights: str | None = None
+    weights_sha256: str | None = Field(None, pattern=_SHA256)
+    class_names: tuple[str, ...] | None = None
+
+    @field_validator("module")
+    @classmethod
+    def _can_be_imported(cls, module: str) -> str:
+        _class(module)
+        return module
+
+    @field_validator("weights_sha256")
+    @classmethod
+    def _is_that_of_the_weights(cls, given: str | None, info: ValidationInfo) -> str | None:
+        weights = info.data.get("weights")
+        return given if weights is None else _read(weights, given)[1]
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether there are weights."""
+        return self.weights_sha256 is not None
+
+    def check(self) -> None:
+        """Raise UsageError when the weights have a hash but no path; see `Architecture.check`."""
+        if self.pretrained and self.weights is None:
+            raise UsageError(
+                f"model 'external' has weights_sha256 {self.weights_sha256} and no weights; give "
+                "the path of the file"
+            )
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved configuration: every parameter but the path of the weights."""
+        return {key: value for key, value in super().config().items() if key != "weights"}
+
+    def network(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
+        """Return the network, with the weights where their path is known.
+
+        Raises:
+            UsageError: the class cannot be built, the weights do not fit it, or it does not give
+                logits (N, classes) of images of `shape`.
+        """
+        if self.class_names is not None and len(self.class_names) != classes:
+            raise UsageError(
+                f"model 'external' has {len(self.class_names)} class_names, the dataset has "
+                f"{classes} classes"
+            )
+        try:
+            network = _class(self.module)(**self.arguments)
+        except Exception as error:
+            raise UsageError(
+                f"cannot build {self.module} with arguments {self.arguments}: {_said(error)}"
+            ) from error
+        if self.weights is not None:
+            data, _ = _read(self.weights, self.weights_sha256)
+            _fill(
+                network, _tensors(self.weights, data), f"{self.weights} does not fit {self.module}"
+            )
+        self._try(network, shape, classes)
+        return network
+
+    def _try(self, network: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
+        """Raise UsageError unless two images of `shape` get logits (2, classes)."""
+        try:
+            with frozen(network), torch.no_grad():
+                logits = network(torch.zeros(2, *shape))
+        except Exception as error:
+            raise UsageError(
+                f"{self.module} cannot take images of shape {shape}: {_said(error)}"
+            ) from error
+        found = (
+            f"{logits.dtype} {tuple(logits.shape)}"
+            if isinstance(logits, Tensor)
+            else type(logits).__name__
+        )
+        if found != f"{torch.float32} {(2, classes)}":
+            raise UsageError(
+                f"{self.module} must give float32 logits (N, {classes}), one for each class of "
+                f"the dataset; for N = 2 it gave {found}"
+            )
+
+
+def _class(module: str) -> type[nn.Module]:
+    """Import and return the class that "package.module:Class" names.
+
+    Raises:
+        UsageError: it cannot be imported or is no network; the message says what was wrong.
+    """
+    where, _, name = module.partition(":")
+    try:
+        found: Any = importlib.import_module(where)
+    except Exception as error:
+        raise UsageError(
+            f"cannot import {where!r} of module {module!r}: {_said(error)}; install it or put its "
+            "folder on PYTHONPATH"
+        ) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"module {module!r}: {where!r} has no {name!r}")
+        found = getattr(found, part)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UsageError(f"module {module!r} must be a subclass of torch.nn.Module, not {found!r}")
+    return found
+
+
+def _read(weights: str, sha256: str | None) -> tuple[bytes, str]:
+    """Return the file's bytes and SHA-256.
+
+    Raises:
+        UsageError: it cannot be read, or its SHA-256 is not `sha256`.
+    """
+    try:
+        data = Path(weights).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read weights {weights!r}: {error.strerror}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 not in (None, found):
+        raise UsageError(
+            f"weights {weights!r} have SHA-256 {found}, weights_sha256 is {sha256}; give the file "
+            "that is meant, or leave weights_sha256 out"
+        )
+    return data, found
+
+
+def _tensors(weights: str, data: bytes) -> dict[str, Tensor]:
+    try:
+        return dict(safetensors.torch.load(data))
+    except SafetensorError as error:
+        raise UsageError(
+            f"weights {weights!r} are not a safetensors file ({error}); save the state dict with "
+            "safetensors.torch.save_file"
+        ) from None
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+    """Load `tensors` into `network`.
+
+    Raises:
+        UsageError: they are not exactly those of the network; the message names them.
+    """
+    wanted = network.state_dict()
+    wrong = {
+        "missing": sorted(wanted.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - wanted.keys()),
+        "of another shape": [
+            f"{name} {tuple(tensors[name].shape)} for {tuple(wanted[name].shape)}"
+            for name in sorted(wanted.keys() & tensors.keys())
+            if tensors[name].shape != wanted[name].shape
+        ],
+    }
+    problems = [f"{how}: {_listed(names)}" for how, names in wrong.items() if names]
+    if problems:
+        raise UsageError(f"{what}; {'; '.join(problems)}")
+    network.load_state_dict(tensors)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
