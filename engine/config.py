@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
 from pydantic import model_validator as whole
 
-from engine import attacks, datasets, documents, models, saliency, sweeps
+from engine import attacks, datasets, defenses, documents, models, saliency, sweeps
 from engine.defenses import Defense
 from engine.documents import Document, member
 from engine.errors import UsageError
@@ -49,6 +49,8 @@ class DefendedModel(Document):
         title: its name for readers.
         defense: one defense, or a list that combines; a number in it may be a sweep or the value
             chosen in another (`engine.sweeps`).
+        architecture: instead of the experiment's and the dataset's; a network of one's own
+            (`external` with weights) is not trained, and its only defense is none.
         training: what differs from the experiment's schedule.
         required: what differs in the schedules of the models that the defense requires, by role:
             `{teacher: {steps: 10000}}`.
@@ -58,6 +60,7 @@ class DefendedModel(Document):
     defense: Annotated[
         InstanceOf[Defense] | InstanceOf[Sweep] | InstanceOf[Derived], BeforeValidator(_defense)
     ]
+    architecture: SomeArchitecture | None = None
     training: TrainingConfig = TrainingConfig()
     required: dict[str, TrainingConfig] = Field(default_factory=dict)
 
@@ -213,7 +216,7 @@ class Experiment(Document):
     def _names_exist(self) -> Experiment:
         problems = []
         if (self.dataset is None) == (not self.datasets):
-            problems.append("give either dataset or datasets")
+            raise ValueError("give either dataset or datasets")
         swept = [k for k, v in self.defenses.items() if isinstance(v.defense, Sweep)]
         for label, model in self.defenses.items():
             if not isinstance(model.defense, Derived):
@@ -232,6 +235,18 @@ class Experiment(Document):
                     model.defense.template.fill(value)
             except UsageError as error:
                 problems.append(f"defenses.{label}: {error}")
+        for run in self.runs():
+            for label, model in self.defenses.items():
+                architecture = run.architecture(label)
+                try:
+                    architecture.check()
+                except UsageError as error:
+                    problems.append(f"defenses.{label}: {error}")
+                if architecture.pretrained and model.defense != defenses.create("none"):
+                    problems.append(
+                        f"defenses.{label}: a network with weights of its own is not trained; its "
+                        "defense must be none"
+                    )
         reference = self.defenses.get(self.selection.reference)
         if (swept or self.training_time) and (
             reference is None or not isinstance(reference.defense, Defense)
@@ -242,7 +257,7 @@ class Experiment(Document):
                 f"sweep; those are: {known}"
             )
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("; ".join(dict.fromkeys(problems)))
         return self
 
     def runs(self, seeds: int = 1) -> list[Run]:
@@ -288,10 +303,10 @@ class Run:
         """For readers."""
         return f"{self.spec.title}{self._further(', seed ')}"
 
-    @property
-    def architecture(self) -> models.Architecture:
-        """The dataset's own, or the experiment's."""
-        return self.spec.architecture or self.experiment.architecture
+    def architecture(self, label: str) -> models.Architecture:
+        """Return a model's architecture: its own, else the dataset's, else the experiment's."""
+        own = self.experiment.defenses[label].architecture
+        return own or self.spec.architecture or self.experiment.architecture
 
     def schedule(self, label: str, role: str | None = None) -> TrainingConfig:
         """Return a model's schedule, or that of the model it requires as `role`.

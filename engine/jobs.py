@@ -76,6 +76,23 @@ def run(
     return store.get(recipe.kind, recipe.key)
 
 
+def adopt(recipe: Recipe, store: ArtifactStore, architecture: models.Architecture) -> Artifact:
+    """Store a pretrained network as the artifact of `recipe`, or return it when it is there.
+
+    Raises:
+        UsageError: its weights cannot be read or do not fit.
+    """
+    found = store.find(recipe)
+    if found is not None:
+        return found
+    data = datasets.registry.from_config(recipe.config["dataset"]).load()
+    network = architecture.build(data.shape, len(data.class_names), seed=0).eval()
+    with store.draft(recipe, seed=recipe.config["seed"]) as draft:
+        save_file(network.state_dict(), draft / WEIGHTS)
+        _write_curve(draft, network, data, [])
+    return store.get(recipe.kind, recipe.key)
+
+
 def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
     """Return the trained network of a model artifact, in evaluation mode.
 
@@ -170,6 +187,11 @@ class _Job:
 
 def _train(job: _Job) -> None:
     config, data = job.config, job.data()
+    if config["training"] is None:
+        raise PlausiblyError(
+            "a network of one's own comes from its weights, which only the experiment file names; "
+            "run the experiment again"
+        )
     architecture = models.registry.from_config(config["architecture"])
     network = architecture.build(
         data.shape, len(data.class_names), seed=seeds.derive(config["seed"], "weights")
@@ -194,16 +216,12 @@ def _train(job: _Job) -> None:
     save_file(network.state_dict(), job.draft / WEIGHTS)
     for kept in checkpoint.kept():
         shutil.copyfile(kept, job.draft / kept.name)
-    write_json(
-        job.draft / CURVE,
-        {
-            "points": curve,
-            "accuracy": {
-                "valid": accuracy(network, data.valid),
-                "test": accuracy(network, data.test),
-            },
-        },
-    )
+    _write_curve(job.draft, network, data, curve)
+
+
+def _write_curve(draft: Path, network: nn.Module, data: Data, points: list[dict[str, Any]]) -> None:
+    final = {"valid": accuracy(network, data.valid), "test": accuracy(network, data.test)}
+    write_json(draft / CURVE, {"points": points, "accuracy": final})
 
 
 def _select(job: _Job) -> None:

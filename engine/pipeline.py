@@ -17,6 +17,7 @@ from engine.datasets import Data
 from engine.defenses import Defense
 from engine.errors import PlausiblyError, UsageError
 from engine.executor import LocalExecutor, Observer, Task
+from engine.models import Architecture
 from engine.results import CHOSEN, CURVE, RESULT, diverged
 from engine.sweeps import Derived, Sweep
 
@@ -56,7 +57,7 @@ def run(
         key = repr(each.spec.dataset)
         if key not in loaded:
             loaded[key] = each.spec.dataset.load()
-        tasks += _Plan(each, loaded[key]).tasks
+        tasks += _Plan(each, loaded[key], store).tasks
     if only is not None:
         tasks = _needed_for(only, tasks)
     made = LocalExecutor(store).run(tasks, observer)
@@ -79,9 +80,10 @@ class _Ref:
 class _Plan:
     """The tasks of one run, in the order of their stages."""
 
-    def __init__(self, run: Run, data: Data) -> None:
+    def __init__(self, run: Run, data: Data, store: ArtifactStore) -> None:
         self.tasks: list[Task] = []
         self._run = run
+        self._store = store
         self._experiment = run.experiment
         self._shape = data.shape
         self._classes = len(data.class_names)
@@ -210,7 +212,9 @@ class _Plan:
             role: self._usable(self._train(f"{name}.{role}", label, needed, role=role))
             for role, needed in defense.requires().items()
         }
-        architecture = self._run.architecture
+        architecture = self._run.architecture(label)
+        if architecture.pretrained:
+            return self._adopt(name, architecture)
 
         def config(made: Made) -> dict[str, Any]:
             return {
@@ -227,6 +231,34 @@ class _Plan:
             "defense": defense.version,
         }
         return self._add(f"train {name}", "train", "model", config, teachers, versions, also=also)
+
+    def _adopt(self, name: str, architecture: Architecture) -> _Ref:
+        """Add a network that is trained already.
+
+        Its artifact is made here and now: the configuration that workers get holds the weights'
+        hash and not where they lie.
+        """
+        from engine import jobs
+
+        known = getattr(architecture, "class_names", None)
+        if known is not None and tuple(known) != self._class_names:
+            raise UsageError(
+                f"{name}: its class_names are {', '.join(known)}, the dataset's are "
+                f"{', '.join(self._class_names)}"
+            )
+        config = {
+            "architecture": architecture.config(),
+            "shape": list(self._shape),
+            "classes": self._classes,
+            "training": None,
+        }
+        versions = {
+            "architecture": architecture.version,
+            "dataset": self._run.spec.dataset.version,
+        }
+        ref = self._add(f"adopt {name}", "train", "model", config, {}, versions)
+        jobs.adopt(self.tasks[-1].recipe({}), self._store, architecture)
+        return ref
 
     def _usable(self, ref: _Ref) -> _Ref:
         """Return the model only if its training did not diverge."""
