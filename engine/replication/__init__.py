@@ -1,0 +1,127 @@
+"""What the papers claim, made testable: a quantity, a bound, an interval, a verdict. No torch.
+
+A claim is one or more `Check`s on a dataset. A check's quantity is a mean over test images and
+seeds; its interval resamples both, and the verdict follows from the interval alone: it holds where
+the whole interval is above the bound, fails where it is below, else it is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import seeds
+
+Verdict = Literal["holds", "fails", "undecided"]
+RESAMPLES = 2000
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured statement.
+
+    Attributes:
+        claim: number of the claim in the paper's list, with a letter for its part.
+        dataset: title of the dataset.
+        statement: what is said, with the quantity in words.
+        value: the quantity; None where it could not be measured.
+        low, high: its 95 % interval.
+        bound: what the quantity must exceed for the statement to hold.
+        seeds, images: how many it rests on.
+    """
+
+    claim: str
+    dataset: str
+    statement: str
+    value: float | None
+    low: float
+    high: float
+    bound: float
+    seeds: int
+    images: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval says of the statement."""
+        if self.value is None or self.low <= self.bound <= self.high:
+            return "undecided"
+        return "holds" if self.low > self.bound else "fails"
+
+
+Reduce = Callable[[NDArray[np.float64]], float]
+
+
+def check(
+    claim: str,
+    dataset: str,
+    statement: str,
+    scores: Sequence[NDArray[np.floating] | NDArray[np.bool_]],
+    *,
+    bound: float = 0.0,
+    reduce: Reduce = np.min,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Check:
+    """Measure one statement.
+
+    The quantity is `reduce` over the means of the scores, each an array (seeds, images): with one
+    it is its mean, with one a competitor and `min` it is the advantage over the best of them. The
+    interval resamples seeds and images independently (Owen 2007, "The pigeonhole bootstrap"); all
+    seeds see the same images. The best competitor is found anew in every resample. Three seeds
+    have only ten different resamples, so the interval knows little of other seeds.
+
+    Args:
+        claim, dataset, statement, bound: see `Check`.
+        scores: arrays (S, N) of equal shape; NaN counts as not measured.
+        reduce: from the means (C,) to the quantity.
+        seed: decides the resamples.
+        resamples: how many.
+    """
+    stacked = np.stack([np.asarray(score, dtype=np.float64) for score in scores])
+    _, runs, images = stacked.shape
+    known = np.isfinite(stacked)
+    filled = np.where(known, stacked, 0.0)
+
+    def quantity(run_weight: NDArray[np.float64], image_weight: NDArray[np.float64]) -> float:
+        weight = np.einsum("csn,s,n->c", known.astype(np.float64), run_weight, image_weight)
+        total = np.einsum("csn,s,n->c", filled, run_weight, image_weight)
+        if (weight == 0).any():
+            return float("nan")
+        return float(reduce(total / weight))
+
+    value = quantity(np.ones(runs), np.ones(images))
+    if not np.isfinite(value):
+        return Check(claim, dataset, statement, None, -np.inf, np.inf, bound, runs, images)
+    rng = np.random.default_rng(seeds.derive(seed, "replication", claim, dataset, statement))
+    drawn = [
+        quantity(
+            rng.multinomial(runs, np.full(runs, 1 / runs)).astype(np.float64),
+            rng.multinomial(images, np.full(images, 1 / images)).astype(np.float64),
+        )
+        for _ in range(resamples)
+    ]
+    low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return Check(claim, dataset, statement, value, float(low), float(high), bound, runs, images)
+
+
+def markdown(checks: Sequence[Check]) -> str:
+    """Return the checks as a Markdown table, in their order."""
+    lines = [
+        "| claim | dataset | statement | measured [95 %] | bound | verdict |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in checks:
+        if each.value is None:
+            measured = "not measured"
+        else:
+            measured = f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]"
+        lines.append(
+            f"| {each.claim} | {each.dataset} | {each.statement} | {measured} | "
+            f"> {each.bound:g} | **{each.verdict}** |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,272 @@
+"""Ross & Doshi-Velez (2018): the training side of their claims, as checks.
+
+The experiment's labels are those of `experiments/ross2018*.yaml`. "Accuracy" is on rounded 8-bit
+pixels throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UsageError
+from engine.replication import Check, check
+from engine.results import Results
+
+_TITLES = {
+    "none": "no defense",
+    "distillation": "distillation",
+    "adversarial_training": "adversarial training",
+    "penalty_loss": "gradient penalty",
+    "penalty_uniform": "gradient penalty, uniform",
+    "both": "penalty and adversarial training",
+}
+_UNPENALISED = ("none", "distillation", "adversarial_training")
+_MODERATE = (0.1, 0.2, 0.3)
+_LARGE = (0.4, 0.5, 0.6)
+_SMALLEST_FLOAT32 = 1e-45
+
+Scores = NDArray[np.float64]
+
+
+def checks(runs: Sequence[Results]) -> list[Check]:
+    """Return the checks of claims 1 to 6 on every dataset, claim by claim.
+
+    Args:
+        runs: the finished runs of the experiment: every dataset with the same seeds.
+
+    Raises:
+        UsageError: a defense or curve that a claim needs is not in the experiment.
+    """
+    by_dataset: dict[str, list[Results]] = {}
+    for results in runs:
+        by_dataset.setdefault(results.config["dataset_label"], []).append(results)
+    found = [
+        each
+        for label, seeds in by_dataset.items()
+        for each in _checks(label, _Measured(label, seeds))
+    ]
+    return sorted(found, key=lambda each: each.claim)
+
+
+class _Measured:
+    """The scores of one dataset, (seeds, images), by what they are of."""
+
+    def __init__(self, dataset: str, runs: Sequence[Results]) -> None:
+        for needed in _TITLES:
+            if needed not in runs[0].config["defenses"]:
+                raise UsageError(f"the claims need a defense {needed!r}, which {dataset} has not")
+        self.dataset = dataset
+        self._runs = runs
+
+    def right(
+        self, tested: str, source: str, values: Sequence[float], curve: str = "fgsm"
+    ) -> Scores:
+        """Whether `tested` is right on examples for `source`, as a mean over the attack's values."""
+        rows = []
+        for results in self._runs:
+            there, arrays = results.curve(curve, source)
+            missing = set(values) - set(there)
+            if missing:
+                raise UsageError(f"curve {curve} of {results.name} lacks {sorted(missing)}")
+            chosen = [there.index(value) for value in values]
+            rows.append((arrays[tested][chosen] == arrays["labels"]).mean(0))
+        return np.stack(rows)
+
+    def transferred(self, tested: str, sources: Sequence[str], values: Sequence[float]) -> Scores:
+        """The same as a mean over several sources."""
+        return np.mean([self.right(tested, source, values) for source in sources], axis=0)
+
+    def measure(self, defense: str, name: str) -> NDArray[np.float64]:
+        """A measure of every image, stacked over the seeds."""
+        return np.stack([np.asarray(r.measures(defense)[name], np.float64) for r in self._runs])
+
+    def true_norms(self, defense: str) -> Scores:
+        """The input gradient's norm of the cross-entropy with the true label."""
+        norms, labels = self.measure(defense, "gradient_norms"), self.measure(defense, "labels")
+        return np.take_along_axis(norms, labels.astype(np.int64)[..., None], 2)[..., 0]
+
+    def decades(self, defense: str) -> Scores:
+        """How many orders of magnitude an image's true-label norm is from the model's median.
+
+        An exact zero counts as float32's smallest number.
+        """
+        logs = np.log10(np.maximum(self.true_norms(defense), _SMALLEST_FLOAT32))
+        return np.abs(logs - np.median(logs, axis=1, keepdims=True))
+
+    def spread(self, defense: str) -> Scores:
+        """Standard deviation of an image's log-probabilities over the classes, in nats."""
+        return self.measure(defense, "log_probabilities").std(2)
+
+    @cached_property
+    def unmasked(self) -> list[str]:
+        """The defenses without masked gradients: less than half of the true label's are zero."""
+        return [label for label in _TITLES if self.measure(label, "zero_gradient").mean() < 0.5]
+
+
+def _checks(label: str, m: _Measured) -> list[Check]:
+    found: list[Check] = []
+
+    def add(claim: str, statement: str, scores: Sequence[Scores], **options: object) -> None:
+        found.append(check(claim, label, statement, scores, **options))  # type: ignore[arg-type]
+
+    for penalised in ("penalty_loss", "penalty_uniform"):
+        add(
+            "1",
+            f"{_TITLES[penalised]}: accuracy on FGSM examples from other sources at ε .4–.6, above "
+            "the best of the models without a penalty",
+            [
+                m.transferred(penalised, sources, _LARGE) - m.transferred(other, sources, _LARGE)
+                for other in _UNPENALISED
+                for sources in [[s for s in _UNPENALISED if s != other]]
+            ],
+        )
+    not_trained = ("none", "distillation")
+    add(
+        "2a",
+        "FGSM examples for the penalised model (ε .1–.3) fool the models without adversarial "
+        "training about as often as itself: share fooled, above its own",
+        [
+            m.right("penalty_loss", "penalty_loss", _MODERATE)
+            - m.right(other, "penalty_loss", _MODERATE)
+            for other in (*not_trained, "penalty_uniform")
+        ],
+        bound=-0.15,
+    )
+    add(
+        "2b",
+        "they fool others more often than examples for the undefended model do: share fooled, "
+        "above that",
+        [
+            m.right(other, "none", _MODERATE) - m.right(other, "penalty_loss", _MODERATE)
+            for other in ("distillation", "penalty_uniform")
+        ],
+    )
+    add(
+        "3a",
+        "distillation: share of images whose true-label gradient is exactly zero",
+        [m.measure("distillation", "zero_gradient")],
+        bound=0.5,
+    )
+    add(
+        "3a",
+        "distillation: share of images that iterated TGSM gets wrong, white box",
+        [1 - m.right("distillation", "distillation", (0.1,), "iterated_tgsm")],
+        bound=0.5,
+    )
+    add(
+        "3b",
+        "FGSM examples for the distilled model (ε .1–.3) rarely fool the others: accuracy on them, "
+        "above that on clean images",
+        [
+            m.right(other, "distillation", _MODERATE) - m.right(other, "distillation", (0,))
+            for other in _TITLES
+            if other != "distillation"
+        ],
+        bound=-0.05,
+    )
+    rivals = [other for other in m.unmasked if other != "both"]
+    add(
+        "4a",
+        "penalty and adversarial training together, white box under FGSM at ε .1–.3: accuracy, "
+        "above the best other whose gradients are not masked",
+        [m.right("both", "both", _MODERATE) - m.right(o, o, _MODERATE) for o in rivals],
+    )
+    add(
+        "4b",
+        "together, on FGSM examples from other sources at ε .1–.3: accuracy, above the best other",
+        [
+            m.transferred("both", sources, _MODERATE) - m.transferred(other, sources, _MODERATE)
+            for other in _TITLES
+            if other != "both"
+            for sources in [[s for s in _UNPENALISED if s != other]]
+        ],
+    )
+    add(
+        "4c",
+        "but not on examples for penalised models: accuracy of the best other, above its own",
+        [
+            m.right(other, "penalty_loss", _MODERATE) - m.right("both", "penalty_loss", _MODERATE)
+            for other in _TITLES
+            if other not in ("both", "penalty_loss")
+        ],
+        reduce=np.max,
+    )
+    add(
+        "4d",
+        "together, label leaking: white-box accuracy under FGSM at ε .3, above that at ε .1",
+        [m.right("both", "both", (0.3,)) - m.right("both", "both", (0.1,))],
+    )
+    for name, what in (
+        ("smoothness", "spatial autocorrelation (Moran's I) of the input gradient"),
+        ("edge_alignment", "rank correlation of the input gradient with the image's edges"),
+    ):
+        for penalised in ("penalty_loss", "penalty_uniform"):
+            add(
+                "5",
+                f"{_TITLES[penalised]}: {what}, above that of the undefended and the distilled "
+                "model",
+                [m.measure(penalised, name) - m.measure(other, name) for other in not_trained],
+            )
+    for penalised in ("penalty_loss", "penalty_uniform"):
+        add(
+            "6a",
+            f"{_TITLES[penalised]}: log-probabilities are spread more evenly: their deviation over "
+            "the classes in nats, below that of the undefended and the distilled model",
+            [m.spread(other) - m.spread(penalised) for other in not_trained],
+        )
+        add(
+            "6b",
+            f"{_TITLES[penalised]}: true-label gradient norms vary less: mean distance from the "
+            "median in decades, below that of the undefended and the distilled model",
+            [m.decades(other) - m.decades(penalised) for other in not_trained],
+        )
+    add(
+        "6c",
+        "distillation is extreme: deviation of its log-probabilities in nats, above all others",
+        [m.spread("distillation") - m.spread(o) for o in _TITLES if o != "distillation"],
+    )
+    return found
+
+
+def tables(runs: Sequence[Results]) -> str:
+    """Return, as Markdown, the accuracies behind the checks: source by tested, a dataset a part."""
+    by_dataset: dict[str, list[Results]] = {}
+    for results in runs:
+        by_dataset.setdefault(results.config["dataset_label"], []).append(results)
+    parts = []
+    for label, seeds in by_dataset.items():
+        m = _Measured(label, seeds)
+        lines = [
+            f"**{label}**: accuracy of the column's model on FGSM examples made for the row's, at "
+            "ε = .1 / .3 / .5; first row: clean images.",
+            "",
+            "| made for | " + " | ".join(_TITLES.values()) + " |",
+            "|---|" + "---|" * len(_TITLES),
+            "| (clean) | "
+            + " | ".join(f"{m.right(t, t, (0,)).mean():.3f}" for t in _TITLES)
+            + " |",
+        ]
+        for source, title in _TITLES.items():
+            cells = [
+                " / ".join(f"{m.right(t, source, (eps,)).mean():.2f}" for eps in (0.1, 0.3, 0.5))
+                for t in _TITLES
+            ]
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        chosen = [
+            f"{_TITLES[swept]} {', '.join(f'{_chosen(r, swept):g}' for r in seeds)}"
+            for swept in ("penalty_loss", "penalty_uniform")
+        ]
+        lines += ["", f"Chosen strengths, by seed: {'; '.join(chosen)}."]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _chosen(results: Results, defense: str) -> float:
+    selection = results.selection(defense)
+    if selection is None:
+        raise UsageError(f"{results.name}: {defense} was not swept, so nothing was chosen")
+    return float(selection["chosen"])
