@@ -213,11 +213,18 @@ class ArtifactStore:
         return self.root / recipe.kind / f".unfinished-{recipe.key}"
 
     @contextmanager
-    def draft(self, recipe: Recipe, *, seed: int | None = None) -> Iterator[Path]:
+    def draft(
+        self, recipe: Recipe, *, seed: int | None = None, device: str = "cpu"
+    ) -> Iterator[Path]:
         """Give a folder to write the files of `recipe` into; store it when the block succeeds.
 
         The folder has a temporary name until the end, so a killed process leaves no artifact.
         When two make the same artifact at once, the first to finish wins and both have it.
+
+        Args:
+            recipe: decides its key.
+            seed: for the manifest.
+            device: what it is computed on, for the manifest.
 
         Raises:
             PlausiblyError: the disk is full or the folder is not writable.
@@ -229,7 +236,7 @@ class ArtifactStore:
             _sweep(home)
             started = time.monotonic()
             yield draft
-            _seal(draft, recipe, seed, time.monotonic() - started)
+            _seal(draft, recipe, seed, time.monotonic() - started, device)
             with suppress(FileExistsError):
                 _rename_once(draft, home / recipe.key)
             shutil.rmtree(self.scratch(recipe), ignore_errors=True)
@@ -255,7 +262,7 @@ def _load(path: Path) -> Artifact:
     return artifact
 
 
-def _seal(draft: Path, recipe: Recipe, seed: int | None, seconds: float) -> None:
+def _seal(draft: Path, recipe: Recipe, seed: int | None, seconds: float, device: str) -> None:
     files = {}
     for path in sorted(draft.iterdir()):
         data = path.read_bytes()
@@ -270,7 +277,7 @@ def _seal(draft: Path, recipe: Recipe, seed: int | None, seconds: float) -> None
         "files": files,
         "created": provenance.now(),
         "seconds": round(seconds, 3),
-        "environment": provenance.environment(),
+        "environment": {**provenance.environment(), "device": device},
     }
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     _sync(draft / MANIFEST)

@@ -1,4 +1,8 @@
-"""Runs tasks that depend on each other in parallel worker processes on this machine."""
+"""Runs tasks that depend on each other in parallel, in worker processes on this machine.
+
+What is ready, found, failed or given up is decided here once (`Executor`); where a task is computed
+is the subclass's business (`LocalExecutor`; `engine.ray_executor`).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ import os
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from itertools import cycle, islice
 from threading import Lock
 from typing import Any, Protocol
 
@@ -27,12 +34,14 @@ class Task:
         stage: the stage it belongs to.
         needs: names of the tasks whose artifacts are its parents.
         recipe: gives the recipe once those artifacts are there, by task name.
+        store: where parents are found and the artifact is put; default: the executor's.
     """
 
     name: str
     stage: str
     needs: tuple[str, ...]
     recipe: Callable[[Mapping[str, Artifact]], Recipe]
+    store: ArtifactStore | None = None
 
 
 class Observer(Protocol):
@@ -47,86 +56,264 @@ class Observer(Protocol):
     def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
         """The artifact is there; `reused`: it was there before."""
 
+    def failed(self, task: Task, error: PlausiblyError) -> None:
+        """The task failed; what does not need it goes on."""
 
-class LocalExecutor:
-    """Independent tasks side by side, one thread of computation each.
+
+class Executor(ABC):
+    """Runs tasks in the order of need, independent ones side by side.
 
     Args:
         store: where artifacts are found and put.
-        workers: processes at a time; default: one a core.
     """
 
-    def __init__(self, store: ArtifactStore, workers: int | None = None) -> None:
+    def __init__(self, store: ArtifactStore) -> None:
         self._store = store
-        self._count = workers or len(os.sched_getaffinity(0))
-        self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
-        self._all: list[subprocess.Popen[str]] = []
-        self._telling = Lock()
 
     def run(self, tasks: Sequence[Task], observer: Observer) -> dict[str, Artifact]:
-        """Make what is missing, in the order of need; return all artifacts by task name.
+        """Make what is missing; return all artifacts by task name.
+
+        When a task fails, those that need it are given up and all others still run. Any other
+        exception, Ctrl-C included, stops everything at once; what was finished stays.
 
         Raises:
-            PlausiblyError: a task failed. What was finished stays; the others are stopped.
+            PlausiblyError: tasks failed; the message lists each, the code is the first one's.
         """
-        made: dict[str, Artifact] = {}
-        waiting = list(tasks)
+        plan = _Plan(tasks)
+        telling = _Telling(observer)
         running: dict[Future[None], tuple[Task, Recipe]] = {}
-        with ThreadPoolExecutor(self._count) as pool:
-            try:
-                while waiting or running:
-                    for task in [t for t in waiting if all(need in made for need in t.needs)]:
-                        waiting.remove(task)
-                        recipe = task.recipe(made)
-                        artifact = self._store.find(recipe)
-                        if artifact is not None:
-                            made[task.name] = artifact
-                            with self._telling:
-                                observer.finished(task, artifact, reused=True)
-                            break  # what it unlocks comes before what is merely ready
-                        running[pool.submit(self._make, task, recipe, observer)] = (task, recipe)
+        try:
+            self._start(len(tasks))
+            while plan.waiting or running:
+                task = plan.next_ready()
+                if task is not None:
+                    self._begin(task, plan, running, telling)
+                    continue
+                if not running:
+                    names = ", ".join(task.name for task in plan.waiting)
+                    raise ValueError(f"these tasks can never start: {names}")
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task, recipe = running.pop(future)
+                    try:
+                        future.result()
+                        plan.made[task.name] = self._made(task, recipe)
+                    except PlausiblyError as error:
+                        plan.fail(task, error)
+                        telling.failed(task, error)
                     else:
-                        if not running:
-                            names = ", ".join(task.name for task in waiting)
-                            raise ValueError(f"these tasks can never start: {names}")
-                        for future in wait(running, return_when=FIRST_COMPLETED).done:
-                            task, recipe = running.pop(future)
-                            future.result()
-                            artifact = self._store.get(recipe.kind, recipe.key)
-                            made[task.name] = artifact
-                            with self._telling:
-                                observer.finished(task, artifact, reused=False)
-            except BaseException:
-                for future in running:
-                    future.cancel()
-                for process in self._all:
-                    process.kill()
-                raise
-            finally:
-                self._stop()
-        return made
+                        telling.finished(task, plan.made[task.name], reused=False)
+        except BaseException:
+            self._stop(now=True)
+            raise
+        self._stop(now=False)
+        plan.raise_failures()
+        return plan.made
+
+    def _begin(
+        self,
+        task: Task,
+        plan: _Plan,
+        running: dict[Future[None], tuple[Task, Recipe]],
+        telling: Observer,
+    ) -> None:
+        """Find the artifact of a task that is ready, or have it made."""
+        try:
+            recipe = task.recipe(plan.made)
+            artifact = self._store_of(task).find(recipe)
+        except PlausiblyError as error:
+            plan.fail(task, error)
+            telling.failed(task, error)
+            return
+        if artifact is None:
+            running[self._submit(task, recipe, telling)] = (task, recipe)
+        else:
+            plan.made[task.name] = artifact
+            telling.finished(task, artifact, reused=True)
+
+    def _store_of(self, task: Task) -> ArtifactStore:
+        return task.store or self._store
+
+    def _made(self, task: Task, recipe: Recipe) -> Artifact:
+        return self._store_of(task).get(recipe.kind, recipe.key)
+
+    @abstractmethod
+    def _start(self, tasks: int) -> None:
+        """Get ready for at most so many tasks at a time."""
+
+    @abstractmethod
+    def _submit(self, task: Task, recipe: Recipe, observer: Observer) -> Future[None]:
+        """Have the artifact of `recipe` made; the future raises what made it fail."""
+
+    @abstractmethod
+    def _stop(self, *, now: bool) -> None:
+        """Leave no process behind; `now`: also those that are still at work."""
+
+
+class _Plan:
+    """Which tasks wait, what was made, and what failed."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.waiting = list(tasks)
+        self.made: dict[str, Artifact] = {}
+        self._failures: list[PlausiblyError] = []
+        self._given_up = 0
+
+    def next_ready(self) -> Task | None:
+        """Take the first task whose needs are there."""
+        for task in self.waiting:
+            if all(need in self.made for need in task.needs):
+                self.waiting.remove(task)
+                return task
+        return None
+
+    def fail(self, task: Task, error: PlausiblyError) -> None:
+        """Note the failure; give up what needs the task, directly or not.
+
+        The same failure again, a model that diverged say, that several tasks met, is one failure.
+        """
+        if str(error) in map(str, self._failures):
+            self._given_up += 1
+        else:
+            self._failures.append(error)
+        lost = {task.name}
+        while more := [t for t in self.waiting if lost.intersection(t.needs)]:
+            lost.update(t.name for t in more)
+            self.waiting = [t for t in self.waiting if t.name not in lost]
+            self._given_up += len(more)
+
+    def raise_failures(self) -> None:
+        """Raise one error for all failures, if there were any."""
+        if not self._failures:
+            return
+        first = self._failures[0]
+        count = f"{self._given_up} task" + "s" * (self._given_up != 1)
+        if len(self._failures) == 1:
+            message = str(first)
+            if self._given_up:
+                message += f"; {count} that needed it given up"
+        else:
+            message = f"{len(self._failures)} tasks failed"
+            if self._given_up:
+                message += f" and {count} that needed them given up"
+            message += ":" + "".join(f"\n  {failure}" for failure in self._failures)
+        error = PlausiblyError(message)
+        error.exit_code = first.exit_code
+        raise error from first
+
+
+class _Telling:
+    """Tells an observer from one thread at a time, and nothing more of a task that has ended."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._lock = Lock()
+        self._started: set[str] = set()
+        self._ended: set[str] = set()
+
+    def started(self, task: Task) -> None:
+        with self._lock:
+            # A task whose worker died may start again: for who watches it is the same task.
+            if task.name not in self._started | self._ended:
+                self._started.add(task.name)
+                self._observer.started(task)
+
+    def progressed(self, task: Task, values: Mapping[str, Any]) -> None:
+        with self._lock:
+            if task.name not in self._ended:
+                self._observer.progressed(task, values)
+
+    def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
+        with self._lock:
+            self._ended.add(task.name)
+            self._observer.finished(task, artifact, reused=reused)
+
+    def failed(self, task: Task, error: PlausiblyError) -> None:
+        with self._lock:
+            self._ended.add(task.name)
+            self._observer.failed(task, error)
+
+
+def raise_if_failed(task: Task, answer: Mapping[str, Any]) -> None:
+    """Raise what a worker's last answer about `task` says went wrong, if anything did."""
+    if answer["event"] == "failed":
+        error = PlausiblyError(f"{task.name}: {answer['message']}")
+        error.exit_code = answer["exit_code"]
+        raise error
+
+
+def worker_environment(recipe: Recipe) -> dict[str, str]:
+    """Return the variables that a worker has to start with for `recipe` to give the same bits."""
+    threads = str(recipe.numeric_path["threads"])
+    return {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        # Without it cuBLAS refuses to be deterministic.
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+
+
+@dataclass
+class _Worker:
+    """A place for a process: the device it computes on, and the process once it was needed."""
+
+    device: str
+    process: subprocess.Popen[str] | None = None
+
+
+class LocalExecutor(Executor):
+    """Worker processes on this machine, one thread of computation each.
+
+    Args:
+        store: where artifacts are found and put.
+        workers: processes at a time; default: one a core on the CPU, one a GPU on GPUs.
+        devices: what they compute on, in turn; see `engine.devices.resolve`.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        workers: int | None = None,
+        devices: Sequence[str] = ("cpu",),
+    ) -> None:
+        super().__init__(store)
+        own = len(os.sched_getaffinity(0)) if tuple(devices) == ("cpu",) else len(devices)
+        self._devices = list(islice(cycle(devices), workers or own))
+        self._lock = Lock()
+
+    def _start(self, tasks: int) -> None:
+        self._pool = ThreadPoolExecutor(len(self._devices))
+        # Taken from the end: a worker that has computed before those that have yet to start.
+        self._free = deque(_Worker(device) for device in reversed(self._devices))
+        self._all: list[subprocess.Popen[str]] = []
+        self._stopped = False
+
+    def _submit(self, task: Task, recipe: Recipe, observer: Observer) -> Future[None]:
+        return self._pool.submit(self._make, task, recipe, observer)
 
     def _make(self, task: Task, recipe: Recipe, observer: Observer) -> None:
-        process = self._idle.get() if not self._idle.empty() else self._start(recipe)
+        worker = self._free.pop()
+        try:
+            if worker.process is None or worker.process.poll() is not None:
+                worker.process = self._launch(worker.device, recipe)
+            self._compute(worker.process, task, recipe, observer)
+        finally:
+            self._free.append(worker)
+
+    def _compute(
+        self, process: subprocess.Popen[str], task: Task, recipe: Recipe, observer: Observer
+    ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        with self._telling:
-            observer.started(task)
+        observer.started(task)
+        order = {"store": str(self._store_of(task).root), "recipe": recipe.to_json()}
         try:
-            print(json.dumps(recipe.to_json()), file=process.stdin, flush=True)
+            print(json.dumps(order), file=process.stdin, flush=True)
             for line in process.stdout:
                 answer = json.loads(line)
-                if answer["event"] == "progress":
-                    with self._telling:
-                        observer.progressed(task, answer["values"])
-                elif answer["event"] == "done":
-                    self._idle.put(process)
+                if answer["event"] != "progress":
+                    raise_if_failed(task, answer)
                     return
-                else:
-                    self._idle.put(process)
-                    error = PlausiblyError(f"{task.name}: {answer['message']}")
-                    error.exit_code = answer["exit_code"]
-                    raise error
+                observer.progressed(task, answer["values"])
         except BrokenPipeError:
             pass
         code = process.wait()
@@ -135,22 +322,31 @@ class LocalExecutor:
             "(killed, or out of memory?); run again to go on where it stopped"
         )
 
-    def _start(self, recipe: Recipe) -> subprocess.Popen[str]:
-        threads = str(recipe.numeric_path["threads"])
-        process = subprocess.Popen(
-            [sys.executable, "-m", "engine.worker", str(self._store.root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-        )
-        self._all.append(process)
+    def _launch(self, device: str, recipe: Recipe) -> subprocess.Popen[str]:
+        with self._lock:  # none may start while, or after, all are killed
+            if self._stopped:
+                raise PlausiblyError("stopped")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "engine.worker", device],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **worker_environment(recipe)},
+            )
+            self._all.append(process)
         return process
 
-    def _stop(self) -> None:
+    def _stop(self, *, now: bool) -> None:
+        with self._lock:
+            self._stopped = True
+            if now:
+                for process in self._all:
+                    process.kill()
+        self._pool.shutdown(cancel_futures=now)
         for process in self._all:
             if process.stdin is not None:
-                process.stdin.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
         deadline = time.monotonic() + 10
         for process in self._all:
             try:
@@ -160,4 +356,3 @@ class LocalExecutor:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-        self._all.clear()

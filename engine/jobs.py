@@ -7,7 +7,6 @@ same job can be run anywhere, and again from a manifest.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from engine import (
     canonical,
     datasets,
     defenses,
+    devices,
     inference,
     models,
     rendering,
@@ -65,13 +65,12 @@ def run(
     if found is not None:
         return found
     torch.set_num_threads(recipe.numeric_path["threads"])
-    on_gpu = torch.device(device).type == "cuda"
-    if on_gpu:
-        # What cuBLAS wants for deterministic results; it must be there before its first use.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # Some backward passes have no deterministic kernel on a GPU: there it warns instead.
+    on_gpu = torch.device(device).type == "cuda"
     torch.use_deterministic_algorithms(True, warn_only=on_gpu)
-    with store.draft(recipe, seed=recipe.config.get("seed")) as draft:
+    with store.draft(
+        recipe, seed=recipe.config.get("seed"), device=devices.describe(device)
+    ) as draft:
         _JOBS[recipe.kind](_Job(recipe, store, draft, progress, torch.device(device)))
     return store.get(recipe.kind, recipe.key)
 
@@ -460,6 +459,12 @@ def _write_index(job: _Job) -> None:
     write_json(job.draft / INDEX, job.config)
 
 
+def _linear_theory(job: _Job) -> None:
+    from engine import linear_theory
+
+    linear_theory.make(linear_theory.LinearTheory(**job.config), job.draft)
+
+
 def evenly(split: Split, count: int | None) -> Split:
     """Return `count` images of a split, evenly spaced, or all of them when there are not more."""
     if count is None or count >= len(split):
@@ -483,4 +488,5 @@ _JOBS: dict[str, Callable[[_Job], None]] = {
     "training_time": _training_time,
     "evaluation": _evaluate,
     "experiment": _write_index,
+    "linear_theory": _linear_theory,
 }

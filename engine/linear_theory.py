@@ -141,10 +141,15 @@ def stored(config: LinearTheory, store: ArtifactStore) -> Artifact:
     recipe = Recipe(KIND, config.model_dump(mode="json"), versions={KIND: VERSION})
     if store.find(recipe) is None:
         with store.draft(recipe, seed=config.seed) as draft:
-            result = run(config)
-            write_json(draft / ROWS, result)
-            plot(result["rows"], draft / PLOT)
+            make(config, draft)
     return store.get(KIND, recipe.key)
+
+
+def make(config: LinearTheory, draft: Path) -> None:
+    """Write result and plot into the folder `draft`."""
+    result = run(config)
+    write_json(draft / ROWS, result)
+    plot(result["rows"], draft / PLOT)
 
 
 def run(config: LinearTheory) -> dict[str, list[Row]]:

@@ -16,7 +16,7 @@ from engine.config import Experiment, Run
 from engine.datasets import Data
 from engine.defenses import Defense
 from engine.errors import PlausiblyError, UsageError
-from engine.executor import LocalExecutor, Observer, Task
+from engine.executor import Executor, LocalExecutor, Observer, Task
 from engine.models import Architecture
 from engine.results import CHOSEN, CURVE, RESULT, diverged
 from engine.sweeps import Derived, Sweep
@@ -31,6 +31,7 @@ def run(
     experiment: Experiment,
     store: ArtifactStore,
     observer: Observer,
+    executor: Executor | None = None,
     *,
     seeds: int = 1,
     only: str | None = None,
@@ -41,6 +42,7 @@ def run(
         experiment: what to make.
         store: where artifacts are found and put.
         observer: watches.
+        executor: makes it; default: `LocalExecutor(store)`.
         seeds: how many seeds, counted up from the experiment's.
         only: make only this stage and what it needs; the result is then empty unless it is the
             last.
@@ -60,7 +62,7 @@ def run(
         tasks += _Plan(each, loaded[key], store).tasks
     if only is not None:
         tasks = _needed_for(only, tasks)
-    made = LocalExecutor(store).run(tasks, observer)
+    made = (executor or LocalExecutor(store)).run(tasks, observer)
     return [made[task.name] for task in tasks if task.stage == "index"]
 
 

@@ -23,13 +23,29 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "revision": _revision(),
-        "processor": platform.machine(),
+        "processor": _processor(),
     }
 
 
 def now() -> str:
     """Return the current time as UTC ISO 8601 with milliseconds and Z."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _processor() -> str:
+    """Return the processor's model where the system tells it: last bits depend on it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+    except OSError:
+        text = ""
+    facts = dict(
+        line.replace("\t", "").split(": ", 1) for line in text.splitlines() if ": " in line
+    )
+    if "model name" not in facts:
+        return platform.machine()
+    # A virtual machine's name is often that of a whole family.
+    numbers = "/".join(facts.get(each, "?") for each in ("cpu family", "model", "stepping"))
+    return f"{facts['model name'].strip()} ({numbers})"
 
 
 def _version(package: str) -> str | None:

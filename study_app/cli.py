@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from db.errors import DatabaseError, ExportError, StudyNotFoundError
+from engine.devices import Device
 from engine.errors import PlausiblyError, UsageError
 from study_app import datasets_cli
 from study_app.settings import Settings
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from db.repository import StudyVersionInfo
     from db.session import Database
+    from engine.artifacts import ArtifactStore
+    from engine.executor import Executor
     from engine.results import Results
 
 app = typer.Typer(
@@ -44,6 +47,9 @@ Host = Annotated[
     typer.Option(help="Address to listen on; 0.0.0.0 lets other devices in, phones for example."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+OnDevice = Annotated[
+    Device, typer.Option(help="What to compute on; auto takes the GPUs where there are any.")
+]
 
 
 @app.command()
@@ -74,7 +80,7 @@ def demo(
 def run(
     experiment: Annotated[str, typer.Argument(help="A YAML file or a built-in name.")],
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds, counted up from the file's.")
+        int | None, typer.Option(min=1, help="How many seeds, from the file's on.")
     ] = None,
     only: Annotated[
         str | None,
@@ -83,6 +89,11 @@ def run(
             "measure or evaluate."
         ),
     ] = None,
+    executor: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Processes on this machine, or jobs on the Ray cluster at RAY_ADDRESS."),
+    ] = "local",
+    device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train, choose, attack, explain and measure what an experiment file declares."""
@@ -104,7 +115,14 @@ def run(
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
         with ProgressObserver() as observer:
-            made = pipeline.run(loaded, store, observer, seeds=seeds or 1, only=only)
+            made = pipeline.run(
+                loaded,
+                store,
+                observer,
+                _executor(executor, store, device),
+                seeds=seeds or 1,
+                only=only,
+            )
     except KeyboardInterrupt:
         console.print("Stopped. What was finished is kept; run again to go on.")
         raise typer.Exit(130) from None
@@ -137,6 +155,17 @@ def _notes(runs: list[Results]) -> list[str]:
             for note in results.config["notes"]
         )
     )
+
+
+def _executor(name: Literal["local", "ray"], store: ArtifactStore, device: Device) -> Executor:
+    if name == "ray":
+        from engine.ray_executor import RayExecutor
+
+        return RayExecutor(store, device=device)
+    from engine import devices
+    from engine.executor import LocalExecutor
+
+    return LocalExecutor(store, devices=devices.resolve(device))
 
 
 def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
@@ -241,9 +270,24 @@ def verify(
     what: Annotated[
         str | None, typer.Argument(help="Kind of artifact, or the start of a key; default: all.")
     ] = None,
+    regenerate: Annotated[
+        bool, typer.Option(help="Also make them again from their recipes and compare.")
+    ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of an attack's 8-bit pixels that may differ when made again."
+        ),
+    ] = 0,
+    device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Re-hash stored artifacts; name every file that is not as recorded."""
+    """Re-hash stored artifacts, or make them again; name all that is not as recorded.
+
+    Made again on the same machine with the same versions they have the same bits. Without WHAT
+    that takes as long as making everything did. Exit code 1: something differs by more than the
+    tolerance.
+    """
     store = Settings().store
     checked, problems = 0, []
     for path in sorted(store.root.glob("*/*")):
@@ -256,12 +300,52 @@ def verify(
             problems.append(str(error))
     if what is not None and not checked:
         raise UsageError(f"nothing in {store.root} is called {what!r}")
+    if regenerate and not problems:
+        _regenerate(what, store, tolerance, device, as_json=as_json)
+        return
     if as_json:
         _print_json({"checked": checked, "problems": problems})
     elif not problems:
         _say(f"{checked} artifacts, all as recorded.")
     if problems:
         raise PlausiblyError("\n".join(problems))
+
+
+def _regenerate(
+    what: str | None, store: ArtifactStore, tolerance: float, device: Device, *, as_json: bool
+) -> None:
+    from collections import Counter
+    from dataclasses import asdict
+
+    from engine import regenerate
+    from study_app.console import ProgressObserver, console
+
+    chosen = [artifact for artifact in store.all() if _chosen(artifact.path, what)]
+    seconds = sum(artifact.manifest["seconds"] for artifact in chosen)
+    console.print(
+        f"Making {len(chosen)} artifacts again, which took {seconds:.0f} s of computing.",
+        highlight=False,
+    )
+    try:
+        with ProgressObserver() as observer:
+            executor = _executor("local", store, device)
+            compared = regenerate.run(chosen, store, executor, observer, tolerance=tolerance)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        raise typer.Exit(130) from None
+    wrong = [str(each) for each in compared if each.outcome in ("different", "failed")]
+    if as_json:
+        made = [asdict(each) for each in compared]
+        _print_json({"checked": len(chosen), "problems": wrong, "regenerated": made})
+    else:
+        for each in compared:
+            if each.outcome in ("tolerated", "skipped"):
+                _say(str(each))
+        counts = Counter("same bits" if c.outcome == "same" else c.outcome for c in compared)
+        ended = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        _say(f"{len(chosen)} artifacts: {ended or 'nothing to make again'}.")
+    if wrong:
+        raise PlausiblyError("\n".join(wrong))
 
 
 @study_app.command("launch")

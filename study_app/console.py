@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from engine.artifacts import Artifact
+from engine.errors import PlausiblyError
 from engine.executor import Task
 from engine.results import Results
 
@@ -86,6 +87,12 @@ class ProgressObserver:
             self._progress.remove_task(self._bars.pop(task.name))
         if not reused:
             console.print(f"  {task.name} [dim]{seconds:.1f} s[/dim]", highlight=False)
+
+    def failed(self, task: Task, error: PlausiblyError) -> None:
+        """Take the bar away and say it: what does not need the task goes on."""
+        if task.name in self._bars:
+            self._progress.remove_task(self._bars.pop(task.name))
+        console.print(f"  {error}", style="red", highlight=False, markup=False, soft_wrap=True)
 
     def summary(self) -> None:
         """Print a line a stage, and the time in all."""

@@ -65,7 +65,7 @@ class _Measured:
     def right(
         self, tested: str, source: str, values: Sequence[float], curve: str = "fgsm"
     ) -> Scores:
-        """Whether `tested` is right on examples for `source`, as a mean over the attack's values."""
+        """Whether `tested` is right on examples for `source`, averaged over the attack's values."""
         rows = []
         for results in self._runs:
             there, arrays = results.curve(curve, source)
@@ -87,7 +87,8 @@ class _Measured:
     def true_norms(self, defense: str) -> Scores:
         """The input gradient's norm of the cross-entropy with the true label."""
         norms, labels = self.measure(defense, "gradient_norms"), self.measure(defense, "labels")
-        return np.take_along_axis(norms, labels.astype(np.int64)[..., None], 2)[..., 0]
+        true: Scores = np.take_along_axis(norms, labels.astype(np.int64)[..., None], 2)[..., 0]
+        return true
 
     def decades(self, defense: str) -> Scores:
         """How many orders of magnitude an image's true-label norm is from the model's median.
@@ -95,11 +96,13 @@ class _Measured:
         An exact zero counts as float32's smallest number.
         """
         logs = np.log10(np.maximum(self.true_norms(defense), _SMALLEST_FLOAT32))
-        return np.abs(logs - np.median(logs, axis=1, keepdims=True))
+        distance: Scores = np.abs(logs - np.median(logs, axis=1, keepdims=True))
+        return distance
 
     def spread(self, defense: str) -> Scores:
         """Standard deviation of an image's log-probabilities over the classes, in nats."""
-        return self.measure(defense, "log_probabilities").std(2)
+        spread: Scores = self.measure(defense, "log_probabilities").std(2)
+        return spread
 
     @cached_property
     def unmasked(self) -> list[str]:

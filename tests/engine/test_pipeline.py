@@ -36,6 +36,7 @@ class Log:
     def __init__(self, on_progress=None) -> None:
         self.made: list[str] = []
         self.reused: list[str] = []
+        self.failures: list[str] = []
         self._on_progress = on_progress
 
     def started(self, task) -> None:
@@ -48,6 +49,9 @@ class Log:
 
     def finished(self, task, artifact, *, reused) -> None:
         (self.reused if reused else self.made).append(task.name)
+
+    def failed(self, task, error) -> None:
+        self.failures.append(task.name)
 
 
 def workers() -> list[int]:
