@@ -1,0 +1,188 @@
+"""Nar, Ocal, Sastry & Ramchandran (2019): their claims for networks, as checks.
+
+The experiment's labels are those of `experiments/nar2019*.yaml`: every loss twice, the second with
+BatchNorm where its label ends in `_norm`. An image *has an adversarial example within eps* when the
+model is wrong on what PGD found at that eps or a smaller one, measured on rounded 8-bit pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.metrics.features import effective_rank
+from engine.replication import Check, check
+from engine.results import Results
+
+_PAIRS = {
+    "squared": ("squared", "none", "squared"),
+    "logistic": ("logistic", "none", "logistic"),
+    "squared_norm": ("squared_norm", "none_norm", "squared, BatchNorm"),
+    "logistic_norm": ("logistic_norm", "none_norm", "logistic, BatchNorm"),
+}
+"""Differential model, the cross-entropy model of the same architecture, and words for the pair."""
+_SURFACES = {
+    "linf_test": "L∞, test images",
+    "linf_train": "L∞, training images",
+    "l2_test": "L2, test images",
+    "l2_train": "L2, training images",
+}
+_LOW_RANK = 0.1
+"""Effective rank over the layer's width below which features count as low rank."""
+
+Scores = NDArray[np.float64]
+
+
+def checks(runs: Sequence[Results]) -> list[Check]:
+    """Return the checks of the claims on every dataset, claim by claim.
+
+    Args:
+        runs: the finished runs of the experiment: every dataset with the same seeds.
+    """
+    found = [
+        each for label, seeds in _by_dataset(runs).items() for each in _checks(label, seeds)
+    ]
+    return sorted(found, key=lambda each: each.claim)
+
+
+def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
+    found: list[Check] = []
+
+    def add(claim: str, statement: str, scores: Sequence[Scores], **options: object) -> None:
+        found.append(check(claim, dataset, statement, scores, **options))  # type: ignore[arg-type]
+
+    for differential, plain, words in _PAIRS.values():
+        add(
+            "a",
+            f"{words}: clean test accuracy, above that with cross-entropy",
+            [_right(runs, differential) - _right(runs, plain)],
+            bound=-0.01,
+        )
+    for curve, where in _SURFACES.items():
+        for differential, plain, words in _PAIRS.values():
+            add(
+                "b",
+                f"{words}: share of images with an adversarial example ({where}), averaged over ε, "
+                "below that with cross-entropy",
+                [_vulnerable(runs, curve, plain) - _vulnerable(runs, curve, differential)],
+            )
+    for plain in ("none", "none_norm"):
+        add(
+            "c",
+            f"cross-entropy{', BatchNorm' if plain.endswith('norm') else ''}: effective rank of "
+            "the centred penultimate features over the layer's width, below .1 (by how much)",
+            [_LOW_RANK - _rank_share(runs, plain)],
+        )
+    for differential, plain, words in _PAIRS.values():
+        add(
+            "d",
+            f"{words}: FGSM examples made for cross-entropy fool it less than those for it fool "
+            "cross-entropy: share fooled, below that (masking shows as the opposite)",
+            [
+                _transfer(runs, differential, plain)
+                - _transfer(runs, plain, differential)
+            ],
+        )
+    return found
+
+
+def _right(runs: Sequence[Results], model: str) -> Scores:
+    """Whether the model is right on the clean test images that it was measured on, (S, N)."""
+    rows = []
+    for results in runs:
+        measures = results.measures(model)
+        rows.append(measures["log_probabilities"].argmax(1) == measures["labels"])
+    return np.stack(rows).astype(np.float64)
+
+
+def _vulnerable(runs: Sequence[Results], curve: str, model: str) -> Scores:
+    """Share of the eps within which an image has an adversarial example, (S, N)."""
+    return _found(runs, curve, model).mean(1)
+
+
+def _found(runs: Sequence[Results], curve: str, model: str) -> Scores:
+    """Whether an adversarial example was found within each eps, (S, eps, N)."""
+    rows = []
+    for results in runs:
+        _, arrays = results.curve(curve, model)
+        wrong = arrays[model] != arrays["labels"]
+        rows.append(np.maximum.accumulate(wrong, axis=0))
+    return np.stack(rows).astype(np.float64)
+
+
+def _transfer(runs: Sequence[Results], source: str, tested: str) -> Scores:
+    """Share of the eps at which FGSM examples for `source` fool `tested`, (S, N)."""
+    rows = []
+    for results in runs:
+        _, arrays = results.curve("transfer_test", source)
+        rows.append((arrays[tested] != arrays["labels"]).mean(0))
+    return np.stack(rows)
+
+
+def _rank_share(runs: Sequence[Results], model: str) -> Scores:
+    """Effective rank over width, (S, 1): a number of the whole network."""
+    values = [results.measures(model)["singular_values_train"] for results in runs]
+    return np.array([[effective_rank(v) / len(v)] for v in values])
+
+
+def tables(runs: Sequence[Results]) -> str:
+    """Return, as Markdown, the shares behind the checks, and ranks and margins; means over seeds."""
+    parts = []
+    for label, seeds in _by_dataset(runs).items():
+        titles = seeds[0].config["defenses"]
+        for curve, where in _SURFACES.items():
+            eps, _ = seeds[0].curve(curve, "none")
+            lines = [
+                f"**{label}**, {where}: share with an adversarial example within ε.",
+                "",
+                "| model | " + " | ".join(f"{each:g}" for each in eps) + " |",
+                "|---|" + "---|" * len(eps),
+            ]
+            for model, title in titles.items():
+                shares = _found(seeds, curve, model).mean((0, 2))
+                lines.append(f"| {title} | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
+            parts.append("\n".join(lines))
+        lines = [
+            f"**{label}**: the networks. Effective rank of the centred penultimate features and the "
+            "median distance to the head's boundary over the features' largest singular value "
+            "(root mean square), training images; then PGD of other kinds on test images.",
+            "",
+            "| model | clean | effective rank | relative margin | PGD on cross-entropy, ε = .08 | "
+            "forty steps of .001 / .004, ε = .04 |",
+            "|---|---|---|---|---|---|",
+        ]
+        for model, title in titles.items():
+            ranks = [effective_rank(r.measures(model)["singular_values_train"]) for r in seeds]
+            margins = [_relative_margin(r, model) for r in seeds]
+            other = _found(seeds, "cross_entropy_test", model).mean((0, 2))[-1]
+            steps = [
+                float(np.mean([_wrong(r, "small_steps_test", model, i) for r in seeds]))
+                for i in range(2)
+            ]
+            lines.append(
+                f"| {title} | {_right(seeds, model).mean():.3f} | {np.mean(ranks):.1f} | "
+                f"{np.mean(margins):.2f} | {other:.2f} | {steps[0]:.2f} / {steps[1]:.2f} |"
+            )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _wrong(results: Results, curve: str, model: str, index: int) -> float:
+    _, arrays = results.curve(curve, model)
+    return float((arrays[model][index] != arrays["labels"]).mean())
+
+
+def _relative_margin(results: Results, model: str) -> float:
+    """The median margin over the root mean square of the features along their first direction."""
+    measures = results.measures(model)
+    margins, values = measures["margins_train"], measures["singular_values_train"]
+    return float(np.median(margins) / (values[0] / np.sqrt(len(margins))))
+
+
+def _by_dataset(runs: Sequence[Results]) -> dict[str, list[Results]]:
+    grouped: dict[str, list[Results]] = {}
+    for results in runs:
+        grouped.setdefault(results.config["dataset_label"], []).append(results)
+    return grouped
