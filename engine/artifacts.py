@@ -30,7 +30,8 @@ from engine.errors import ArtifactError, PlausiblyError
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 NUMERIC_PATH: dict[str, Any] = {"precision": "float32", "threads": 1, "mode": "eager"}
-"""What changes last bits by design: one thread a job, eager float32."""
+"""What changes last bits by design: one thread a job, eager float32. Trainings with an
+input-gradient penalty have the mode `closed_form` (`engine.double_backward`)."""
 _STALE_DRAFT_S = 24 * 3600
 
 

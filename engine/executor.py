@@ -242,13 +242,17 @@ def raise_if_failed(task: Task, answer: Mapping[str, Any]) -> None:
 
 
 def worker_environment(recipe: Recipe) -> dict[str, str]:
-    """Return the variables that a worker has to start with for `recipe` to give the same bits."""
+    """Return the variables that a worker has to start with: for the same bits, and for speed."""
     threads = str(recipe.numeric_path["threads"])
     return {
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         # Without it cuBLAS refuses to be deterministic.
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        # glibc keeps large blocks instead of giving them back and asking for them again: up to a
+        # third of a training step (docs/benchmarks.md), with the same bits.
+        "MALLOC_MMAP_THRESHOLD_": str(2**32),
+        "MALLOC_TRIM_THRESHOLD_": str(2**34),
     }
 
 

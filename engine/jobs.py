@@ -206,6 +206,7 @@ def _train(job: _Job) -> None:
             required={role: job.model(role) for role in job.recipe.parents},
             progress=job.progress,
             checkpoint=checkpoint,
+            closed_form=job.recipe.numeric_path["mode"] == "closed_form",
         )
     except DivergedError as error:
         # A result like any other: the sweep goes on, and no one trains it again to see the same.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.artifacts import NUMERIC_PATH, Artifact, ArtifactStore, Recipe
 from engine.attacks import Attack
 from engine.config import Experiment, Run
 from engine.datasets import Data
@@ -128,8 +128,12 @@ class _Plan:
         versions: dict[str, int],
         *,
         also: Sequence[_Ref] = (),
+        mode: str = "eager",
     ) -> _Ref:
-        """Add a task and return its artifact to be; `also` is waited for beside the parents."""
+        """Add a task and return its artifact to be.
+
+        `also` is waited for beside the parents; `mode` is that of the numeric path.
+        """
         facts = {"dataset": self._run.spec.dataset.config(), "seed": self._run.seed}
         task = self._prefix + name
 
@@ -140,6 +144,7 @@ class _Plan:
                 {role: ref.get(made).as_parent() for role, ref in parents.items()},
                 self._data_sha256,
                 versions,
+                {**NUMERIC_PATH, "mode": mode},
             )
 
         refs = [*parents.values(), *also]
@@ -232,7 +237,16 @@ class _Plan:
             "dataset": self._run.spec.dataset.version,
             "defense": defense.version,
         }
-        return self._add(f"train {name}", "train", "model", config, teachers, versions, also=also)
+        return self._add(
+            f"train {name}",
+            "train",
+            "model",
+            config,
+            teachers,
+            versions,
+            also=also,
+            mode="closed_form" if defense.differentiates_input() else "eager",
+        )
 
     def _adopt(self, name: str, architecture: Architecture) -> _Ref:
         """Add a network that is trained already.

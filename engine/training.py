@@ -16,6 +16,7 @@ from engine import attacks, seeds
 from engine.checkpoint import Checkpoint
 from engine.datasets import Data, Split
 from engine.defenses import Context, Defense
+from engine.double_backward import PenaltyStep
 from engine.errors import DivergedError
 from engine.inference import device_of, frozen, gradient_norms, predict
 
@@ -62,6 +63,7 @@ def train(
     required: Mapping[str, nn.Module] | None = None,
     progress: Progress = lambda _event: None,
     checkpoint: Checkpoint | None = None,
+    closed_form: bool = True,
 ) -> list[dict[str, Any]]:
     """Train `model` in place and leave it in evaluation mode; return its curve.
 
@@ -75,6 +77,8 @@ def train(
         required: the trained models that `defense.requires()` names, by role.
         progress: see `Progress`.
         checkpoint: where to go on from and where to save the state now and then.
+        closed_form: differentiate BatchNorm twice in closed form where a penalty needs it on the
+            CPU (`engine.double_backward`); gradients differ from PyTorch's by rounding alone.
 
     Returns:
         One dict a report: step, loss, the loss's terms, and what `watch` sees on the validation
@@ -88,6 +92,7 @@ def train(
     device = device_of(model)
     images = torch.from_numpy(data.train.images).to(device)
     labels = torch.from_numpy(data.train.labels).to(device)
+    step_of = PenaltyStep(model, defense, closed_form=closed_form)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
     for teacher in (required or {}).values():
         teacher.eval()
@@ -101,9 +106,7 @@ def train(
             torch.manual_seed(seeds.derive(seed, "dropout", step))
             chosen = _batch(len(labels), config.batch_size, step, seed).to(device)
             context = Context(required=required or {})
-            loss, terms = defense.loss(model, images[chosen], labels[chosen], context)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss, terms = step_of(images[chosen], labels[chosen], context)
             optimizer.step()
             unread.append((step, {name: term.detach() for name, term in terms.items()}))
             if checkpoint and config.keep_every and step % config.keep_every == 0:

@@ -56,13 +56,21 @@ class PGD(GradientAttack):
         trace: Trace,
     ) -> Tensor:
         """Compute the examples; see `Attack.run`. `target` is ignored: the attack has none."""
-        label = y if self.label == "true" else model(x).argmax(1)
+        label = y
+        if self.label == "predicted":
+            with torch.no_grad():
+                label = model(x).argmax(1)
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        if self.restarts == 1:
+            return self._climb(model, x, label, generators, trace)[0]
         best = x
         best_wrong = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         best_loss = torch.full((len(x),), -torch.inf, device=x.device)
         for _ in range(self.restarts):
-            x_adv, wrong, loss = self._climb(model, x, label, generators, trace)
+            x_adv, done = self._climb(model, x, label, generators, trace)
+            with torch.no_grad():
+                logits = model(x_adv)
+            wrong, loss = done | (logits.argmax(1) != label), self._loss(logits, label)
             # A wrong image beats a right one; between equals the larger loss wins.
             better = (wrong & ~best_wrong) | ((wrong == best_wrong) & (loss > best_loss))
             best = torch.where(better[:, None, None, None], x_adv, best)
@@ -77,29 +85,23 @@ class PGD(GradientAttack):
         label: Tensor,
         generators: list[torch.Generator],
         trace: Trace,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return one restart's examples, whether the model is wrong on them, and their loss."""
+    ) -> tuple[Tensor, Tensor]:
+        """Return one restart's examples, and which of them stopped at their first success."""
         step_size = 2.5 * self.eps / self.steps if self.step_size is None else self.step_size
         x_adv = self._start(model, x, generators) if self.random_start else x
         kept, done = x_adv, torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        kept_loss = torch.zeros(len(x), device=x.device)
         trace(x_adv)
-        for step in range(self.steps + 1):
+        for _ in range(self.steps):
             x_adv = x_adv.detach().requires_grad_(True)
             logits = model(x_adv)
-            loss = self._loss(logits, label)
-            wrong = logits.argmax(1) != label
-            # Images that are done stay as they were; the others show where they are now.
-            kept = torch.where(done[:, None, None, None], kept, x_adv.detach())
-            kept_loss = torch.where(done, kept_loss, loss.detach())
             if self.keep == "first_success":
-                done = done | wrong
-            if step == self.steps:
-                break
-            gradient = input_gradient(loss.sum(), x_adv)
+                # Images that are done stay as they were.
+                kept = torch.where(done[:, None, None, None], kept, x_adv.detach())
+                done = done | (logits.argmax(1) != label)
+            gradient = input_gradient(self._loss(logits, label).sum(), x_adv)
             x_adv = self._project(model, x_adv.detach() + step_size * self._direction(gradient), x)
             trace(x_adv)
-        return kept, done if self.keep == "first_success" else wrong, kept_loss
+        return torch.where(done[:, None, None, None], kept, x_adv), done
 
     def _loss(self, logits: Tensor, label: Tensor) -> Tensor:
         if self.loss == "cross_entropy":

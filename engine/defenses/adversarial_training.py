@@ -60,6 +60,10 @@ class AdversarialTraining(Defense):
         step_size = self.step_size
         if step_size is None and self.steps == 1:
             step_size = (1.25 if self.random_start else 1.0) * self.eps
+        if self.steps == 1 and not self.random_start and step_size == self.eps:
+            # The same examples, and their label from the forward pass that the gradient needs.
+            fgsm = attacks.create("fgsm", eps=self.eps, label="predicted", space=self.space)
+            return fgsm(model, x, y)
         attack = attacks.create(
             "pgd",
             eps=self.eps,

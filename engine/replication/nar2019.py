@@ -41,9 +41,7 @@ def checks(runs: Sequence[Results]) -> list[Check]:
     Args:
         runs: the finished runs of the experiment: every dataset with the same seeds.
     """
-    found = [
-        each for label, seeds in _by_dataset(runs).items() for each in _checks(label, seeds)
-    ]
+    found = [each for label, seeds in _by_dataset(runs).items() for each in _checks(label, seeds)]
     return sorted(found, key=lambda each: each.claim)
 
 
@@ -80,10 +78,7 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
             "d",
             f"{words}: FGSM examples made for cross-entropy fool it less than those for it fool "
             "cross-entropy: share fooled, below that (masking shows as the opposite)",
-            [
-                _transfer(runs, differential, plain)
-                - _transfer(runs, plain, differential)
-            ],
+            [_transfer(runs, differential, plain) - _transfer(runs, plain, differential)],
         )
     return found
 
@@ -94,12 +89,14 @@ def _right(runs: Sequence[Results], model: str) -> Scores:
     for results in runs:
         measures = results.measures(model)
         rows.append(measures["log_probabilities"].argmax(1) == measures["labels"])
-    return np.stack(rows).astype(np.float64)
+    right: Scores = np.stack(rows).astype(np.float64)
+    return right
 
 
 def _vulnerable(runs: Sequence[Results], curve: str, model: str) -> Scores:
     """Share of the eps within which an image has an adversarial example, (S, N)."""
-    return _found(runs, curve, model).mean(1)
+    vulnerable: Scores = _found(runs, curve, model).mean(1)
+    return vulnerable
 
 
 def _found(runs: Sequence[Results], curve: str, model: str) -> Scores:
@@ -128,7 +125,7 @@ def _rank_share(runs: Sequence[Results], model: str) -> Scores:
 
 
 def tables(runs: Sequence[Results]) -> str:
-    """Return, as Markdown, the shares behind the checks, and ranks and margins; means over seeds."""
+    """Return, as Markdown, shares behind the checks, ranks and margins; means over seeds."""
     parts = []
     for label, seeds in _by_dataset(runs).items():
         titles = seeds[0].config["defenses"]
@@ -145,9 +142,10 @@ def tables(runs: Sequence[Results]) -> str:
                 lines.append(f"| {title} | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
             parts.append("\n".join(lines))
         lines = [
-            f"**{label}**: the networks. Effective rank of the centred penultimate features and the "
-            "median distance to the head's boundary over the features' largest singular value "
-            "(root mean square), training images; then PGD of other kinds on test images.",
+            f"**{label}**: the networks. Effective rank of the centred penultimate features, and "
+            "the median distance to the head's boundary over the features' spread (root mean "
+            "square along their first direction), on training images; then PGD of other kinds on "
+            "test images.",
             "",
             "| model | clean | effective rank | relative margin | PGD on cross-entropy, ε = .08 | "
             "forty steps of .001 / .004, ε = .04 |",
