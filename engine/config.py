@@ -17,6 +17,7 @@ from engine import attacks, datasets, defenses, documents, models, saliency, swe
 from engine.defenses import Defense
 from engine.documents import Document, member
 from engine.errors import UsageError
+from engine.preprocessing import Space
 from engine.registry import Component
 from engine.sweeps import Derived, Sweep
 from engine.training import TrainingConfig
@@ -156,11 +157,13 @@ class Selection(Document):
     Attributes:
         reference: label of the undefended model.
         eps: FGSM's, whose accuracies are averaged.
+        space: the space of eps; see `engine.attacks.GradientAttack`.
         clean_drop: how far below the reference's clean accuracy a candidate may be.
     """
 
     reference: Label = "none"
     eps: list[float] = Field([0.1, 0.2, 0.3], min_length=1)
+    space: Space = "pixels"
     clean_drop: float = Field(0.05, ge=0, le=1)
 
 

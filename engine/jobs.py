@@ -229,7 +229,7 @@ def _select(job: _Job) -> None:
     config, data = job.config, job.data()
     valid = evenly(data.valid, MEASURED)
     roles = sorted(role for role in job.recipe.parents if role.startswith("candidate:"))
-    strengths = [attacks.create("fgsm", eps=eps) for eps in config["eps"]]
+    strengths = [attacks.create("fgsm", eps=eps, space=config["space"]) for eps in config["eps"]]
 
     def examples(network: nn.Module) -> list[Split]:
         made = [

@@ -19,6 +19,7 @@ from engine.defenses import Context, Defense
 from engine.double_backward import PenaltyStep
 from engine.errors import DivergedError
 from engine.inference import device_of, frozen, gradient_norms, predict
+from engine.preprocessing import Space
 
 Progress = Callable[[Mapping[str, Any]], None]
 """Called with {"step", "steps"} at the start, and with loss and accuracy too now and then."""
@@ -34,6 +35,7 @@ class TrainingConfig(BaseModel):
         adam_eps: Adam's epsilon; the authors' 1e-4 freezes distillation's tiny gradients.
         report_every: steps between two points of the curves.
         watch_eps: FGSM's eps for the adversarial accuracy of the curves.
+        watch_space: the space of that eps; see `engine.attacks.GradientAttack`.
         keep_every: steps between two sets of weights that are kept beside the last one, to draw
             robustness against training time; None keeps none.
     """
@@ -46,6 +48,7 @@ class TrainingConfig(BaseModel):
     adam_eps: float = Field(1e-8, gt=0)
     report_every: int = Field(50, ge=1)
     watch_eps: float = Field(0.1, ge=0, le=1)
+    watch_space: Space = "pixels"
     keep_every: int | None = Field(None, ge=1)
 
 
@@ -118,7 +121,7 @@ def train(
                     "step": step,
                     "loss": float(loss.detach()),
                     "terms": {name: float(term.detach()) for name, term in terms.items()},
-                    **watch(model, data.valid, config.watch_eps),
+                    **watch(model, data.valid, config),
                 }
                 curve.append(point)
                 progress({**point, "steps": config.steps})
@@ -129,17 +132,18 @@ def train(
     return curve
 
 
-def watch(model: nn.Module, split: Split, eps: float) -> dict[str, Any]:
+def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, Any]:
     """Return what a training curve shows of `model`, which is left as found.
 
     `accuracy` on the whole split; on its first `WATCHED` images `adversarial_accuracy`, white
-    box under FGSM of `eps`, and the medians of the input-gradient norms of the cross-entropy with
+    box under the schedule's FGSM, and the medians of the input-gradient norms of the cross-entropy with
     the true label and with the others, as Ross & Doshi-Velez (2018) recorded them.
     """
     few = Split(split.pixels[:WATCHED], split.labels[:WATCHED])
     device = device_of(model)
     x, y = torch.from_numpy(few.images).to(device), torch.from_numpy(few.labels).to(device)
-    x_adv = attacks.create("fgsm", eps=eps)(model, x, y)
+    fgsm = attacks.create("fgsm", eps=config.watch_eps, space=config.watch_space)
+    x_adv = fgsm(model, x, y)
     with frozen(model), torch.inference_mode():
         right = (model(x_adv).argmax(1) == y).float().mean()
     norms = gradient_norms(model, few.images)

@@ -78,7 +78,9 @@ class _Measured:
 
     def transferred(self, tested: str, sources: Sequence[str], values: Sequence[float]) -> Scores:
         """The same as a mean over several sources."""
-        return np.mean([self.right(tested, source, values) for source in sources], axis=0)
+        every = np.stack([self.right(tested, source, values) for source in sources])
+        mean: Scores = every.mean(0)
+        return mean
 
     def measure(self, defense: str, name: str) -> NDArray[np.float64]:
         """A measure of every image, stacked over the seeds."""
