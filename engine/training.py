@@ -136,8 +136,9 @@ def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, A
     """Return what a training curve shows of `model`, which is left as found.
 
     `accuracy` on the whole split; on its first `WATCHED` images `adversarial_accuracy`, white
-    box under the schedule's FGSM, and the medians of the input-gradient norms of the cross-entropy with
-    the true label and with the others, as Ross & Doshi-Velez (2018) recorded them.
+    box under the schedule's FGSM, and the medians of the input-gradient norms of the
+    cross-entropy with the true label and with the others, as Ross & Doshi-Velez (2018) recorded
+    them.
     """
     few = Split(split.pixels[:WATCHED], split.labels[:WATCHED])
     device = device_of(model)

@@ -47,6 +47,10 @@ Host = Annotated[
     typer.Option(help="Address to listen on; 0.0.0.0 lets other devices in, phones for example."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+RunBy = Annotated[
+    Literal["local", "ray"],
+    typer.Option(help="Processes on this machine, or jobs on the Ray cluster at RAY_ADDRESS."),
+]
 OnDevice = Annotated[
     Device, typer.Option(help="What to compute on; auto takes the GPUs where there are any.")
 ]
@@ -89,10 +93,7 @@ def run(
             "measure or evaluate."
         ),
     ] = None,
-    executor: Annotated[
-        Literal["local", "ray"],
-        typer.Option(help="Processes on this machine, or jobs on the Ray cluster at RAY_ADDRESS."),
-    ] = "local",
+    executor: RunBy = "local",
     device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -106,30 +107,7 @@ def run(
                 raise UsageError(f"{option} is for experiments that train networks")
         _run_linear_theory(experiment, as_json=as_json)
         return
-    from engine import config, pipeline
-    from engine.results import Results
-    from study_app.console import ProgressObserver, chosen_lines, console, print_table, run_tables
-
-    loaded = config.load(experiment)
-    store = Settings().store
-    console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
-    try:
-        with ProgressObserver() as observer:
-            made = pipeline.run(
-                loaded,
-                store,
-                observer,
-                _executor(executor, store, device),
-                seeds=seeds or 1,
-                only=only,
-            )
-    except KeyboardInterrupt:
-        console.print("Stopped. What was finished is kept; run again to go on.")
-        raise typer.Exit(130) from None
-    observer.summary()
-    runs = [Results(store, index) for index in made]
-    for line in [*_notes(runs), *chosen_lines(runs)]:
-        console.print(line, highlight=False, soft_wrap=True)
+    runs = _run_experiment(experiment, executor, device, seeds=seeds or 1, only=only)
     if as_json:
         found = [
             {
@@ -142,8 +120,80 @@ def run(
         ]
         _print_json({"runs": found})
     else:
+        from study_app.console import print_table, run_tables
+
         for table in run_tables(runs):
             print_table(table)
+
+
+@app.command()
+def replicate(
+    paper: Annotated[Literal["ross2018", "nar2019"], typer.Argument(help="ross2018 or nar2019.")],
+    builtin: Annotated[
+        bool, typer.Option("--builtin", help="On stand-in data that need no download.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds the intervals rest on.")] = 3,
+    executor: RunBy = "local",
+    device: OnDevice = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file to write, with the numbers behind it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a paper's experiment and say of each of its claims: holds, fails or undecided."""
+    from dataclasses import asdict
+
+    from engine import replication
+    from study_app.console import checks_table, print_table
+
+    papers = replication.papers()
+    experiment = f"{paper}-builtin" if builtin else paper
+    runs = _run_experiment(experiment, executor, device, seeds=seeds, only=None)
+    checks = papers[paper].checks(runs)
+    if out is not None:
+        out.write_text(
+            f"{replication.markdown(checks)}\n\n{papers[paper].tables(runs)}\n", encoding="utf-8"
+        )
+    if as_json:
+        _print_json({"checks": [{**asdict(each), "verdict": each.verdict} for each in checks]})
+    else:
+        print_table(checks_table(paper, checks))
+
+
+def _run_experiment(
+    experiment: str,
+    executor: Literal["local", "ray"],
+    device: Device,
+    *,
+    seeds: int,
+    only: str | None,
+) -> list[Results]:
+    """Make what an experiment file declares, showing how it goes; return its finished runs."""
+    from engine import config, pipeline
+    from engine.results import Results
+    from study_app.console import ProgressObserver, chosen_lines, console
+
+    loaded = config.load(experiment)
+    store = Settings().store
+    console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
+    try:
+        with ProgressObserver() as observer:
+            made = pipeline.run(
+                loaded,
+                store,
+                observer,
+                _executor(executor, store, device),
+                seeds=seeds,
+                only=only,
+            )
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished is kept; run again to go on.")
+        raise typer.Exit(130) from None
+    observer.summary()
+    runs = [Results(store, index) for index in made]
+    for line in [*_notes(runs), *chosen_lines(runs)]:
+        console.print(line, highlight=False, soft_wrap=True)
+    return runs
 
 
 def _notes(runs: list[Results]) -> list[str]:

@@ -22,6 +22,7 @@ from rich.table import Table
 from engine.artifacts import Artifact
 from engine.errors import PlausiblyError
 from engine.executor import Task
+from engine.replication import Check
 from engine.results import Results
 
 # Results go to standard output, all else beside it, so that --json can be piped.
@@ -148,6 +149,27 @@ def chosen_lines(runs: Sequence[Results]) -> list[str]:
                 f"{len(selection['candidates'])} values" + (f" ({lost} diverged)" if lost else "")
             )
     return lines
+
+
+def checks_table(paper: str, checks: Sequence[Check]) -> Table:
+    """Return the verdicts on a paper's claims, with the numbers that they rest on."""
+    table = Table(title=f"Claims of {paper}", title_justify="left", show_lines=True)
+    for name in ("claim", "dataset"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("statement", ratio=1)
+    table.add_column("measured [95 %]", justify="right", no_wrap=True)
+    table.add_column("bound", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for check in checks:
+        table.add_row(
+            check.claim,
+            check.dataset,
+            check.statement,
+            check.measured,
+            f"> {check.bound:g}",
+            check.verdict,
+        )
+    return table
 
 
 def _accuracy_table(seeds: Sequence[Results]) -> Table:

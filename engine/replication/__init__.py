@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import seeds
+
+if TYPE_CHECKING:
+    from engine.results import Results
 
 Verdict = Literal["holds", "fails", "undecided"]
 RESAMPLES = 2000
@@ -51,6 +54,30 @@ class Check:
         if self.value is None or self.low <= self.bound <= self.high:
             return "undecided"
         return "holds" if self.low > self.bound else "fails"
+
+    @property
+    def measured(self) -> str:
+        """The quantity and its interval in words."""
+        if self.value is None:
+            return "not measured"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+class Paper(Protocol):
+    """A module with a paper's claims."""
+
+    def checks(self, runs: Sequence[Results], /) -> list[Check]:
+        """Return the checks of every claim on every dataset, claim by claim."""
+
+    def tables(self, runs: Sequence[Results], /) -> str:
+        """Return the numbers behind the checks, as Markdown."""
+
+
+def papers() -> dict[str, Paper]:
+    """Return the papers by the name of their experiment."""
+    from engine.replication import nar2019, ross2018
+
+    return {"nar2019": nar2019, "ross2018": ross2018}
 
 
 Reduce = Callable[[NDArray[np.float64]], float]
@@ -116,12 +143,8 @@ def markdown(checks: Sequence[Check]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for each in checks:
-        if each.value is None:
-            measured = "not measured"
-        else:
-            measured = f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]"
         lines.append(
-            f"| {each.claim} | {each.dataset} | {each.statement} | {measured} | "
+            f"| {each.claim} | {each.dataset} | {each.statement} | {each.measured} | "
             f"> {each.bound:g} | **{each.verdict}** |"
         )
     return "\n".join(lines)
