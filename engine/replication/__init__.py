@@ -80,7 +80,9 @@ def papers() -> dict[str, Paper]:
     return {"nar2019": nar2019, "ross2018": ross2018}
 
 
-Reduce = Callable[[NDArray[np.float64]], float]
+Weights = NDArray[np.float64]
+Reduce = Callable[..., NDArray[np.float64]]
+"""numpy.min or numpy.max: takes the means (C, R) and an axis."""
 
 
 def check(
@@ -114,24 +116,25 @@ def check(
     known = np.isfinite(stacked)
     filled = np.where(known, stacked, 0.0)
 
-    def quantity(run_weight: NDArray[np.float64], image_weight: NDArray[np.float64]) -> float:
-        weight = np.einsum("csn,s,n->c", known.astype(np.float64), run_weight, image_weight)
-        total = np.einsum("csn,s,n->c", filled, run_weight, image_weight)
-        if (weight == 0).any():
-            return float("nan")
-        return float(reduce(total / weight))
+    def quantities(run_weights: Weights, image_weights: Weights) -> NDArray[np.float64]:
+        """The quantity for each pair of weights, (R, S) and (R, N)."""
+        total, weight = (
+            np.einsum("csr,rs->cr", part @ image_weights.T, run_weights)
+            for part in (filled, known.astype(np.float64))
+        )
+        means = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
+        return np.asarray(reduce(means, axis=0), dtype=np.float64)
 
-    value = quantity(np.ones(runs), np.ones(images))
+    value = float(quantities(np.ones((1, runs)), np.ones((1, images)))[0])
     if not np.isfinite(value):
         return Check(claim, dataset, statement, None, -np.inf, np.inf, bound, runs, images)
     rng = np.random.default_rng(seeds.derive(seed, "replication", claim, dataset, statement))
-    drawn = [
-        quantity(
-            rng.multinomial(runs, np.full(runs, 1 / runs)).astype(np.float64),
-            rng.multinomial(images, np.full(images, 1 / images)).astype(np.float64),
+    drawn = quantities(
+        *(
+            rng.multinomial(count, np.full(count, 1 / count), resamples).astype(np.float64)
+            for count in (runs, images)
         )
-        for _ in range(resamples)
-    ]
+    )
     low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Check(claim, dataset, statement, value, float(low), float(high), bound, runs, images)
 
