@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import ValidationError
 from typer.main import get_command
 
+from engine import config
 from study_app import cli
 
 ROOT = Path(__file__).parent.parent
@@ -48,13 +51,30 @@ def test_options_named_in_the_readme_exist():
             assert option in options, (path, option)
 
 
+def test_the_example_of_an_experiment_file_is_one():
+    text = (ROOT / "docs/experiments.md").read_text()
+    whole, layers, own = (yaml.safe_load(b) for b in re.findall(r"```yaml\n(.+?)```", text, re.S))
+    experiment = config.Experiment(**whole)
+    assert [run.name for run in experiment.runs(2)][::2] == [
+        "penalties_digits",
+        "penalties_digits_seed1",
+    ]
+    config.Experiment(**{**whole, **layers})
+    # Its module exists nowhere; everything else is right.
+    with pytest.raises(ValidationError, match="our_lab") as refused:
+        config.Experiment(**{**whole, "defenses": own["defenses"]})
+    assert refused.value.error_count() == 1
+
+
 @pytest.mark.parametrize(
-    "document", sorted(p.relative_to(ROOT) for p in ROOT.glob("*.md")), ids=str
+    "document",
+    sorted(p.relative_to(ROOT) for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))),
+    ids=str,
 )
 def test_links_and_folders_exist(document):
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+        assert (ROOT / document.parent / target).exists(), target
     for folder in re.findall(r"^\| `([a-z_/]+)` \|", text, flags=re.MULTILINE):
         assert (ROOT / folder).exists(), folder
 
