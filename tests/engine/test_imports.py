@@ -25,6 +25,8 @@ TORCH_FREE = [
     "engine.results",
     "engine.stimuli",
     "engine.analysis.human",
+    "engine.replication.nar2019",
+    "engine.replication.ross2018",
     "engine.attacks",
     "engine.defenses",
     "engine.models",
