@@ -85,7 +85,9 @@ class Executor(ABC):
         try:
             self._start(len(tasks))
             while plan.waiting or running:
-                task = plan.next_ready()
+                # No more than there is room for: the order of the list then decides what comes
+                # next, also among tasks that become ready later, and its beginning ends first.
+                task = plan.next_ready() if len(running) < self._places(len(tasks)) else None
                 if task is not None:
                     self._begin(task, plan, running, telling)
                     continue
@@ -135,6 +137,10 @@ class Executor(ABC):
 
     def _made(self, task: Task, recipe: Recipe) -> Artifact:
         return self._store_of(task).get(recipe.kind, recipe.key)
+
+    def _places(self, tasks: int) -> int:
+        """Return how many of so many tasks may be under way at a time; default: all."""
+        return tasks
 
     @abstractmethod
     def _start(self, tasks: int) -> None:
@@ -290,6 +296,9 @@ class LocalExecutor(Executor):
         self._free = deque(_Worker(device) for device in reversed(self._devices))
         self._all: list[subprocess.Popen[str]] = []
         self._stopped = False
+
+    def _places(self, tasks: int) -> int:
+        return len(self._devices)
 
     def _submit(self, task: Task, recipe: Recipe, observer: Observer) -> Future[None]:
         return self._pool.submit(self._make, task, recipe, observer)

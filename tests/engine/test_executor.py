@@ -139,3 +139,14 @@ def test_devices(monkeypatch):
     assert devices.resolve("auto") == ["cpu"]
     with pytest.raises(UsageError, match=r"device cuda cannot be used: .*use cpu or auto"):
         devices.resolve("cuda")
+
+
+def test_with_one_place_the_beginning_of_the_list_ends_first(store):
+    class OnePlace(Direct):
+        def _places(self, tasks) -> int:
+            return 1
+
+    # What a finished task unlocks comes before what stands behind it in the list.
+    log = Log()
+    OnePlace(store).run([task("a1"), task("a2", "a1"), task("b1"), task("b2", "b1")], log)
+    assert log.made == ["a1", "a2", "b1", "b2"]
