@@ -6,11 +6,20 @@ with it torch.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic import model_validator as whole
 
 from engine import attacks, datasets, defenses, documents, models, saliency, sweeps
@@ -24,14 +33,31 @@ from engine.training import TrainingConfig
 
 BUILT_IN = Path(__file__).parent / "experiments"
 _LABEL = r"^[a-z][a-z0-9_]*$"
+_TAKEN = frozenset(("allow_pickle", "clean", "file", "labels", "model", "path"))
+"""Names that stored arrays and parents have beside those that are called by a label."""
 
-Label = Annotated[str, Field(pattern=_LABEL, max_length=40)]
+
+def _free(label: str) -> str:
+    if label in _TAKEN:
+        raise ValueError(f"the label {label!r} is used inside; choose another")
+    if re.search(r"_seed\d+$", label):
+        raise ValueError(f"the label {label!r} reads like a further seed; choose another")
+    return label
+
+
+Label = Annotated[str, Field(pattern=_LABEL, max_length=40), AfterValidator(_free)]
 """A short name that appears in columns and addresses."""
 
 
-SomeDataset: TypeAlias = Annotated[datasets.Dataset, member(datasets.registry)]
-SomeArchitecture: TypeAlias = Annotated[models.Architecture, member(models.registry)]
-SomeAttack: TypeAlias = Annotated[attacks.Attack, member(attacks.registry)]
+SomeDataset: TypeAlias = Annotated[
+    datasets.Dataset, member(datasets.registry), WithJsonSchema({"member": "dataset"})
+]
+SomeArchitecture: TypeAlias = Annotated[
+    models.Architecture, member(models.registry), WithJsonSchema({"member": "model"})
+]
+SomeAttack: TypeAlias = Annotated[
+    attacks.Attack, member(attacks.registry), WithJsonSchema({"member": "attack"})
+]
 
 
 def _defense(value: Any) -> Any:
@@ -59,7 +85,9 @@ class DefendedModel(Document):
 
     title: str
     defense: Annotated[
-        InstanceOf[Defense] | InstanceOf[Sweep] | InstanceOf[Derived], BeforeValidator(_defense)
+        InstanceOf[Defense] | InstanceOf[Sweep] | InstanceOf[Derived],
+        BeforeValidator(_defense),
+        WithJsonSchema({"member": "defenses"}),
     ]
     architecture: SomeArchitecture | None = None
     training: TrainingConfig = TrainingConfig()
@@ -67,13 +95,23 @@ class DefendedModel(Document):
 
     @whole(mode="after")
     def _roles_exist(self) -> DefendedModel:
-        if isinstance(self.defense, Defense):
-            roles = set(self.defense.requires())
-            for role in self.required:
-                if role not in roles:
-                    known = ", ".join(sorted(roles)) or "none"
-                    raise ValueError(f"required: the defense has no role {role!r}; it has: {known}")
+        defense = self.defense
+        if isinstance(defense, Sweep):
+            defense = defense.candidates()[0]
+        if isinstance(defense, Defense):
+            for problem in self.unknown_roles(defense):
+                raise ValueError(problem)
         return self
+
+    def unknown_roles(self, defense: Defense) -> list[str]:
+        """Return a sentence for every role in `required` that `defense` does not have."""
+        roles = defense.requires()
+        known = ", ".join(sorted(roles)) or "none"
+        return [
+            f"required: the defense has no role {role!r}; it has: {known}"
+            for role in self.required
+            if role not in roles
+        ]
 
 
 class AttackSpec(Document):
@@ -102,7 +140,7 @@ class CurveSpec(Document):
 
     title: str
     attack: SomeAttack
-    over: dict[str, list[float]]
+    over: dict[str, list[float]] = Field(json_schema_extra={"minProperties": 1, "maxProperties": 1})
     split: str = Field("test", pattern="^(train|valid|test)$")
     images: int | None = Field(None, ge=1)
     transfer: bool = True
@@ -162,7 +200,7 @@ class Selection(Document):
     """
 
     reference: Label = "none"
-    eps: list[float] = Field([0.1, 0.2, 0.3], min_length=1)
+    eps: list[Annotated[float, Field(ge=0, le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
     space: Space = "pixels"
     clean_drop: float = Field(0.05, ge=0, le=1)
 
@@ -176,7 +214,9 @@ class SaliencySpec(Document):
     """
 
     title: str
-    method: Annotated[saliency.SaliencyMethod, member(saliency.registry)]
+    method: Annotated[
+        saliency.SaliencyMethod, member(saliency.registry), WithJsonSchema({"member": "saliency"})
+    ]
 
 
 class DatasetSpec(Document):
@@ -219,7 +259,8 @@ class Experiment(Document):
     def _names_exist(self) -> Experiment:
         problems = []
         if (self.dataset is None) == (not self.datasets):
-            raise ValueError("give either dataset or datasets")
+            given = "neither" if self.dataset is None else "both"
+            problems.append(f"dataset: give either dataset or datasets, not {given}")
         swept = [k for k, v in self.defenses.items() if isinstance(v.defense, Sweep)]
         for label, model in self.defenses.items():
             if not isinstance(model.defense, Derived):
@@ -235,9 +276,11 @@ class Experiment(Document):
             assert isinstance(source, Sweep)
             try:
                 for value in source.values:
-                    model.defense.template.fill(value)
+                    filled = model.defense.template.fill(value)
             except UsageError as error:
                 problems.append(f"defenses.{label}: {error}")
+            else:
+                problems += [f"defenses.{label}: {p}" for p in model.unknown_roles(filled)]
         for run in self.runs():
             for label, model in self.defenses.items():
                 architecture = run.architecture(label)
@@ -250,18 +293,42 @@ class Experiment(Document):
                         f"defenses.{label}: a network with weights of its own is not trained; its "
                         "defense must be none"
                     )
+        problems += self._training_time_problems()
         reference = self.defenses.get(self.selection.reference)
         if (swept or self.training_time) and (
             reference is None or not isinstance(reference.defense, Defense)
         ):
-            known = ", ".join(k for k in self.defenses if k not in swept) or "none"
+            plain = [k for k, v in self.defenses.items() if isinstance(v.defense, Defense)]
             problems.append(
                 f"selection.reference: {self.selection.reference!r} is no defense without a "
-                f"sweep; those are: {known}"
+                f"sweep; those are: {', '.join(plain) or 'none'}"
             )
         if problems:
-            raise ValueError("; ".join(dict.fromkeys(problems)))
+            raise ValueError("\n".join(dict.fromkeys(problems)))
         return self
+
+    def _training_time_problems(self) -> list[str]:
+        """Return a sentence for what `training_time` asks for and no schedule keeps."""
+        if self.training_time is None:
+            return []
+        keeping, problems = False, []
+        for run in self.runs():
+            for label in self.defenses:
+                schedule = run.schedule(label)
+                if schedule.keep_every is None or run.architecture(label).pretrained:
+                    continue
+                keeping = True
+                if schedule.keep_every > schedule.steps:
+                    problems.append(
+                        f"defenses.{label}: keep_every {schedule.keep_every} is more than its "
+                        f"{schedule.steps} steps, so that nothing is kept"
+                    )
+        if self.runs() and not keeping:
+            problems.append(
+                "training_time: no model has keep_every in its schedule; give it to those whose "
+                "training is to be drawn"
+            )
+        return problems
 
     def runs(self, seeds: int = 1) -> list[Run]:
         """Return one run a dataset and seed: `seed`, `seed` + 1 and so on."""

@@ -6,6 +6,7 @@ with its place.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from engine.errors import UsageError
 from engine.registry import Component, Registry
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes 1e-3 for a number, as YAML 1.2 and JSON do; PyYAML wants 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 class Document(BaseModel):
@@ -54,7 +64,7 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
     if not path.suffix:
         path = built_in / f"{name_or_path}.yaml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is safe
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in built_in.glob("*.yaml")))
         raise UsageError(
@@ -84,13 +94,20 @@ def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:
 
 
 def _refuse(where: str, error: ValidationError) -> UsageError:
-    lines = [f"  {_place(problem['loc'])}: {_message(problem)}" for problem in error.errors()]
+    lines = [line for problem in error.errors() for line in _lines(problem)]
     count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
     return UsageError("\n".join([f"{where} has {count}:", *lines]))
 
 
+def _lines(problem: Any) -> list[str]:
+    """Return a line for a problem; the whole document's may be several, each with its place."""
+    if problem["loc"]:
+        return [f"  {_place(problem['loc'])}: {_message(problem)}"]
+    return [f"  {line}" for line in _message(problem).splitlines()]
+
+
 def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc) or "document"
+    return ".".join(str(part) for part in loc)
 
 
 def _message(problem: Any) -> str:

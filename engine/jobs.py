@@ -40,6 +40,7 @@ from engine.errors import DivergedError, PlausiblyError, UsageError
 from engine.inference import batches, gradient_norms, predict
 from engine.metrics import features, gradients
 from engine.results import (
+    CANDIDATE,
     CHOSEN,
     CURVE,
     EXAMPLES,
@@ -228,7 +229,6 @@ def _select(job: _Job) -> None:
     """Choose one candidate of a sweep on the validation images; see `config.Selection`."""
     config, data = job.config, job.data()
     valid = evenly(data.valid, MEASURED)
-    roles = sorted(role for role in job.recipe.parents if role.startswith("candidate:"))
     strengths = [attacks.create("fgsm", eps=eps, space=config["space"]) for eps in config["eps"]]
 
     def examples(network: nn.Module) -> list[Split]:
@@ -245,7 +245,8 @@ def _select(job: _Job) -> None:
     transferred = examples(reference)
     floor = accuracy(reference, valid) - config["clean_drop"]
     table: list[dict[str, Any]] = []
-    for done, (role, value) in enumerate(zip(roles, config["values"], strict=True)):
+    for done, value in enumerate(config["values"]):
+        role = CANDIDATE.format(number=done)
         artifact = job.parent(role)
         if diverged(artifact):
             table.append({"value": value, "diverged": artifact.json(CURVE)["diverged"]["message"]})
@@ -261,7 +262,7 @@ def _select(job: _Job) -> None:
                 "allowed": clean >= floor,
             }
         )
-        job.progress({"step": done + 1, "steps": len(roles)})
+        job.progress({"step": done + 1, "steps": len(config["values"])})
     allowed = [row for row in table if row.get("allowed")]
     if not allowed:
         seen = ", ".join(f"{row['value']:g}: {row.get('clean', 'diverged')}" for row in table)
@@ -269,8 +270,8 @@ def _select(job: _Job) -> None:
             f"no {config['parameter']} keeps a clean validation accuracy of {floor:.3f} "
             f"({seen}); sweep smaller values, or raise selection.clean_drop"
         )
-    # max() takes the first of equals: the smallest value, as sweeps are written.
-    chosen = max(allowed, key=lambda row: float(row["transferred"]))
+    # Of equals the smallest value.
+    chosen = max(allowed, key=lambda row: (row["transferred"], -row["value"]))
     write_json(
         job.draft / RESULT,
         {CHOSEN: chosen["value"], "clean_floor": floor, "candidates": table, "images": len(valid)},
@@ -387,6 +388,8 @@ def _curve(job: _Job) -> None:
 def _training_time(job: _Job) -> None:
     """Test the kept weights of one training: clean, under attack, and on the reference's examples.
 
+    As if the training had ended there, so that the defense finishes them too.
+
     `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of the rounded
     8-bit pixels.
     """
@@ -406,8 +409,10 @@ def _training_time(job: _Job) -> None:
 
     transferred = examples(job.model("reference"))
     found: dict[str, list[NDArray[np.int64]]] = {"clean": [], "white_box": [], "transferred": []}
+    defense = defenses.from_config(artifact.recipe.config["defense"])
     for done, step in enumerate(steps):
         network = job.model("model", step=step)
+        defense.finalize(network, data.train)
         found["clean"].append(predict(network, split.images)[0])
         found["white_box"].append(predict(network, examples(network))[0])
         found["transferred"].append(predict(network, transferred)[0])

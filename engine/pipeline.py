@@ -14,11 +14,11 @@ from engine.artifacts import NUMERIC_PATH, Artifact, ArtifactStore, Recipe
 from engine.attacks import Attack
 from engine.config import Experiment, Run
 from engine.datasets import Data
-from engine.defenses import Defense
+from engine.defenses import Combined, Defense
 from engine.errors import PlausiblyError, UsageError
 from engine.executor import Executor, LocalExecutor, Observer, Task
 from engine.models import Architecture
-from engine.results import CHOSEN, CURVE, RESULT, diverged
+from engine.results import CANDIDATE, CHOSEN, CURVE, RESULT, diverged
 from engine.sweeps import Derived, Sweep
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
@@ -109,12 +109,13 @@ class _Plan:
         return bool(self._run.label) or self._run.seed != self._experiment.seed
 
     def _order(self) -> list[str]:
-        """Sweeps before what takes their value; else the longest training first: it decides when
-        the run ends."""
+        """The reference before the sweeps, these before what takes their value; else the longest
+        training first: it decides when the run ends."""
 
-        def rank(label: str) -> tuple[bool, int]:
+        def rank(label: str) -> tuple[bool, bool, int]:
             derived = isinstance(self._experiment.defenses[label].defense, Derived)
-            return derived, -self._run.schedule(label).steps
+            others = label != self._experiment.selection.reference
+            return derived, others, -self._run.schedule(label).steps
 
         return sorted(self._experiment.defenses, key=rank)
 
@@ -163,7 +164,7 @@ class _Plan:
             def resolve(made: Made) -> Defense:
                 return defense.template.fill(chosen.get(made).json(RESULT)[CHOSEN])
 
-            # Any value tells what is required; the chosen one is known only when it is needed.
+            # Any value tells which roles are required; the chosen one is known when it is needed.
             source = self._experiment.defenses[defense.of].defense
             assert isinstance(source, Sweep)
             probe = defense.template.fill(source.values[0])
@@ -178,7 +179,7 @@ class _Plan:
         rule = self._experiment.selection
         parents = {
             "reference": self._models[rule.reference],
-            **{f"candidate:{i:02}": ref for i, ref in enumerate(candidates)},
+            **{CANDIDATE.format(number=i): ref for i, ref in enumerate(candidates)},
         }
         selection = self._add(
             f"select {label}",
@@ -215,8 +216,21 @@ class _Plan:
         `resolve` gives the defense that is meant once `also` is there; until then `defense`, which
         differs in a value only, stands for it.
         """
+
+        def resolve_role(role: str) -> Callable[[Made], Defense] | None:
+            return None if resolve is None else lambda made: resolve(made).requires()[role]
+
         teachers = {
-            role: self._usable(self._train(f"{name}.{role}", label, needed, role=role))
+            role: self._usable(
+                self._train(
+                    f"{name}.{role}",
+                    label,
+                    needed,
+                    resolve=resolve_role(role),
+                    role=role,
+                    also=also,
+                )
+            )
             for role, needed in defense.requires().items()
         }
         architecture = self._run.architecture(label)
@@ -235,7 +249,7 @@ class _Plan:
         versions = {
             "architecture": architecture.version,
             "dataset": self._run.spec.dataset.version,
-            "defense": defense.version,
+            "defense": _version(defense),
         }
         return self._add(
             f"train {name}",
@@ -334,7 +348,8 @@ class _Plan:
                 {"attack": spec.attack.version, "curve": 1},
             )
         time = self._experiment.training_time
-        if time is not None and self._run.schedule(label).keep_every is not None:
+        keeps = self._run.schedule(label).keep_every is not None
+        if time is not None and keeps and not self._run.architecture(label).pretrained:
             reference = self._models[self._experiment.selection.reference]
             self._parents[f"training_time:{label}"] = self._add(
                 f"training time of {label}",
@@ -373,6 +388,12 @@ class _Plan:
             **nouns,
         }
         self._add("index", "index", "experiment", config, self._parents, {})
+
+
+def _version(defense: Defense) -> int:
+    """Return a number that rises with the version of every part."""
+    parts = defense.parts if isinstance(defense, Combined) else (defense,)
+    return 1 + sum(part.version - 1 for part in parts)
 
 
 def _aimed(attack: Attack) -> dict[str, Any]:

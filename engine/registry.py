@@ -83,7 +83,7 @@ class Registry(Generic[C]):
             importlib.import_module(f"{self._package}.{name}")
         return self._members[name]
 
-    def create(self, name: str, **params: Any) -> C:
+    def create(self, name: str, /, **params: Any) -> C:
         """Return the member `name` with `params`.
 
         Raises:
@@ -102,7 +102,14 @@ class Registry(Generic[C]):
         params = dict(config) if isinstance(config, Mapping) else {}
         name = params.pop("name", None)
         if not isinstance(name, str):
-            raise UsageError(f"a {self.noun} needs a name; known: {', '.join(self.names())}")
+            article = "an" if self.noun[0] in "aeiou" else "a"
+            raise UsageError(
+                f"{article} {self.noun} is a name or a mapping with one, not {config!r}; "
+                f"known: {', '.join(self.names())}"
+            )
+        for key in params:
+            if not isinstance(key, str):
+                raise UsageError(f"{self.noun} {name!r}: unknown parameter {key!r}")
         return self.create(name, **params)
 
     def schema(self, name: str) -> dict[str, Any]:

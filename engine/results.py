@@ -20,6 +20,8 @@ RESULT = "result.json"
 MEASURES = "measures.npz"
 PREDICTIONS = "predictions.npz"
 INDEX = "index.json"
+CANDIDATE = "candidate:{number:02}"
+"""A selection's parent, by its place among the values."""
 CHOSEN = "chosen"
 """Key of a selection's result: the value of the parameter."""
 

@@ -16,6 +16,9 @@ from engine import defenses
 from engine.defenses import Defense
 from engine.errors import UsageError
 
+MOST = 100
+"""Values that a sweep may have: each is a training."""
+
 
 @dataclass(frozen=True)
 class Template:
@@ -72,19 +75,24 @@ def read(value: Any) -> AnyDefense:
         (index, name)
         for index, part in enumerate(parts)
         for name, parameter in part.items()
-        if isinstance(parameter, Mapping)
+        if isinstance(parameter, Mapping) and name != "name"
     ]
     if not places:
         return defenses.combine([dict(part) for part in parts])
     if len(places) > 1:
-        names = ", ".join(name for _, name in places)
+        names = ", ".join(str(name) for _, name in places)
         raise UsageError(f"only one parameter can be swept, not {names}")
     (index, name) = places[0]
     given_value = parts[index][name]
     template = Template(parts, index, name)
-    if set(given_value) == {"chosen"}:
-        return Derived(template, str(given_value["chosen"]))
-    sweep = Sweep(template, tuple(_values(name, given_value)))
+    if set(given_value) == {"chosen"} and isinstance(given_value["chosen"], str):
+        return Derived(template, given_value["chosen"])
+    values = tuple(_values(name, given_value))
+    if len({f"{value:g}" for value in values}) < len(values):
+        raise UsageError(
+            f"{name}: {dict(given_value)!r} gives values that six digits cannot tell apart"
+        )
+    sweep = Sweep(template, values)
     sweep.candidates()
     return sweep
 
@@ -92,17 +100,18 @@ def read(value: Any) -> AnyDefense:
 def _values(name: str, given: Mapping[str, Any]) -> Sequence[float]:
     match dict(given):
         case {"log": [first, last, int(count)], **rest} if not rest:
-            if not (_number(first) and _number(last) and 0 < first < last and count >= 2):
+            if not (_number(first) and _number(last) and 0 < first < last and 2 <= count <= MOST):
                 raise UsageError(
                     f"{name}: log takes two numbers above 0, the smaller first, and how many "
-                    f"values, not {given['log']!r}"
+                    f"values, 2 to {MOST}, not {given['log']!r}"
                 )
-            ratio = math.log(last / first) / (count - 1)
+            ratio = (math.log(last) - math.log(first)) / (count - 1)
             # Four digits: names and tables show them, and they are the same on every machine.
-            return [float(f"{first * math.exp(ratio * i):.4g}") for i in range(count)]
+            between = [float(f"{first * math.exp(ratio * i):.4g}") for i in range(1, count - 1)]
+            return [float(first), *between, float(last)]
         case {"values": [*values], **rest} if not rest:
-            if not values or not all(map(_number, values)) or len(set(values)) < len(values):
-                raise UsageError(f"{name}: values takes different numbers, not {values!r}")
+            if not 1 <= len(values) <= MOST or not all(map(_number, values)):
+                raise UsageError(f"{name}: values takes 1 to {MOST} numbers, not {values!r}")
             return [float(value) for value in values]
     raise UsageError(
         f"{name}: {dict(given)!r} is not {{log: [first, last, count]}}, {{values: [...]}} or "
@@ -111,4 +120,9 @@ def _values(name: str, given: Mapping[str, Any]) -> Sequence[float]:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False

@@ -89,7 +89,7 @@ def train(
 
     Raises:
         UsageError: the defense cannot train such a network.
-        DivergedError: a term of the loss became NaN or infinite.
+        DivergedError: a term of the loss or, in the last step, a weight became NaN or infinite.
     """
     defense.check(model)
     device = device_of(model)
@@ -127,6 +127,7 @@ def train(
                 progress({**point, "steps": config.steps})
                 if checkpoint:
                     checkpoint.save(model, optimizer, step, curve)
+    _require_finite_weights(model, config.steps)
     model.eval()
     defense.finalize(model, data.train)
     return curve
@@ -169,6 +170,14 @@ def _batch(count: int, size: int, step: int, seed: int) -> Tensor:
     epoch, place = divmod(step - 1, count // size)
     generator = torch.Generator().manual_seed(seeds.derive(seed, "batches", epoch))
     return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
+
+
+def _require_finite_weights(model: nn.Module, step: int) -> None:
+    """Raise `DivergedError` when the last update, which no loss has seen, left NaN or infinity."""
+    for name, tensor in model.state_dict().items():
+        wrong = tensor[~tensor.isfinite()]
+        if len(wrong):
+            raise DivergedError(name, str(float(wrong[0])), step)
 
 
 def _require_finite(steps: list[tuple[int, dict[str, Tensor]]]) -> None:

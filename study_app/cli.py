@@ -196,6 +196,14 @@ def _run_experiment(
     return runs
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of experiment files, for editors and checks."""
+    from engine import schema as schemas
+
+    _print_json(schemas.experiment())
+
+
 def _notes(runs: list[Results]) -> list[str]:
     """Return what the datasets left out, once a dataset."""
     return list(

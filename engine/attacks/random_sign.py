@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from engine.attacks import Attack, Trace, register, registry
@@ -29,7 +29,7 @@ class RandomSign(Attack):
     targeted: ClassVar[bool] = True
     control: ClassVar[bool] = True
 
-    like: dict[str, Any] = {"name": "tgsm"}  # noqa: RUF012 - pydantic copies defaults
+    like: dict[str, Any] = Field({"name": "tgsm"}, json_schema_extra={"member": "attack"})
 
     @field_validator("like")
     @classmethod

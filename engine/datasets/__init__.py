@@ -133,7 +133,7 @@ class Pair(Dataset):
 class DatasetRegistry(Registry[Dataset]):
     """The datasets, and any two classes of one: `NAME:CLASS,CLASS`."""
 
-    def create(self, name: str, **params: Any) -> Dataset:
+    def create(self, name: str, /, **params: Any) -> Dataset:
         """Return the dataset `name`, or the pair that it names; see `Registry.create`."""
         base, colon, pair = name.partition(":")
         if not colon:

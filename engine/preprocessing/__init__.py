@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from engine.errors import UsageError
 from engine.registry import Component, Registry
@@ -68,5 +68,9 @@ def _resolve(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(registry.from_config(step).config() for step in value)
 
 
-Steps: TypeAlias = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_resolve)]
+Steps: TypeAlias = Annotated[
+    tuple[dict[str, Any], ...],
+    BeforeValidator(_resolve),
+    WithJsonSchema({"type": "array", "items": {"member": "step"}}),
+]
 """Configurations of steps, in their order; a file may give a name for a mapping."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from networks import small_cnn
+from safetensors.torch import load_file
 from test_training import toy_data
 
 from engine import checkpoint, defenses
@@ -81,3 +82,33 @@ def test_a_damaged_state_is_no_state(tmp_path, damage):
     whole, _ = run()
     again, _ = run(tmp_path)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def weights(folder):
+    """The kept files' bytes, by name."""
+    return {path.name: path.read_bytes() for path in Checkpoint(folder).kept()}
+
+
+@pytest.mark.parametrize("kill_at", [(4,), (8, 18), (6, 12, 14, 22)], ids=str)
+def test_weights_kept_on_the_way_have_the_same_bits_after_kills(tmp_path, kill_at):
+    final, _ = run(tmp_path / "whole", keep_every=5)
+    whole = weights(tmp_path / "whole")
+    assert list(whole) == [f"weights-0000{step:02}.safetensors" for step in (5, 10, 15, 20)]
+    for step in kill_at:
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", kill_at=step, keep_every=5)
+        kept = weights(tmp_path / "killed")
+        assert list(kept) == [name for name in whole if int(name[8:14]) <= step]
+    resumed, _ = run(tmp_path / "killed", keep_every=5)
+    assert weights(tmp_path / "killed") == whole
+    assert all(torch.equal(final[name], resumed[name]) for name in final)
+    # Nothing half-written is taken for one of them.
+    (tmp_path / "killed" / ".weights-000005.safetensors-1").write_bytes(b"half")
+    assert weights(tmp_path / "killed") == whole
+
+
+def test_weights_kept_in_the_last_step_are_the_final_ones(tmp_path):
+    final, _ = run(tmp_path, keep_every=12)
+    last = load_file(tmp_path / "weights-000024.safetensors")
+    assert last.keys() == final.keys()
+    assert all(torch.equal(last[name], final[name]) for name in final)

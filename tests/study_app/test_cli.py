@@ -17,7 +17,7 @@ import yaml
 from synthetic import experiment
 from typer.testing import CliRunner
 
-from engine import config
+from engine import config, schema
 from engine.artifacts import ArtifactStore
 from study_app import cli
 
@@ -140,6 +140,62 @@ def test_the_linear_theory_runs_once_and_prints_rows(home, tmp_path):
     assert artifact.stat().st_mtime_ns == before
     path.write_text("kind: linear_theory\ntitle: Quick\nstepz: 50\n")
     assert refused(plausibly(home, "run", path), 2, "stepz: unknown key")
+
+
+def test_a_linear_theory_has_no_stages_and_one_seed(tmp_path):
+    home = tmp_path / "home"
+    for option, value in (("--seeds", "2"), ("--seeds", "1"), ("--only", "train")):
+        done = plausibly(home, "run", "nar2019-linear", option, value)
+        assert refused(done, 2, f"{option} is for experiments that train networks")
+    assert not home.exists()
+
+
+TINY = """
+name: tiny
+title: Tiny
+datasets:
+  curved: {title: 3 or 8, dataset: "digits:3,8"}
+architecture: {name: small_cnn, channels: [2, 2], hidden: 8}
+training: {steps: 4, batch_size: 16}
+defenses:
+  none: {title: No defense, defense: none}
+attacks:
+  fgsm: {title: FGSM, attack: fgsm}
+"""
+
+
+def test_run_makes_one_stage_or_all_of_them_for_every_seed(tmp_path):
+    home, path = tmp_path / "home", tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    done = plausibly(home, "run", path, "--only", "training")
+    assert refused(done, 2, "unknown stage 'training'; known: train, select, attack")
+    assert not home.exists()
+
+    done = plausibly(home, "run", path, "--only", "train", "--json")
+    assert json.loads(done.stdout) == {"runs": []}
+    assert [p.name for p in home.glob("artifacts/*")] == ["model"]
+
+    done = plausibly(home, "run", path, "--seeds", "2", "--json")
+    runs = json.loads(done.stdout)["runs"]
+    assert [(run["name"], run["seed"]) for run in runs] == [
+        ("tiny_curved", 0),
+        ("tiny_curved_seed1", 1),
+    ]
+    for run in runs:
+        assert (home / "artifacts/experiment" / run["experiment"]).is_dir()
+        assert run["models"].keys() == {"none"}
+        assert 0 <= run["examples"]["fgsm"]["none"]["tested"]["none"]["accuracy"] <= 1
+    assert "1 found" in done.stderr
+
+    table = plausibly(home, "run", path, "--seeds", "2").stdout
+    assert "Tiny: 3 or 8" in table
+    assert re.search(r"No defense .* 0\.\d+ ±0\.\d+", table)
+    assert "Mean and standard deviation over 2 seeds." in " ".join(table.split())
+
+
+def test_the_schema_is_printed(tmp_path):
+    printed = json.loads(plausibly(tmp_path / "home", "schema").stdout)
+    assert printed == schema.experiment()
 
 
 def test_a_corrupt_artifact_is_1_and_named(home):

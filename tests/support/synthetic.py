@@ -51,9 +51,13 @@ def experiment(store: ArtifactStore, name: str = "demo") -> Results:
         **facts,
         "name": name,
         "title": "A synthetic experiment",
+        "experiment": name,
+        "dataset_label": "",
+        "notes": [],
         "class_names": list("0123456789"),
         "defenses": [list(pair) for pair in DEFENSES.items()],
         "attacks": [list(pair) for pair in ATTACKS.items()],
+        "curves": [],
         "saliency": [["input_gradient", "Input gradient"]],
     }
     recipe = Recipe("experiment", config, parents, DATA_SHA256)
