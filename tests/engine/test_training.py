@@ -100,7 +100,7 @@ def test_watching_leaves_the_model_as_found():
     net.logits.bias.grad = torch.ones_like(net.logits.bias)
     state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     random = torch.random.get_rng_state()
-    seen = watch(net, toy_data().valid, 0.1)
+    seen = watch(net, toy_data().valid, TrainingConfig(watch_eps=0.1))
     assert set(seen) == {
         "accuracy", "adversarial_accuracy", "true_gradient_norm", "other_gradient_norm"
     }  # fmt: skip
@@ -116,7 +116,7 @@ def test_what_is_watched_follows_from_the_model():
     net, _ = run()
     valid = toy_data().valid
     x, y = torch.from_numpy(valid.images), torch.from_numpy(valid.labels)
-    seen = watch(net, valid, 0.1)
+    seen = watch(net, valid, TrainingConfig(watch_eps=0.1))
     assert seen["accuracy"] == pytest.approx(float((net(x).argmax(1) == y).float().mean()))
     x.requires_grad_(True)
     (gradient,) = torch.autograd.grad(F.cross_entropy(net(x), y, reduction="sum"), x)
@@ -180,4 +180,5 @@ def test_memory_does_not_grow_with_the_steps(defense, tmp_path, request):
     # Before the first step, then at each of the four reports.
     assert counts[20] == counts[80]
     assert counts[80][1] == counts[80][4]
-    assert abs(traced[80] - traced[20]) < 20_000
+    # Python keeps some freed objects for the next ones; a step left behind would be far more.
+    assert abs(traced[80] - traced[20]) < 60_000
