@@ -131,6 +131,13 @@ class Results:
         """Return what `engine.jobs` measured of the model with `defense`, as arrays by name."""
         return self._parent(f"measures:{defense}").arrays(MEASURES)
 
+    def training_time(self, defense: str) -> dict[str, NDArray[np.int64]]:
+        """Return the kept `steps` (S,) and predictions (S, N) with their weights.
+
+        `clean`, `white_box`, and `transferred` from the reference model; `labels` (N,).
+        """
+        return self._parent(f"training_time:{defense}").arrays(PREDICTIONS)
+
     def selection(self, defense: str) -> dict[str, Any] | None:
         """Return how a swept defense's model was chosen; None where there was nothing to choose."""
         role = f"selection:{defense}"

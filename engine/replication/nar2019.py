@@ -54,7 +54,7 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
     for differential, plain, words in _PAIRS.values():
         add(
             "a",
-            f"{words}: clean test accuracy, above that with cross-entropy",
+            f"{words}: clean test accuracy, how far above that with cross-entropy",
             [_right(runs, differential) - _right(runs, plain)],
             bound=-0.01,
         )
@@ -63,21 +63,21 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
             add(
                 "b",
                 f"{words}: share of images with an adversarial example ({where}), averaged over ε, "
-                "below that with cross-entropy",
+                "how far below that with cross-entropy",
                 [_vulnerable(runs, curve, plain) - _vulnerable(runs, curve, differential)],
             )
     for plain in ("none", "none_norm"):
         add(
             "c",
             f"cross-entropy{', BatchNorm' if plain.endswith('norm') else ''}: effective rank of "
-            "the centred penultimate features over the layer's width, below .1 (by how much)",
+            "the centred penultimate features over the layer's width, how far below .1",
             [_LOW_RANK - _rank_share(runs, plain)],
         )
     for differential, plain, words in _PAIRS.values():
         add(
             "d",
-            f"{words}: FGSM examples made for cross-entropy fool it less than those for it fool "
-            "cross-entropy: share fooled, below that (masking shows as the opposite)",
+            f"{words}: share that FGSM examples for cross-entropy fool of it, how far below the "
+            "share that examples for it fool of cross-entropy",
             [_transfer(runs, differential, plain) - _transfer(runs, plain, differential)],
         )
     return found

@@ -6,8 +6,9 @@ pixels throughout.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,19 +93,37 @@ class _Measured:
         true: Scores = np.take_along_axis(norms, labels.astype(np.int64)[..., None], 2)[..., 0]
         return true
 
-    def decades(self, defense: str) -> Scores:
-        """How many orders of magnitude an image's true-label norm is from the model's median.
+    def all_norms(self, defense: str) -> Scores:
+        """The input gradients' norms of the cross-entropy with every label, (S, N, K)."""
+        return self.measure(defense, "gradient_norms")
 
-        An exact zero counts as float32's smallest number.
+    def decades(self, defense: str, norms: Callable[[str], Scores]) -> Scores:
+        """How many orders of magnitude an image's norms are from the model's median, on average.
+
+        An exact zero counts as float32's smallest number. A model whose true-label gradients are
+        nearly all zero has no spread in these alone, but in those for all labels.
         """
-        logs = np.log10(np.maximum(self.true_norms(defense), _SMALLEST_FLOAT32))
-        distance: Scores = np.abs(logs - np.median(logs, axis=1, keepdims=True))
+        logs = np.log10(np.maximum(norms(defense), _SMALLEST_FLOAT32))
+        flat = logs.reshape(*logs.shape[:2], -1)
+        distance: Scores = np.abs(flat - np.median(flat, axis=(1, 2), keepdims=True)).mean(2)
         return distance
+
+    def over_time(self, defense: str, what: str) -> list[Scores]:
+        """Whether the model is right with the weights of each kept step: one (S, N) a step."""
+        found = [results.training_time(defense) for results in self._runs]
+        return [
+            np.stack([(each[what][k] == each["labels"]).astype(np.float64) for each in found])
+            for k in range(len(found[0]["steps"]))
+        ]
 
     def spread(self, defense: str) -> Scores:
         """Standard deviation of an image's log-probabilities over the classes, in nats."""
         spread: Scores = self.measure(defense, "log_probabilities").std(2)
         return spread
+
+    def steps(self, defense: str) -> list[int]:
+        """The training steps whose weights were kept."""
+        return [int(step) for step in self._runs[0].training_time(defense)["steps"]]
 
     @cached_property
     def unmasked(self) -> list[str]:
@@ -121,8 +140,8 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     for penalised in ("penalty_loss", "penalty_uniform"):
         add(
             "1",
-            f"{_TITLES[penalised]}: accuracy on FGSM examples from other sources at ε .4–.6, above "
-            "the best of the models without a penalty",
+            f"{_TITLES[penalised]}: accuracy on FGSM examples from other sources at ε .4–.6, how "
+            "far above the best of the models without a penalty",
             [
                 m.transferred(penalised, sources, _LARGE) - m.transferred(other, sources, _LARGE)
                 for other in _UNPENALISED
@@ -133,7 +152,7 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     add(
         "2a",
         "FGSM examples for the penalised model (ε .1–.3) fool the models without adversarial "
-        "training about as often as itself: share fooled, above its own",
+        "training about as often as itself: share fooled, how far above its own",
         [
             m.right("penalty_loss", "penalty_loss", _MODERATE)
             - m.right(other, "penalty_loss", _MODERATE)
@@ -144,7 +163,7 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     add(
         "2b",
         "they fool others more often than examples for the undefended model do: share fooled, "
-        "above that",
+        "how far above",
         [
             m.right(other, "none", _MODERATE) - m.right(other, "penalty_loss", _MODERATE)
             for other in ("distillation", "penalty_uniform")
@@ -165,7 +184,7 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     add(
         "3b",
         "FGSM examples for the distilled model (ε .1–.3) rarely fool the others: accuracy on them, "
-        "above that on clean images",
+        "how far above that on clean images",
         [
             m.right(other, "distillation", _MODERATE) - m.right(other, "distillation", (0,))
             for other in _TITLES
@@ -177,12 +196,13 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     add(
         "4a",
         "penalty and adversarial training together, white box under FGSM at ε .1–.3: accuracy, "
-        "above the best other whose gradients are not masked",
+        "how far above the best other whose gradients are not masked",
         [m.right("both", "both", _MODERATE) - m.right(o, o, _MODERATE) for o in rivals],
     )
     add(
         "4b",
-        "together, on FGSM examples from other sources at ε .1–.3: accuracy, above the best other",
+        "together, on FGSM examples from other sources at ε .1–.3: accuracy, how far above the "
+        "best other",
         [
             m.transferred("both", sources, _MODERATE) - m.transferred(other, sources, _MODERATE)
             for other in _TITLES
@@ -192,7 +212,8 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     )
     add(
         "4c",
-        "but not on examples for penalised models: accuracy of the best other, above its own",
+        "but not on examples for penalised models: accuracy of the best other, how far above its "
+        "own",
         [
             m.right(other, "penalty_loss", _MODERATE) - m.right("both", "penalty_loss", _MODERATE)
             for other in _TITLES
@@ -202,7 +223,8 @@ def _checks(label: str, m: _Measured) -> list[Check]:
     )
     add(
         "4d",
-        "together, label leaking: white-box accuracy under FGSM at ε .3, above that at ε .1",
+        "together, label leaking: white-box accuracy under FGSM at ε .3, how far above that at "
+        "ε .1",
         [m.right("both", "both", (0.3,)) - m.right("both", "both", (0.1,))],
     )
     for name, what in (
@@ -212,27 +234,49 @@ def _checks(label: str, m: _Measured) -> list[Check]:
         for penalised in ("penalty_loss", "penalty_uniform"):
             add(
                 "5",
-                f"{_TITLES[penalised]}: {what}, above that of the undefended and the distilled "
-                "model",
+                f"{_TITLES[penalised]}: {what}, how far above the undefended and the "
+                "distilled model",
                 [m.measure(penalised, name) - m.measure(other, name) for other in not_trained],
             )
     for penalised in ("penalty_loss", "penalty_uniform"):
         add(
             "6a",
             f"{_TITLES[penalised]}: log-probabilities are spread more evenly: their deviation over "
-            "the classes in nats, below that of the undefended and the distilled model",
+            "the classes in nats, how far below the undefended and the distilled model",
             [m.spread(other) - m.spread(penalised) for other in not_trained],
         )
         add(
             "6b",
             f"{_TITLES[penalised]}: true-label gradient norms vary less: mean distance from the "
-            "median in decades, below that of the undefended and the distilled model",
-            [m.decades(other) - m.decades(penalised) for other in not_trained],
+            "median in decades, how far below the undefended model",
+            [m.decades("none", m.true_norms) - m.decades(penalised, m.true_norms)],
         )
+        add(
+            "6b",
+            f"{_TITLES[penalised]}: the same over the norms for all labels, how far below the "
+            "undefended and the distilled model",
+            [m.decades(o, m.all_norms) - m.decades(penalised, m.all_norms) for o in not_trained],
+        )
+    others = [other for other in _TITLES if other != "distillation"]
     add(
         "6c",
-        "distillation is extreme: deviation of its log-probabilities in nats, above all others",
-        [m.spread("distillation") - m.spread(o) for o in _TITLES if o != "distillation"],
+        "distillation is extreme: deviation of its log-probabilities in nats, how far above all "
+        "others",
+        [m.spread("distillation") - m.spread(other) for other in others],
+    )
+    add(
+        "6c",
+        "distillation is extreme: distance of its gradient norms for all labels from their median "
+        "in decades, how far above all others",
+        [m.decades("distillation", m.all_norms) - m.decades(o, m.all_norms) for o in others],
+    )
+    rising = m.over_time("none", "white_box")
+    add(
+        "time",
+        "no defense: white-box accuracy under FGSM at ε .1 at its best kept step, how far above "
+        "that at the end",
+        [before - rising[-1] for before in rising[:-1]],
+        reduce=np.max,
     )
     return found
 
@@ -261,17 +305,52 @@ def tables(runs: Sequence[Results]) -> str:
                 for t in _TITLES
             ]
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
-        chosen = [
-            f"{_TITLES[swept]} {', '.join(f'{_chosen(r, swept):g}' for r in seeds)}"
-            for swept in ("penalty_loss", "penalty_uniform")
-        ]
-        lines += ["", f"Chosen strengths, by seed: {'; '.join(chosen)}."]
-        parts.append("\n".join(lines))
+        parts.append("\n".join([*lines, "", *_sweeps(label, seeds), "", *_time(label, m)]))
     return "\n\n".join(parts)
 
 
-def _chosen(results: Results, defense: str) -> float:
+def _sweeps(dataset: str, seeds: Sequence[Results]) -> list[str]:
+    """Return what the choice among a sweep rested on: validation images, means over the seeds."""
+    lines = [
+        f"**{dataset}**: the sweeps, on validation images: clean / on FGSM examples from the "
+        "undefended model / white box (ε .1–.3), means over seeds.",
+        "",
+        "| strength | accuracy | chosen by seeds |",
+        "|---|---|---|",
+    ]
+    for swept in ("penalty_loss", "penalty_uniform"):
+        found = [_selection(results, swept) for results in seeds]
+        for k, row in enumerate(found[0]["candidates"]):
+            rows = [each["candidates"][k] for each in found]
+            known = [each for each in rows if "diverged" not in each]
+            cells = [
+                f"{np.mean([each[what] for each in known]):.3f}" if known else "diverged"
+                for what in ("clean", "transferred", "white_box")
+            ]
+            seen = sum(each["chosen"] == row["value"] for each in found)
+            lines.append(
+                f"| {_TITLES[swept]}, {row['value']:g} | {' / '.join(cells)} | {seen or ''} |"
+            )
+    return lines
+
+
+def _time(dataset: str, m: _Measured) -> list[str]:
+    """Return robustness against training time, means over seeds and images."""
+    steps = m.steps("none")
+    lines = [
+        f"**{dataset}**: white-box accuracy under FGSM at ε = .1 after so many training steps.",
+        "",
+        "| model | " + " | ".join(map(str, steps)) + " |",
+        "|---|" + "---|" * len(steps),
+    ]
+    for defense in ("none", "penalty_loss"):
+        accuracy = [f"{right.mean():.2f}" for right in m.over_time(defense, "white_box")]
+        lines.append(f"| {_TITLES[defense]} | " + " | ".join(accuracy) + " |")
+    return lines
+
+
+def _selection(results: Results, defense: str) -> dict[str, Any]:
     selection = results.selection(defense)
     if selection is None:
         raise UsageError(f"{results.name}: {defense} was not swept, so nothing was chosen")
-    return float(selection["chosen"])
+    return selection
