@@ -143,7 +143,7 @@ def measures_as_the_paper_says(defense):
     spread = {"distillation": 300.0}.get(defense, 1.0 if penalised else 10.0)
     norms = 10 ** rng.normal(0, decades, (IMAGES, 3))
     if defense == "distillation":
-        norms[: IMAGES * 9 // 10] = 0
+        norms[: IMAGES * 9 // 10, 0] = 0
     return {
         "labels": np.zeros(IMAGES, np.int64),
         "gradient_norms": norms,
