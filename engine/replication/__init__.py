@@ -140,14 +140,19 @@ def check(
 
 
 def markdown(checks: Sequence[Check]) -> str:
-    """Return the checks as a Markdown table, in their order."""
-    lines = [
-        "| claim | dataset | statement | measured [95 %] | bound | verdict |",
-        "|---|---|---|---|---|---|",
-    ]
+    """Return the checks as a Markdown table: a row a statement, a column a dataset."""
+    datasets = list(dict.fromkeys(each.dataset for each in checks))
+    rows: dict[tuple[str, str, float], dict[str, Check]] = {}
     for each in checks:
-        lines.append(
-            f"| {each.claim} | {each.dataset} | {each.statement} | {each.measured} | "
-            f"> {each.bound:g} | **{each.verdict}** |"
-        )
+        rows.setdefault((each.claim, each.statement, each.bound), {})[each.dataset] = each
+    lines = [
+        f"| claim | statement | bound | {' | '.join(datasets)} |",
+        "|---|---|---|" + "---|" * len(datasets),
+    ]
+    for (claim, statement, bound), found in rows.items():
+        cells = [
+            f"**{found[name].verdict}** {found[name].measured}" if name in found else ""
+            for name in datasets
+        ]
+        lines.append(f"| {claim} | {statement} | > {bound:g} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -61,10 +61,18 @@ def test_a_verdict_needs_the_whole_interval(value, below, above, bound):
     assert (found.verdict == "fails") == (found.high < bound)
 
 
-def test_markdown_has_a_row_a_check():
-    text = markdown([Check("2a", "digits", "so it is", 0.5, 0.4, 0.6, 0.1, 3, 10)])
-    assert text.splitlines()[2:] == [
-        "| 2a | digits | so it is | 0.500 [0.400, 0.600] | > 0.1 | **holds** |"
+def test_markdown_has_a_row_a_statement_and_a_column_a_dataset():
+    found = [
+        Check("2a", "digits", "so it is", 0.5, 0.4, 0.6, 0.1, 3, 10),
+        Check("2a", "letters", "so it is", 0.0, -0.1, 0.2, 0.1, 3, 10),
+        Check("3", "letters", "so too", None, -np.inf, np.inf, 0, 3, 10),
+    ]
+    assert markdown(found).splitlines() == [
+        "| claim | statement | bound | digits | letters |",
+        "|---|---|---|---|---|",
+        "| 2a | so it is | > 0.1 | **holds** 0.500 [0.400, 0.600] | "
+        "**undecided** 0.000 [-0.100, 0.200] |",
+        "| 3 | so too | > 0 |  | **undecided** not measured |",
     ]
 
 
