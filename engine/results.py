@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -188,3 +189,11 @@ def everything(store: ArtifactStore) -> dict[str, Results]:
     """Return the newest finished run of every experiment, by name."""
     runs = (Results(store, index) for index in store.all("experiment"))
     return {results.name: results for results in runs}
+
+
+def by_dataset(runs: Iterable[Results]) -> dict[str, list[Results]]:
+    """Return the runs of an experiment by the label of their dataset, "" where it has one only."""
+    grouped: dict[str, list[Results]] = {}
+    for results in runs:
+        grouped.setdefault(results.config["dataset_label"], []).append(results)
+    return grouped

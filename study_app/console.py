@@ -23,7 +23,7 @@ from engine.artifacts import Artifact
 from engine.errors import PlausiblyError
 from engine.executor import Task
 from engine.replication import Check
-from engine.results import Results
+from engine.results import Results, by_dataset
 
 # Results go to standard output, all else beside it, so that --json can be piped.
 console = Console(stderr=True)
@@ -129,10 +129,7 @@ def run_tables(runs: Sequence[Results]) -> list[Table]:
 
     Over several seeds each number is the mean with the standard deviation.
     """
-    by_dataset: dict[str, list[Results]] = {}
-    for results in runs:
-        by_dataset.setdefault(results.config["dataset_label"], []).append(results)
-    return [_accuracy_table(seeds) for seeds in by_dataset.values()]
+    return [_accuracy_table(seeds) for seeds in by_dataset(runs).values()]
 
 
 def chosen_lines(runs: Sequence[Results]) -> list[str]:

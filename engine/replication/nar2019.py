@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.metrics.features import effective_rank
 from engine.replication import Check, check
-from engine.results import Results
+from engine.results import Results, by_dataset
 
 _PAIRS = {
     "squared": ("squared", "none", "squared"),
@@ -41,7 +41,7 @@ def checks(runs: Sequence[Results]) -> list[Check]:
     Args:
         runs: the finished runs of the experiment: every dataset with the same seeds.
     """
-    found = [each for label, seeds in _by_dataset(runs).items() for each in _checks(label, seeds)]
+    found = [each for label, seeds in by_dataset(runs).items() for each in _checks(label, seeds)]
     return sorted(found, key=lambda each: each.claim)
 
 
@@ -127,7 +127,7 @@ def _rank_share(runs: Sequence[Results], model: str) -> Scores:
 def tables(runs: Sequence[Results]) -> str:
     """Return, as Markdown, shares behind the checks, ranks and margins; means over seeds."""
     parts = []
-    for label, seeds in _by_dataset(runs).items():
+    for label, seeds in by_dataset(runs).items():
         titles = seeds[0].config["defenses"]
         for curve, where in _SURFACES.items():
             eps, _ = seeds[0].curve(curve, "none")
@@ -177,10 +177,3 @@ def _relative_margin(results: Results, model: str) -> float:
     measures = results.measures(model)
     margins, values = measures["margins_train"], measures["singular_values_train"]
     return float(np.median(margins) / (values[0] / np.sqrt(len(margins))))
-
-
-def _by_dataset(runs: Sequence[Results]) -> dict[str, list[Results]]:
-    grouped: dict[str, list[Results]] = {}
-    for results in runs:
-        grouped.setdefault(results.config["dataset_label"], []).append(results)
-    return grouped

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.replication import Check, check
-from engine.results import Results
+from engine.results import Results, by_dataset
 
 _TITLES = {
     "none": "no defense",
@@ -42,12 +42,9 @@ def checks(runs: Sequence[Results]) -> list[Check]:
     Raises:
         UsageError: a defense or curve that a claim needs is not in the experiment.
     """
-    by_dataset: dict[str, list[Results]] = {}
-    for results in runs:
-        by_dataset.setdefault(results.config["dataset_label"], []).append(results)
     found = [
         each
-        for label, seeds in by_dataset.items()
+        for label, seeds in by_dataset(runs).items()
         for each in _checks(label, _Measured(label, seeds))
     ]
     return sorted(found, key=lambda each: each.claim)
@@ -283,11 +280,8 @@ def _checks(label: str, m: _Measured) -> list[Check]:
 
 def tables(runs: Sequence[Results]) -> str:
     """Return, as Markdown, the accuracies behind the checks: source by tested, a dataset a part."""
-    by_dataset: dict[str, list[Results]] = {}
-    for results in runs:
-        by_dataset.setdefault(results.config["dataset_label"], []).append(results)
     parts = []
-    for label, seeds in by_dataset.items():
+    for label, seeds in by_dataset(runs).items():
         m = _Measured(label, seeds)
         lines = [
             f"**{label}**: accuracy of the column's model on FGSM examples made for the row's, at "
