@@ -83,6 +83,8 @@ class Results:
         self.index = index
         self._examples = cache(self._load_examples)
         self._maps = cache(self._load_maps)
+        self._curves = cache(self._load_curve)
+        self._measures = cache(self._load_measures)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -124,13 +126,11 @@ class Results:
 
         On the examples made for the model `source`; `"labels"` holds the true labels (N,).
         """
-        artifact = self._parent(f"curve:{curve}:{source}")
-        (values,) = artifact.recipe.config["over"].values()
-        return values, artifact.arrays(PREDICTIONS)
+        return self._curves(curve, source)
 
     def measures(self, defense: str) -> dict[str, NDArray[Any]]:
         """Return what `engine.jobs` measured of the model with `defense`, as arrays by name."""
-        return self._parent(f"measures:{defense}").arrays(MEASURES)
+        return self._measures(defense)
 
     def training_time(self, defense: str) -> dict[str, NDArray[np.int64]]:
         """Return the kept `steps` (S,) and predictions (S, N) with their weights.
@@ -158,6 +158,16 @@ class Results:
     def _load_examples(self, defense: str, attack: str) -> Examples:
         artifact = self._parent(f"examples:{defense}:{attack}")
         return Examples(artifact, **artifact.arrays(EXAMPLES))
+
+    def _load_curve(
+        self, curve: str, source: str
+    ) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
+        artifact = self._parent(f"curve:{curve}:{source}")
+        (values,) = artifact.recipe.config["over"].values()
+        return values, artifact.arrays(PREDICTIONS)
+
+    def _load_measures(self, defense: str) -> dict[str, NDArray[Any]]:
+        return self._parent(f"measures:{defense}").arrays(MEASURES)
 
     def _load_maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
         artifact = self._parent(f"maps:{defense}:{method}")
