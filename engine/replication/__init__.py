@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -128,15 +129,18 @@ def check(
     value = float(quantities(np.ones((1, runs)), np.ones((1, images)))[0])
     if not np.isfinite(value):
         return Check(claim, dataset, statement, None, -np.inf, np.inf, bound, runs, images)
-    rng = np.random.default_rng(seeds.derive(seed, "replication", claim, dataset, statement))
     drawn = quantities(
-        *(
-            rng.multinomial(count, np.full(count, 1 / count), resamples).astype(np.float64)
-            for count in (runs, images)
-        )
+        _resamples(seed, "seeds", runs, resamples), _resamples(seed, "images", images, resamples)
     )
     low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Check(claim, dataset, statement, value, float(low), float(high), bound, runs, images)
+
+
+@lru_cache(maxsize=8)
+def _resamples(seed: int, what: str, count: int, resamples: int) -> Weights:
+    """Return how often each of `count` is drawn, (R, count): the same for every check."""
+    rng = np.random.default_rng(seeds.derive(seed, "replication", what, count))
+    return rng.multinomial(count, np.full(count, 1 / count), resamples).astype(np.float64)
 
 
 def markdown(checks: Sequence[Check]) -> str:
