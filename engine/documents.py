@@ -18,7 +18,21 @@ from engine.registry import Component, Registry
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes 1e-3 for a number, as YAML 1.2 and JSON do; PyYAML wants 1.0e-3."""
+    """Refuses a key that is there twice, of which PyYAML keeps the last without a word.
+
+    Takes 1e-3 for a number, as YAML 1.2 and JSON do; PyYAML wants 1.0e-3.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: the key {key.value!r} is there twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

@@ -352,3 +352,13 @@ def test_a_models_architecture_is_its_own_component():
     loaded = Experiment(**document(defenses={"a": model("none", architecture="paper_cnn")}))
     assert loaded.runs()[0].architecture("a") == models.create("paper_cnn")
     assert loaded.defenses["a"].defense == defenses.create("none")
+
+
+def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: a\ndefenses:\n  none: {title: x}\n  none: {title: y}\n")
+    with pytest.raises(UsageError, match=r"twice\.yaml .*line 4: the key 'none' is there twice"):
+        config.load(str(path))
+    path.write_text("a: &a {b: 1}\nname: {<<: *a, b: 2}\n? [1, 2]\n: 3\n")
+    with pytest.raises(UsageError, match=r"must hold a mapping|unknown key|not YAML"):
+        config.load(str(path))
