@@ -335,10 +335,7 @@ class Experiment(Document):
         if self.dataset is not None:
             given = {"": DatasetSpec(title=self.title, dataset=self.dataset)}
         else:
-            given = {
-                label: spec.model_copy(update={"title": f"{self.title}: {spec.title}"})
-                for label, spec in self.datasets.items()
-            }
+            given = self.datasets
         return [
             Run(self, label, spec, self.seed + offset)
             for offset in range(seeds)
@@ -370,8 +367,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        """For readers."""
-        return f"{self.spec.title}{self._further(', seed ')}"
+        """For readers: what tells the runs apart comes first, since lists cut long names."""
+        own = f"{self.spec.title}{self._further(', seed ')}"
+        return f"{own}: {self.experiment.title}" if self.label else own
 
     def architecture(self, label: str) -> models.Architecture:
         """Return a model's architecture: its own, else the dataset's, else the experiment's."""

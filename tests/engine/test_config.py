@@ -85,7 +85,7 @@ def test_several_datasets_are_several_runs():
         "tiny_digits_seed1",
         "tiny_pair_seed1",
     ]
-    assert [run.title for run in runs][2:] == ["Tiny: Digits, seed 1", "Tiny: Pair, seed 1"]
+    assert [run.title for run in runs][2:] == ["Digits, seed 1: Tiny", "Pair, seed 1: Tiny"]
     assert runs[1].spec.dataset.config()["name"] == "digits:3,8"
 
 
