@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import PlausiblyError, UsageError
+from study_app.terminal import AsJson, print_json
 
 if TYPE_CHECKING:
     from engine.datasets import Dataset
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Root = Annotated[
     str | None,
     typer.Option(
@@ -38,7 +37,7 @@ def list_datasets(as_json: AsJson = False) -> None:
         about = (type(dataset).__doc__ or "").splitlines()[0]
         rows.append({"name": name, "state": _state(dataset), "about": about})
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from rich.console import Console
     from rich.table import Table
@@ -67,7 +66,7 @@ def fetch(
     with _progress() as progress:
         checks = dataset.fetch(progress)
     if as_json:
-        _print_json({"folder": str(dataset.folder), "files": [vars(check) for check in checks]})
+        print_json({"folder": str(dataset.folder), "files": [vars(check) for check in checks]})
         return
     for check in checks:
         typer.echo(f"{check.name}  {check.status}  sha256 {check.sha256}")
@@ -105,7 +104,7 @@ def verify(
         if read and (names or (published is not None and published.present())):
             rows.append({"dataset": name, **_read(dataset)})
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         for row in rows:
             typer.echo(
@@ -187,7 +186,3 @@ def _progress() -> Iterator[Progress]:
             bars.update(tasks[name], completed=done, total=total)
 
         yield show
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

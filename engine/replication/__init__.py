@@ -8,9 +8,9 @@ the whole interval is above the bound, fails where it is below, else it is undec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,11 @@ class Check:
         if self.value is None or self.low <= self.bound <= self.high:
             return "undecided"
         return "holds" if self.low > self.bound else "fails"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON, the verdict included; without a value the interval is null."""
+        interval = {} if self.value is not None else {"low": None, "high": None}
+        return {**asdict(self), **interval, "verdict": self.verdict}
 
     @property
     def measured(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +49,10 @@ def test_images_that_could_not_be_measured_do_not_count():
     nothing = check("1", "d", "s", [np.full((2, IMAGES), np.nan)])
     assert (nothing.value, nothing.verdict) == (None, "undecided")
     assert nothing.measured == "not measured"
+    assert json.dumps(nothing.to_json(), allow_nan=False)
+    assert nothing.to_json()["low"] is None
+    measured = check("1", "d", "s", [scores])
+    assert measured.to_json() == {**vars(measured), "verdict": "holds"}
 
 
 @given(

@@ -102,6 +102,8 @@ def test_launching_again_adds_nothing_and_a_change_makes_a_version(home, tmp_pat
         (["export", "demo", "--format", "xls", "--out", "x"], "unknown format 'xls'; known: csv"),
         (["export", "demo", "--stage", "beta", "--out", "x"], "unknown stage 'beta'"),
         (["run", "nope"], "unknown experiment 'nope'.*demo"),
+        (["replicate", "gan2014"], "'gan2014' is not one of 'ross2018', 'nar2019'"),
+        (["replicate", "nar2019", "--out", "nowhere/x.md"], "there is no folder nowhere"),
         (["run", "demo", "--executor", "mpi"], "'mpi' is not one of 'local', 'ray'"),
         (["run", "demo", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["verify", "nope"], "nothing in .* is called 'nope'"),
