@@ -190,7 +190,7 @@ def test_run_makes_one_stage_or_all_of_them_for_every_seed(tmp_path):
     assert "1 found" in done.stderr
 
     table = plausibly(home, "run", path, "--seeds", "2").stdout
-    assert "Tiny: 3 or 8" in table
+    assert "3 or 8: Tiny" in table
     assert re.search(r"No defense .* 0\.\d+ ±0\.\d+", table)
     assert "Mean and standard deviation over 2 seeds." in " ".join(table.split())
 
