@@ -27,6 +27,7 @@ from engine.results import Results, by_dataset
 
 # Results go to standard output, all else beside it, so that --json can be piped.
 console = Console(stderr=True)
+_VERDICT_STYLES = {"holds": "bold green", "fails": "bold red", "undecided": "dim"}
 
 
 def print_table(table: Table) -> None:
@@ -164,7 +165,7 @@ def checks_table(paper: str, checks: Sequence[Check]) -> Table:
             check.statement,
             check.measured,
             f"> {check.bound:g}",
-            check.verdict,
+            f"[{_VERDICT_STYLES[check.verdict]}]{check.verdict}",
         )
     return table
 
