@@ -29,6 +29,7 @@ from engine.errors import UsageError
 from engine.preprocessing import Space
 from engine.registry import Component
 from engine.sweeps import Derived, Sweep
+from engine.targets import Rule
 from engine.training import TrainingConfig
 
 BUILT_IN = Path(__file__).parent / "experiments"
@@ -120,10 +121,79 @@ class AttackSpec(Document):
     Attributes:
         title: its name for readers.
         attack: the component.
+        target: which class a targeted one aims at; see `engine.targets.choose`.
     """
 
     title: str
     attack: SomeAttack
+    target: Rule = "next_class"
+
+
+class GridSpec(Document):
+    """A targeted attack with every class as the target, of some test images of every class.
+
+    Attributes:
+        title: its name for readers.
+        attack: the component.
+        per_class: how many images of each class, evenly spaced; all models see the same.
+    """
+
+    title: str
+    attack: SomeAttack
+    per_class: int = Field(5, ge=1)
+
+    @field_validator("attack")
+    @classmethod
+    def _aims(cls, attack: attacks.Attack) -> attacks.Attack:
+        if not attack.targeted or attack.control:
+            raise ValueError(f"{attack.name} aims at no class; a grid needs a targeted attack")
+        return attack
+
+
+class MinimumNormSpec(Document):
+    """The smallest disturbance that makes a model err, image by image.
+
+    Attributes:
+        title: its name for readers.
+        attack: `minimum_norm` with its parameters.
+        split: whose images.
+        images: how many of them, evenly spaced; None means all.
+    """
+
+    title: str
+    attack: SomeAttack
+    split: str = Field("test", pattern="^(train|valid|test)$")
+    images: int | None = Field(None, ge=1)
+
+    @field_validator("attack")
+    @classmethod
+    def _smallest(cls, attack: attacks.Attack) -> attacks.Attack:
+        if attack.name != "minimum_norm":
+            raise ValueError(f"{attack.name} looks for no smallest disturbance; take minimum_norm")
+        return attack
+
+
+class Ladder(Document):
+    """The ladder of attacks that every model's robustness is doubted by; see `engine.doubt`.
+
+    Attributes:
+        eps: L-inf, in pixels, ascending; the last should be 1, where every image is in reach.
+        images: how many test images, evenly spaced.
+        steps: PGD's.
+        restarts: how often PGD starts, on each loss; once on scaled logits.
+    """
+
+    eps: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
+    images: int = Field(200, ge=1)
+    steps: int = Field(20, ge=1)
+    restarts: int = Field(3, ge=1)
+
+    @field_validator("eps")
+    @classmethod
+    def _ascending(cls, eps: list[float]) -> list[float]:
+        if eps != sorted(set(eps)):
+            raise ValueError(f"must ascend, each once, not {eps}")
+        return eps
 
 
 class CurveSpec(Document):
@@ -133,6 +203,7 @@ class CurveSpec(Document):
         title: its name for readers.
         attack: the component.
         over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}`.
+        target: which class a targeted one aims at.
         split: whose images are attacked.
         images: how many of them, evenly spaced; None means all.
         transfer: test every model on the examples; else only the one they were made for.
@@ -141,6 +212,7 @@ class CurveSpec(Document):
     title: str
     attack: SomeAttack
     over: dict[str, list[float]] = Field(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    target: Rule = "next_class"
     split: str = Field("test", pattern="^(train|valid|test)$")
     images: int | None = Field(None, ge=1)
     transfer: bool = True
@@ -238,7 +310,7 @@ class DatasetSpec(Document):
 class Experiment(Document):
     """Datasets x defenses x seeds, with attacks and maps.
 
-    Either `dataset`, or `datasets` by label.
+    Either `dataset`, or `datasets` by label. `doubt: null` leaves the ladder out.
     """
 
     name: Label
@@ -253,6 +325,9 @@ class Experiment(Document):
     attacks: dict[Label, AttackSpec] = Field(min_length=1)
     curves: dict[Label, CurveSpec] = Field(default_factory=dict)
     training_time: TrainingTime | None = None
+    minimum_norms: dict[Label, MinimumNormSpec] = Field(default_factory=dict)
+    grids: dict[Label, GridSpec] = Field(default_factory=dict)
+    doubt: Ladder | None = Ladder()
     saliency: dict[Label, SaliencySpec] = Field(default_factory=dict)
 
     @whole(mode="after")

@@ -20,6 +20,7 @@ from engine.executor import Executor, LocalExecutor, Observer, Task
 from engine.models import Architecture
 from engine.results import CANDIDATE, CHOSEN, CURVE, RESULT, diverged
 from engine.sweeps import Derived, Sweep
+from engine.targets import Rule
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
 
@@ -53,6 +54,35 @@ def run(
     """
     if only is not None and only not in STAGES:
         raise UsageError(f"unknown stage {only!r}; known: {', '.join(STAGES)}")
+    tasks = _tasks(experiment, store, seeds)
+    if only is not None:
+        tasks = _needed_for(only, tasks)
+    made = (executor or LocalExecutor(store)).run(tasks, observer)
+    return [made[task.name] for task in tasks if task.stage == "index"]
+
+
+def find(experiment: Experiment, store: ArtifactStore, *, seeds: int = 1) -> list[Artifact]:
+    """Return the index artifact of every run of exactly this experiment, and make nothing.
+
+    Raises:
+        PlausiblyError: something was not made here, or with other settings.
+    """
+    made: dict[str, Artifact] = {}
+    # In this order a task comes after all that it needs.
+    tasks = _tasks(experiment, store, seeds)
+    for task in tasks:
+        recipe = task.recipe(made)
+        artifact = store.find(recipe)
+        if artifact is None:
+            raise PlausiblyError(
+                f"{task.name} has not been made in {store.root} as the experiment file has it "
+                f"({recipe.kind}/{recipe.key[:12]}…); run the experiment first"
+            )
+        made[task.name] = artifact
+    return [made[task.name] for task in tasks if task.stage == "index"]
+
+
+def _tasks(experiment: Experiment, store: ArtifactStore, seeds: int) -> list[Task]:
     tasks: list[Task] = []
     loaded: dict[str, Data] = {}
     for each in experiment.runs(seeds):
@@ -60,10 +90,7 @@ def run(
         if key not in loaded:
             loaded[key] = each.spec.dataset.load()
         tasks += _Plan(each, loaded[key], store).tasks
-    if only is not None:
-        tasks = _needed_for(only, tasks)
-    made = (executor or LocalExecutor(store)).run(tasks, observer)
-    return [made[task.name] for task in tasks if task.stage == "index"]
+    return tasks
 
 
 @dataclass(frozen=True)
@@ -309,7 +336,7 @@ class _Plan:
                 f"attack {label} with {attack}",
                 "attack",
                 "examples",
-                {**_aimed(spec.attack), "split": "test"},
+                {**_aimed(spec.attack, spec.target), "split": "test"},
                 {"model": model},
                 {"attack": spec.attack.version},
             )
@@ -339,13 +366,42 @@ class _Plan:
                 "measure",
                 "curve",
                 {
-                    **_aimed(spec.attack),
+                    **_aimed(spec.attack, spec.target),
                     "over": spec.over,
                     "split": spec.split,
                     "images": spec.images,
                 },
                 {"source": model, **{f"model:{k}": ref for k, ref in tested.items()}},
                 {"attack": spec.attack.version, "curve": 1},
+            )
+        for curve, smallest in self._experiment.minimum_norms.items():
+            attack = smallest.attack
+            self._parents[f"minimum_norm:{curve}:{label}"] = self._add(
+                f"minimum norm {curve} of {label}",
+                "measure",
+                "minimum_norm",
+                {"attack": attack.config(), "split": smallest.split, "images": smallest.images},
+                {"model": model},
+                {"attack": attack.version, "minimum_norm": 1},
+            )
+        for grid, every in self._experiment.grids.items():
+            self._parents[f"grid:{grid}:{label}"] = self._add(
+                f"grid {grid} of {label}",
+                "measure",
+                "grid",
+                {"attack": every.attack.config(), "split": "test", "per_class": every.per_class},
+                {"model": model},
+                {"attack": every.attack.version, "grid": 1},
+            )
+        if self._experiment.doubt is not None:
+            others = {f"model:{k}": ref for k, ref in self._models.items() if k != label}
+            self._parents[f"ladder:{label}"] = self._add(
+                f"doubt {label}",
+                "measure",
+                "ladder",
+                self._experiment.doubt.model_dump(mode="json"),
+                {"source": model, **others},
+                {"ladder": 1},
             )
         time = self._experiment.training_time
         keeps = self._run.schedule(label).keep_every is not None
@@ -364,10 +420,10 @@ class _Plan:
         measured = {
             role: ref
             for role, ref in self._parents.items()
-            if role.startswith(("model:", "examples:", "measures:"))
+            if role.startswith(("model:", "examples:", "measures:", "ladder:"))
         }
         self._parents["evaluation"] = self._add(
-            "evaluate", "evaluate", "evaluation", {"split": "test"}, measured, {"evaluation": 1}
+            "evaluate", "evaluate", "evaluation", {"split": "test"}, measured, {"evaluation": 2}
         )
 
     def _index(self) -> None:
@@ -376,7 +432,7 @@ class _Plan:
         nouns = {
             # Pairs, since stored JSON sorts its keys and readers want the file's order.
             noun: [[label, spec.title] for label, spec in getattr(experiment, noun).items()]
-            for noun in ("defenses", "attacks", "curves", "saliency")
+            for noun in ("defenses", "attacks", "curves", "minimum_norms", "grids", "saliency")
         }
         config = {
             "name": self._run.name,
@@ -396,8 +452,8 @@ def _version(defense: Defense) -> int:
     return 1 + sum(part.version - 1 for part in parts)
 
 
-def _aimed(attack: Attack) -> dict[str, Any]:
-    return {"attack": attack.config(), "control": attack.control, "target": "next_class"}
+def _aimed(attack: Attack, target: Rule = "next_class") -> dict[str, Any]:
+    return {"attack": attack.config(), "control": attack.control, "target": target}
 
 
 def _needed_for(stage: str, tasks: Sequence[Task]) -> list[Task]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifacts import Artifact, ArtifactStore
+from engine.doubt import Ladder
 from engine.errors import UsageError
 
 WEIGHTS = "weights.safetensors"
@@ -21,6 +22,9 @@ RESULT = "result.json"
 MEASURES = "measures.npz"
 PREDICTIONS = "predictions.npz"
 INDEX = "index.json"
+GRID = "grid.npz"
+MINIMUM_NORM = "minimum_norm.npz"
+LADDER = "ladder.npz"
 CANDIDATE = "candidate:{number:02}"
 """A selection's parent, by its place among the values."""
 CHOSEN = "chosen"
@@ -65,6 +69,62 @@ class Examples:
         return hit
 
 
+@dataclass(frozen=True)
+class Grid:
+    """What one attack made of some test images of one model, with every class as the target.
+
+    Answers and norms are those of the rounded 8-bit pixels on the original model. Where the target
+    is the true class stands the clean image.
+
+    Attributes:
+        clean: uint8 (M, C, H, W), equally many of each class, in the order of classes.
+        true_label: (M,).
+        pixels: uint8 (M, K, C, H, W), by target.
+        label, confidence: the model's answers, (M, K).
+        linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
+    """
+
+    clean: NDArray[np.uint8]
+    true_label: NDArray[np.int64]
+    pixels: NDArray[np.uint8]
+    label: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    linf: NDArray[np.float64]
+    l2: NDArray[np.float64]
+    l0: NDArray[np.int64]
+
+    @property
+    def hit(self) -> NDArray[np.bool_]:
+        """(M, K) whether the answer is the target, and that is not the truth."""
+        target = np.arange(self.label.shape[1])
+        hit: NDArray[np.bool_] = (self.label == target) & (target != self.true_label[:, None])
+        return hit
+
+
+@dataclass(frozen=True)
+class MinimumNorm:
+    """The smallest disturbance found that makes one model err, image by image.
+
+    Attributes:
+        norm_name: "linf" or "l2".
+        split: whose images.
+        labels: true labels (N,).
+        norm: before rounding, in units of the pixel range; 0 where the model errs undisturbed, inf
+            where nothing was found.
+        rounded_away: (N,) whether rounding to 8 bits undoes it.
+    """
+
+    norm_name: str
+    split: str
+    labels: NDArray[np.int64]
+    norm: NDArray[np.float64]
+    rounded_away: NDArray[np.bool_]
+
+    def share_within(self, eps: Iterable[float]) -> NDArray[np.float64]:
+        """Return the share of images with an adversarial example within each eps."""
+        return np.array([(self.norm <= each).mean() for each in eps])
+
+
 def diverged(model: Artifact) -> bool:
     """Whether a model artifact stands for a training that ended in NaN, and has no weights."""
     return WEIGHTS not in model.manifest["files"]
@@ -85,16 +145,18 @@ class Results:
         self._maps = cache(self._load_maps)
         self._curves = cache(self._load_curve)
         self._measures = cache(self._load_measures)
+        self._ladders = cache(self._load_ladder)
+        self._grids = cache(self._load_grid)
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """Name, title, dataset, seed, class_names, and titles by label in the experiment's order:
-        defenses, attacks, curves, saliency."""
+        defenses, attacks, curves, grids, minimum_norms, saliency."""
         config: dict[str, Any] = self.index.json(INDEX)
         return {
             **config,
             **{noun: dict(config[noun]) for noun in ("defenses", "attacks", "saliency")},
-            "curves": dict(config.get("curves", [])),
+            **{noun: dict(config.get(noun, [])) for noun in ("curves", "grids", "minimum_norms")},
         }
 
     @property
@@ -127,6 +189,31 @@ class Results:
         On the examples made for the model `source`; `"labels"` holds the true labels (N,).
         """
         return self._curves(curve, source)
+
+    def grid(self, defense: str, grid: str) -> Grid:
+        """Return the examples for every class as the target, made for the model with `defense`."""
+        return self._grids(defense, grid)
+
+    def minimum_norm(self, curve: str, defense: str) -> MinimumNorm:
+        """Return the smallest disturbances found for the model with `defense`."""
+        artifact = self._parent(f"minimum_norm:{curve}:{defense}")
+        config = artifact.recipe.config
+        return MinimumNorm(
+            config["attack"]["norm"], config["split"], **artifact.arrays(MINIMUM_NORM)
+        )
+
+    def ladder(self, defense: str) -> Ladder | None:
+        """Return the answers of the model with `defense` on every rung, those on FGSM examples
+        made for the other models included; None where the experiment doubts nothing."""
+        return self._ladders(defense)
+
+    def doubts(self, defense: str) -> dict[str, Any]:
+        """Return the `reasons` to doubt the robustness of the model with `defense`, and all
+        `checks` (`engine.doubt.Doubt`) as JSON; both empty where the experiment doubts nothing."""
+        found: dict[str, Any] = self.evaluation()["models"][defense].get(
+            "doubt", {"reasons": [], "checks": []}
+        )
+        return found
 
     def measures(self, defense: str) -> dict[str, NDArray[Any]]:
         """Return what `engine.jobs` measured of the model with `defense`, as arrays by name."""
@@ -169,6 +256,18 @@ class Results:
     def _load_measures(self, defense: str) -> dict[str, NDArray[Any]]:
         return self._parent(f"measures:{defense}").arrays(MEASURES)
 
+    def _load_grid(self, defense: str, grid: str) -> Grid:
+        return Grid(**self._parent(f"grid:{grid}:{defense}").arrays(GRID))
+
+    def _load_ladder(self, defense: str) -> Ladder | None:
+        roles = [role for role in self.index.recipe.parents if role.startswith("ladder:")]
+        if not roles:
+            return None
+        by_source = {
+            role.removeprefix("ladder:"): self._parent(role).arrays(LADDER) for role in roles
+        }
+        return climbed(by_source, defense)
+
     def _load_maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
         artifact = self._parent(f"maps:{defense}:{method}")
         return artifact.json(RESULT)["quantity"], artifact.arrays(MAPS)
@@ -180,6 +279,18 @@ class Results:
                 f"experiment {self.name!r} has no {role!r}; it has: {', '.join(sorted(parents))}"
             )
         return self._store.get(parents[role].kind, parents[role].key)
+
+
+def climbed(by_source: Mapping[str, Mapping[str, NDArray[Any]]], defense: str) -> Ladder:
+    """Return one model's ladder from the arrays that are stored for every model."""
+    own = {k: v for k, v in by_source[defense].items() if not k.startswith("transferred_")}
+    eps = [float(each) for each in own.pop("eps")]
+    transferred = {
+        source: arrays[f"transferred_{defense}"]
+        for source, arrays in by_source.items()
+        if source != defense
+    }
+    return Ladder(eps, **own, transferred=transferred)
 
 
 def find(store: ArtifactStore, name: str) -> Results:
@@ -199,6 +310,11 @@ def everything(store: ArtifactStore) -> dict[str, Results]:
     """Return the newest finished run of every experiment, by name."""
     runs = (Results(store, index) for index in store.all("experiment"))
     return {results.name: results for results in runs}
+
+
+def doubted(runs: Iterable[Results], defense: str) -> set[str]:
+    """Return the reasons to doubt the models with `defense` that any of the runs found."""
+    return {reason for results in runs for reason in results.doubts(defense)["reasons"]}
 
 
 def by_dataset(runs: Iterable[Results]) -> dict[str, list[Results]]:

@@ -20,10 +20,11 @@ from rich.progress import (
 from rich.table import Table
 
 from engine.artifacts import Artifact
+from engine.doubt import legend, marked
 from engine.errors import PlausiblyError
 from engine.executor import Task
 from engine.replication import Check
-from engine.results import Results, by_dataset
+from engine.results import Results, by_dataset, doubted
 
 # Results go to standard output, all else beside it, so that --json can be piped.
 console = Console(stderr=True)
@@ -178,10 +179,11 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
     for title in first.config["attacks"].values():
         table.add_column(title, justify="right")
     table.add_column("zero gradients", justify="right")
+    reasons = {label: doubted(seeds, label) for label in first.config["defenses"]}
     for label, title in first.config["defenses"].items():
         models = [evaluation["models"][label] for evaluation in evaluations]
         table.add_row(
-            title,
+            marked(title, reasons[label]),
             _mean([model["clean_accuracy"] for model in models]),
             *(
                 _mean(
@@ -197,6 +199,10 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
     )
     if len(seeds) > 1:
         table.caption += f" Mean and standard deviation over {len(seeds)} seeds."
+    if said := legend(set().union(*reasons.values())):
+        table.caption += (
+            f" {said} What a marked model keeps under attack is no evidence of robustness."
+        )
     return table
 
 

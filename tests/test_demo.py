@@ -63,7 +63,7 @@ def test_distillation_masks_its_gradients_and_is_hit_all_the_same(found):
 def test_what_is_stored_of_an_example_is_measured_on_its_rounded_pixels(found):
     import torch
 
-    from engine.jobs import load_model
+    from engine.job import load_model
 
     network = load_model(found.model("gradient_penalty"))
     made = found.examples("gradient_penalty", "tgsm")

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.doubt import legend, marked
 from engine.metrics.features import effective_rank
 from engine.replication import Check, check
-from engine.results import Results, by_dataset
+from engine.results import Results, by_dataset, doubted
 
 _PAIRS = {
     "squared": ("squared", "none", "squared"),
@@ -128,7 +129,8 @@ def tables(runs: Sequence[Results]) -> str:
     """Return, as Markdown, shares behind the checks, ranks and margins; means over seeds."""
     parts = []
     for label, seeds in by_dataset(runs).items():
-        titles = seeds[0].config["defenses"]
+        reasons = {each: doubted(seeds, each) for each in seeds[0].config["defenses"]}
+        titles = {k: marked(v, reasons[k]) for k, v in seeds[0].config["defenses"].items()}
         for curve, where in _SURFACES.items():
             eps, _ = seeds[0].curve(curve, "none")
             lines = [
@@ -163,6 +165,8 @@ def tables(runs: Sequence[Results]) -> str:
                 f"| {title} | {_right(seeds, model).mean():.3f} | {np.mean(ranks):.1f} | "
                 f"{np.mean(margins):.2f} | {other:.2f} | {steps[0]:.2f} / {steps[1]:.2f} |"
             )
+        if said := legend(set().union(*reasons.values())):
+            lines += ["", said]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 

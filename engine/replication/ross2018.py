@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.doubt import legend, marked
 from engine.errors import UsageError
 from engine.replication import Check, check
-from engine.results import Results, by_dataset
+from engine.results import Results, by_dataset, doubted
 
 _TITLES = {
     "none": "no defense",
@@ -58,14 +59,14 @@ class _Measured:
             if needed not in runs[0].config["defenses"]:
                 raise UsageError(f"the claims need a defense {needed!r}, which {dataset} has not")
         self.dataset = dataset
-        self._runs = runs
+        self.runs = runs
 
     def right(
         self, tested: str, source: str, values: Sequence[float], curve: str = "fgsm"
     ) -> Scores:
         """Whether `tested` is right on examples for `source`, averaged over the attack's values."""
         rows = []
-        for results in self._runs:
+        for results in self.runs:
             there, arrays = results.curve(curve, source)
             missing = set(values) - set(there)
             if missing:
@@ -82,7 +83,7 @@ class _Measured:
 
     def measure(self, defense: str, name: str) -> NDArray[np.float64]:
         """A measure of every image, stacked over the seeds."""
-        return np.stack([np.asarray(r.measures(defense)[name], np.float64) for r in self._runs])
+        return np.stack([np.asarray(r.measures(defense)[name], np.float64) for r in self.runs])
 
     def true_norms(self, defense: str) -> Scores:
         """The input gradient's norm of the cross-entropy with the true label."""
@@ -107,7 +108,7 @@ class _Measured:
 
     def over_time(self, defense: str, what: str) -> list[Scores]:
         """Whether the model is right with the weights of each kept step: one (S, N) a step."""
-        found = [results.training_time(defense) for results in self._runs]
+        found = [results.training_time(defense) for results in self.runs]
         return [
             np.stack([(each[what][k] == each["labels"]).astype(np.float64) for each in found])
             for k in range(len(found[0]["steps"]))
@@ -120,7 +121,7 @@ class _Measured:
 
     def steps(self, defense: str) -> list[int]:
         """The training steps whose weights were kept."""
-        return [int(step) for step in self._runs[0].training_time(defense)["steps"]]
+        return [int(step) for step in self.runs[0].training_time(defense)["steps"]]
 
     @cached_property
     def unmasked(self) -> list[str]:
@@ -287,7 +288,7 @@ def tables(runs: Sequence[Results]) -> str:
             f"**{label}**: accuracy of the column's model on FGSM examples made for the row's, at "
             "ε = .1 / .3 / .5; first row: clean images.",
             "",
-            "| made for | " + " | ".join(_TITLES.values()) + " |",
+            "| made for | " + " | ".join(_marked(seeds, d) for d in _TITLES) + " |",
             "|---|" + "---|" * len(_TITLES),
             "| (clean) | "
             + " | ".join(f"{m.right(t, t, (0,)).mean():.3f}" for t in _TITLES)
@@ -299,8 +300,15 @@ def tables(runs: Sequence[Results]) -> str:
                 for t in _TITLES
             ]
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        reasons = set().union(*(doubted(seeds, each) for each in _TITLES))
+        lines += ["", legend(reasons)] if reasons else []
         parts.append("\n".join([*lines, "", *_sweeps(label, seeds), "", *_time(label, m)]))
     return "\n\n".join(parts)
+
+
+def _marked(runs: Sequence[Results], defense: str) -> str:
+    """Return a model's title with the signs of the reasons to doubt its robustness."""
+    return marked(_TITLES[defense], doubted(runs, defense))
 
 
 def _sweeps(dataset: str, seeds: Sequence[Results]) -> list[str]:
@@ -339,7 +347,7 @@ def _time(dataset: str, m: _Measured) -> list[str]:
     ]
     for defense in ("none", "penalty_loss"):
         accuracy = [f"{right.mean():.2f}" for right in m.over_time(defense, "white_box")]
-        lines.append(f"| {_TITLES[defense]} | " + " | ".join(accuracy) + " |")
+        lines.append(f"| {_marked(m.runs, defense)} | " + " | ".join(accuracy) + " |")
     return lines
 
 

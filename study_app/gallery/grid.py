@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from engine.doubt import legend as doubt_legend
 from study_app.gallery import tiles
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit
 from study_app.gallery.view import GalleryView
@@ -60,6 +61,8 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> str:
     if facts["zero_gradient_share"] > _MASKED:
         share = percent(facts["zero_gradient_share"])
         lines.append(f"loss gradients exactly zero on {share} of images")
+    if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):
+        lines.append(said)
     if view.scale == "model":
         lines.append(f"colour ±{number(exhibit.model_scale(defense, view.method))}")
     return (

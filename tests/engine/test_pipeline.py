@@ -25,6 +25,7 @@ def experiment(**changes) -> Experiment:
             "distillation": {"title": "Distillation", "defense": "distillation"},
         },
         "attacks": {"fgsm": {"title": "FGSM", "attack": {"name": "fgsm", "eps": 0.2}}},
+        "doubt": {"eps": [0.1], "images": 20, "steps": 2, "restarts": 2},
         "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
     }
     return Experiment(**{**document, **changes})
@@ -91,7 +92,7 @@ def test_a_killed_worker_is_said_and_the_next_run_goes_on_to_equal_content(tmp_p
     again = Log()
     assert pipeline.run(experiment(), store, again) == [index]
     assert again.made == []
-    assert len(again.reused) == 7
+    assert len(again.reused) == 8
 
     # The same recipe gives the same content, interrupted or not, wherever it is made.
     other = ArtifactStore(tmp_path / "elsewhere")

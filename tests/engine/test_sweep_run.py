@@ -12,10 +12,10 @@ from safetensors.torch import load, save_file
 from test_pipeline import Log, experiment
 from torch.nn import functional as F
 
-from engine import datasets, defenses, jobs, models, pipeline
+from engine import datasets, defenses, doubt, jobs, models, pipeline
 from engine.artifacts import ArtifactStore
 from engine.errors import PlausiblyError, UsageError
-from engine.jobs import load_model
+from engine.job import load_model
 from engine.results import CURVE, PREDICTIONS, WEIGHTS, Results, diverged
 
 VALUES = [0.01, 1000, 1e38]
@@ -51,7 +51,11 @@ def whole():
             "both": {"title": "Both", "defense": [CHOSEN, "adversarial_training"]},
         },
         selection={"eps": [0.1, 0.3], "clean_drop": 0.2},
-        attacks={"fgsm": FGSM},
+        attacks={
+            "fgsm": FGSM,
+            "tgsm": {"title": "TGSM", "attack": "tgsm", "target": "second_choice"},
+        },
+        grids={"tgsm": {"title": "TGSM", "attack": {"name": "tgsm", "steps": 2}, "per_class": 3}},
         curves={
             "all": {**FGSM, "over": {"eps": [0, 0.3]}},
             "own": {
@@ -249,12 +253,74 @@ def test_training_time_follows_from_the_kept_weights(first):
         assert np.array_equal(found["white_box"][row], net(rounded_fgsm(net, x, y, 0.2)).argmax(1))
 
 
+def test_a_grid_aims_at_every_class_from_the_same_images(first):
+    test = datasets.create("digits:3,8").load().test
+    for defense in ("none", "both"):
+        made, net = first.grid(defense, "tgsm"), network(first.model(defense))
+        assert made.true_label.tolist() == [0, 0, 0, 1, 1, 1]
+        for label in (0, 1):
+            own = test.pixels[test.labels == label]
+            chosen = np.linspace(0, len(own) - 1, 3).round().astype(int)
+            assert np.array_equal(made.clean[made.true_label == label], own[chosen])
+        x, y = torch.from_numpy(made.clean) / 255, torch.from_numpy(made.true_label)
+        x_adv = x
+        for _ in range(2):
+            x_adv = x_adv.clone().requires_grad_(True)
+            F.cross_entropy(net(x_adv), 1 - y, reduction="sum").backward()
+            x_adv = (x_adv - 0.1 * x_adv.grad.sign()).clamp(0, 1).detach()
+        rows = np.arange(6)
+        assert np.array_equal(made.pixels[rows, y], made.clean)
+        assert np.array_equal(made.pixels[rows, 1 - y], (x_adv * 255).round().byte())
+        answers = net(torch.from_numpy(made.pixels).flatten(0, 1) / 255).softmax(1)
+        assert np.array_equal(made.label.ravel(), answers.argmax(1))
+        assert made.confidence.ravel() == pytest.approx(answers.amax(1).detach().numpy(), abs=1e-5)
+        assert (made.linf[rows, y] == 0).all()
+        assert not made.hit[rows, y].any()
+        wrong = made.label[rows, 1 - y] == 1 - made.true_label
+        assert np.array_equal(made.hit[rows, 1 - y], wrong)
+
+
+def test_a_declared_target_is_stored_with_the_examples(first):
+    made = first.examples("none", "tgsm")
+    assert made.artifact.recipe.config["target"] == "second_choice"
+    assert np.array_equal(made.target, 1 - made.true_label)  # of two classes
+
+
+def test_every_model_is_put_to_the_ladder_and_tested_on_the_others_examples(first):
+    test = datasets.create("digits:3,8").load().test
+    chosen = np.linspace(0, len(test) - 1, 20).round().astype(int)
+    x, y = (part[chosen] for part in tensors(test))
+    nets = {label: network(first.model(label)) for label in ("swept", "none", "both")}
+    for label, net in nets.items():
+        climbed = first.ladder(label)
+        assert climbed.eps == [0.1]
+        assert np.array_equal(climbed.labels, y)
+        assert np.array_equal(climbed.clean, net(x).argmax(1))
+        assert np.array_equal(climbed.fgsm[0], net(rounded_fgsm(net, x, y, 0.1)).argmax(1))
+        assert set(climbed.transferred) == set(nets) - {label}
+        for source, answers in climbed.transferred.items():
+            made = rounded_fgsm(nets[source], x, y, 0.1)
+            assert np.array_equal(answers[0], net(made).argmax(1))
+        zero = first.measures(label)["zero_gradient"]
+        assert first.doubts(label) == doubt.summary(doubt.examine(climbed, zero))
+
+
+def test_runs_are_found_by_exactly_what_the_file_says(runs, store, tmp_path):
+    found = pipeline.find(whole(), store)
+    assert [index.key for index in found] == [results.index.key for results in runs]
+    changed = whole().model_copy(update={"seed": 5})
+    with pytest.raises(PlausiblyError, match=r"^curved 5: train none has not been made in .*run"):
+        pipeline.find(changed, store)
+    with pytest.raises(PlausiblyError, match=r"^curved 1: train none has not been made"):
+        pipeline.find(whole(), store, seeds=2)
+
+
 def test_a_second_run_only_looks(runs, store):
     again = Log()
     indices = pipeline.run(whole(), store, again)
     assert [index.key for index in indices] == [results.index.key for results in runs]
     assert again.made == []
-    assert len(again.reused) == len(set(again.reused)) == 2 * 22
+    assert len(again.reused) == len(set(again.reused)) == 2 * 31
 
 
 def test_an_unknown_stage_is_refused(tmp_path):
