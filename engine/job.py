@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import nn
 
-from engine import attacks, canonical, datasets, inference, models, seeds, targets
+from engine import attacks, canonical, datasets, inference, models, prepared, seeds, targets
 from engine.artifacts import Artifact, ArtifactStore, Recipe
 from engine.checkpoint import KEPT
 from engine.datasets import Data, Split
@@ -100,6 +100,9 @@ class Job:
         image_seeds = np.array(
             [seeds.derive(self.config["seed"], attack.name, i) for i in range(len(split))]
         )
+        if getattr(attack, "prepare", False):
+            # Once, and not for every batch.
+            network = prepared.prepare(network, torch.from_numpy(split.images[:2]).to(self.device))
         made = []
         parts = zip(
             *map(batches, (split.images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]

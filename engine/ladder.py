@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine import attacks, inference, rendering, seeds
+from engine import attacks, inference, prepared, rendering, seeds
 from engine.artifacts import write_arrays
 from engine.datasets import Split
 from engine.inference import predict
@@ -51,9 +51,9 @@ def climb(
 ) -> dict[str, NDArray[Any]]:
     """Return a model's answers on every rung at every eps, by the names of `engine.doubt.Ladder`.
 
-    Everything is L-inf, in pixels, and predicted of the rounded 8-bit pixels. PGD starts at random
-    points; an image that is answered wrongly is not attacked again. The others' answers to its
-    FGSM examples are called `transferred_LABEL`.
+    Everything is L-inf, in pixels, made on a prepared copy, and predicted of the rounded 8-bit
+    pixels by the model itself. PGD starts at random points; an image that is answered wrongly is
+    not attacked again. The others' answers to its FGSM examples are called `transferred_LABEL`.
 
     Args:
         network: the model.
@@ -66,7 +66,9 @@ def climb(
         progress: called after each eps.
     """
     clean, _ = predict(network, split.images)
-    scaled = _Scaled(network, _gap(network, split.images))
+    some = torch.from_numpy(split.images[:2]).to(inference.device_of(network))
+    attacked = prepared.prepare(network, some)
+    scaled = _Scaled(attacked, _gap(network, split.images))
     rungs: dict[str, list[Labels]] = {}
 
     def add(rung: str, answers: Labels) -> None:
@@ -74,15 +76,15 @@ def climb(
 
     for done, size in enumerate(eps):
         add("noise", predict(network, _rounded(_noise(split.images, size, seed)))[0])
-        examples = _attacked(network, attacks.create("fgsm", eps=size), split)
+        examples = _attacked(attacked, attacks.create("fgsm", eps=size), split)
         add("fgsm", predict(network, examples)[0])
         for label, other in others.items():
             add(f"transferred_{label}", predict(other, examples)[0])
         blind = attacks.create("fgsm", eps=size, label="predicted")
-        add("fgsm_predicted", predict(network, _attacked(network, blind, split))[0])
+        add("fgsm_predicted", predict(network, _attacked(attacked, blind, split))[0])
         for rung, victim, loss, starts in (
-            ("cross_entropy", network, "cross_entropy", restarts),
-            ("margin", network, "margin", restarts),
+            ("cross_entropy", attacked, "cross_entropy", restarts),
+            ("margin", attacked, "margin", restarts),
             ("scaled", scaled, "cross_entropy", 1),
         ):
             pgd = attacks.create("pgd", eps=size, steps=steps, loss=loss)

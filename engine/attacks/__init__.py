@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -21,12 +22,16 @@ class Attack(Component):
     The contract, held for every member by one test: the result is detached, float32, in [0, 1]
     and within budget, on the input's device; it does not depend on the batch an image is in;
     the model is left as found (mode of every module, buffers, `.grad`, `requires_grad`).
+    Whatever is random is drawn on the CPU, from one generator an image that its seed starts.
     """
 
-    targeted: ClassVar[bool] = False
-    """It aims at a class; else its target is the class it ended in."""
     control: ClassVar[bool] = False
     """It disturbs without aiming at the model: what it makes are controls, not mistakes."""
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it aims at a class; else its target is the class it ended in."""
+        return False
 
     def __call__(
         self,
@@ -62,7 +67,8 @@ class Attack(Component):
         if not len(x):
             return x.detach().clone()
         with frozen(model), torch.enable_grad():
-            return self._run(model, x.detach(), y, target, seeds, trace or _ignore).detach()
+            x_adv = self._run(model, x.detach(), y, target, seeds, trace or _ignore)
+            return x_adv.detach().contiguous()
 
     def run(
         self,
@@ -125,9 +131,13 @@ class GradientAttack(Attack):
     Attributes:
         space: where sizes are measured and steps are made. Ross & Doshi-Velez (2018) give theirs
             for SVHN behind global contrast normalisation: `model_input`.
+        prepare: attack an equivalent copy of the network that is faster; see
+            `engine.prepared.prepare`. The last bits differ, and with them now and then the sign of
+            a gradient near zero. A copy given as the model is not copied again.
     """
 
     space: Space = "pixels"
+    prepare: bool = False
 
     def _run(
         self,
@@ -141,10 +151,13 @@ class GradientAttack(Attack):
         """Call `run` where the attack works: in pixels, or behind the preprocessing and back.
 
         Raises:
-            UsageError: no affine map leads back from the model input, or it is not at hand.
+            UsageError: no affine map leads back from the model input, or it is not at hand; or
+                the network is to be prepared and cannot be copied.
         """
-        from engine import spaces
+        from engine import prepared, spaces
 
+        if self.prepare:
+            model = prepared.prepare(model, x)
         whole = spaces.preprocessed(model) if self.space == "model_input" else None
         if whole is None:
             return self.run(model, x, y, target, seeds, trace)
@@ -172,6 +185,23 @@ def clip(model: nn.Module, x: Tensor, rows: Tensor | None = None) -> Tensor:
     if rows is None:
         return x.clamp(model.low, model.high)
     return x.clamp(model.low[rows], model.high[rows])
+
+
+def only(model: nn.Module, rows: Tensor) -> nn.Module:
+    """Return the model that `GradientAttack.run` got, for some of the images that it got.
+
+    Args:
+        model: the one that `run` got.
+        rows: indices (M,) of the images.
+    """
+    from engine.spaces import ModelInput
+
+    if not isinstance(model, ModelInput):
+        return model
+    part = copy.copy(model)
+    for name in ("images", "scale", "start", "low", "high"):
+        setattr(part, name, getattr(model, name)[rows])
+    return part
 
 
 def next_class(y: Tensor, classes: int) -> Tensor:

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from engine.attacks import GradientAttack, Trace, clip, register
+from engine.attacks._losses import Loss, each
 from engine.inference import input_gradient
 
 
@@ -23,10 +23,13 @@ class FGSM(GradientAttack):
         eps: largest change of a pixel (L-inf), in units of the pixel range, or of the model input.
         label: whose loss rises: the true label, or the model's own prediction, which leaks no
             label into adversarial training.
+        loss: "cross_entropy", or the logit "margin", which moves the image where cross-entropy
+            is masked.
     """
 
     eps: float = Field(0.3, ge=0, le=1)
     label: Literal["true", "predicted"] = "true"
+    loss: Loss = "cross_entropy"
 
     def run(
         self,
@@ -42,7 +45,7 @@ class FGSM(GradientAttack):
         x = x.clone().requires_grad_(True)
         logits = model(x)
         label = y if self.label == "true" else logits.argmax(1)
-        gradient = input_gradient(F.cross_entropy(logits, label, reduction="sum"), x)
+        gradient = input_gradient(each(self.loss, logits, label).sum(), x)
         x_adv = clip(model, x + self.eps * gradient.sign())
         trace(x_adv.detach())
         return x_adv

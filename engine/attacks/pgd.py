@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from engine.attacks import GradientAttack, Trace, clip, register
+from engine.attacks import GradientAttack, Trace, clip, next_class, only, register
+from engine.attacks._balls import Norm, project, steepest, uniform
+from engine.attacks._losses import Loss, each
 from engine.inference import input_gradient
 
 
@@ -18,9 +19,13 @@ class PGD(GradientAttack):
     """x <- P(x + step_size * d), `steps` times, P the projection onto the eps-ball and [0, 1].
 
     Madry et al. (2018). `linf`: d = sign(g); `l2`: d = g / ||g||_2, with g the input gradient of
-    the loss. Where g is exactly zero the image stays. The start is the image itself, or a point
-    drawn uniformly from the ball; every restart draws another. Of the restarts an image keeps the
-    one that the model gets wrong with the largest loss, else the one with the largest loss.
+    the loss; towards a target -d. Where g is exactly zero the image stays. The start is the image
+    itself, or a point drawn uniformly from the ball; every restart draws another.
+
+    Of the restarts an image keeps a success over a failure, and of equals the one with the largest
+    loss (towards a target the smallest). A success is another class than the label, or the target.
+    With "first_success" an image is done with its first: it takes part in no further step (on a
+    GPU, where asking would mean waiting, it does and is not moved) and in no further restart.
 
     Attributes:
         eps: radius of the ball in `norm`, in units of the space.
@@ -32,19 +37,28 @@ class PGD(GradientAttack):
         restarts: how often to start; more than one needs `random_start` to differ.
         loss: "cross_entropy", or "margin": the largest other logit minus the label's (Carlini &
             Wagner 2017), which does not vanish where cross-entropy saturates.
-        label: whose loss rises: the true label, or the model's own prediction of the image.
+        label: whose loss rises: the true label, or the model's own prediction of the image; or
+            the target, whose loss falls: the attack is then targeted. Without a target the next
+            class, (y + 1) mod K, is aimed at.
         keep: "last" iterate of a restart, or the iterate of its "first_success".
     """
 
+    version: ClassVar[int] = 2
+
     eps: float = Field(0.1, ge=0)
-    norm: Literal["linf", "l2"] = "linf"
+    norm: Norm = "linf"
     steps: int = Field(40, ge=1)
     step_size: float | None = Field(None, ge=0)
     random_start: bool = True
     restarts: int = Field(1, ge=1)
-    loss: Literal["cross_entropy", "margin"] = "cross_entropy"
-    label: Literal["true", "predicted"] = "true"
+    loss: Loss = "cross_entropy"
+    label: Literal["true", "predicted", "target"] = "true"
     keep: Literal["last", "first_success"] = "last"
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it aims at a class."""
+        return self.label == "target"
 
     def run(
         self,
@@ -55,92 +69,86 @@ class PGD(GradientAttack):
         seeds: Tensor,
         trace: Trace,
     ) -> Tensor:
-        """Compute the examples; see `Attack.run`. `target` is ignored: the attack has none."""
-        label = y
-        if self.label == "predicted":
-            with torch.no_grad():
-                label = model(x).argmax(1)
+        """Compute the examples; see `Attack.run`."""
+        aim = self._aim(model, x, y, target)
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
         if self.restarts == 1:
-            return self._climb(model, x, label, generators, trace)[0]
-        best = x
-        best_wrong = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        best_loss = torch.full((len(x),), -torch.inf, device=x.device)
+            return self._climb(model, x, aim, generators, trace)[0]
+        best, everyone = x, torch.arange(len(x), device=x.device)
+        hit = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        value = torch.full((len(x),), -torch.inf, device=x.device)
         for _ in range(self.restarts):
-            x_adv, done = self._climb(model, x, label, generators, trace)
+            rows = everyone[~hit] if self.keep == "first_success" else everyone
+            if not len(rows):
+                break
+
+            def trace_all(iterate: Tensor, before: Tensor = best, rows: Tensor = rows) -> None:
+                trace(before.index_copy(0, rows, iterate))
+
+            part, goal = only(model, rows), aim[rows]
+            drawn = [generators[row] for row in rows.tolist()]
+            x_adv, done = self._climb(part, x[rows], goal, drawn, trace_all)
             with torch.no_grad():
-                logits = model(x_adv)
-            wrong, loss = done | (logits.argmax(1) != label), self._loss(logits, label)
-            # A wrong image beats a right one; between equals the larger loss wins.
-            better = (wrong & ~best_wrong) | ((wrong == best_wrong) & (loss > best_loss))
-            best = torch.where(better[:, None, None, None], x_adv, best)
-            best_wrong |= wrong
-            best_loss = torch.where(better, loss, best_loss)
+                logits = part(x_adv)
+            done, reached = done | self._hits(logits, goal), self._value(logits, goal)
+            # A success beats a failure; between equals the larger value wins.
+            better = (done & ~hit[rows]) | ((done == hit[rows]) & (reached > value[rows]))
+            kept = torch.where(better[:, None, None, None], x_adv, best[rows])
+            best = best.index_copy(0, rows, kept)
+            value[rows] = torch.where(better, reached, value[rows])
+            hit[rows] |= done
         return best
+
+    def _aim(self, model: nn.Module, x: Tensor, y: Tensor, target: Tensor | None) -> Tensor:
+        """Return the classes (N,) to leave, or for a targeted attack to reach."""
+        if self.label == "true":
+            return y
+        if self.label == "target" and target is not None:
+            return target
+        with torch.no_grad():
+            logits = model(x)
+        return next_class(y, logits.shape[1]) if self.targeted else logits.argmax(1)
 
     def _climb(
         self,
         model: nn.Module,
         x: Tensor,
-        label: Tensor,
+        aim: Tensor,
         generators: list[torch.Generator],
         trace: Trace,
     ) -> tuple[Tensor, Tensor]:
         """Return one restart's examples, and which of them stopped at their first success."""
         step_size = 2.5 * self.eps / self.steps if self.step_size is None else self.step_size
-        x_adv = self._start(model, x, generators) if self.random_start else x
-        kept, done = x_adv, torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        stopping = self.keep == "first_success"
+        z = x
+        if self.random_start:
+            z = clip(model, x + self.eps * uniform(x, generators, self.norm))
+        x_adv, rows = z, torch.arange(len(x), device=x.device)  # rows: where z belongs in x_adv
+        done = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         trace(x_adv)
         for _ in range(self.steps):
-            x_adv = x_adv.detach().requires_grad_(True)
-            logits = model(x_adv)
-            if self.keep == "first_success":
-                # Images that are done stay as they were.
-                kept = torch.where(done[:, None, None, None], kept, x_adv.detach())
-                done = done | (logits.argmax(1) != label)
-            gradient = input_gradient(self._loss(logits, label).sum(), x_adv)
-            x_adv = self._project(model, x_adv.detach() + step_size * self._direction(gradient), x)
+            z = z.detach().requires_grad_(True)
+            logits = model(z)
+            gradient = input_gradient(self._value(logits, aim).sum(), z)
+            step = step_size * steepest(gradient, self.norm)
+            moved = clip(model, project(z.detach() + step, x, self.eps, self.norm))
+            if stopping:
+                done[rows] |= self._hits(logits, aim)
+                moved = torch.where(done[rows, None, None, None], z.detach(), moved)
+            z = moved
+            x_adv = x_adv.index_copy(0, rows, z) if len(rows) < len(x_adv) else z
             trace(x_adv)
-        return torch.where(done[:, None, None, None], kept, x_adv), done
+            if stopping and not x.is_cuda and done[rows].any():
+                left = ~done[rows]
+                if not left.any():
+                    break
+                model, x, aim, rows, z = only(model, left), x[left], aim[left], rows[left], z[left]
+        return x_adv, done
 
-    def _loss(self, logits: Tensor, label: Tensor) -> Tensor:
-        if self.loss == "cross_entropy":
-            return F.cross_entropy(logits, label, reduction="none")
-        own = logits.gather(1, label[:, None]).squeeze(1)
-        others = logits.scatter(1, label[:, None], -torch.inf)
-        return others.amax(1) - own
+    def _hits(self, logits: Tensor, aim: Tensor) -> Tensor:
+        return (logits.argmax(1) == aim) == self.targeted
 
-    def _start(self, model: nn.Module, x: Tensor, generators: list[torch.Generator]) -> Tensor:
-        """Return a point drawn uniformly from the ball around each image, clipped to [0, 1]."""
-        if self.norm == "linf":
-            drawn = [2 * torch.rand(x.shape[1:], generator=g) - 1 for g in generators]
-            return clip(model, x + self.eps * torch.stack(drawn).to(x))
-        pixels = x[0].numel()
-        drawn = []
-        for generator in generators:
-            direction = torch.randn(x.shape[1:], generator=generator)
-            radius = torch.rand((), generator=generator) ** (1 / pixels)
-            drawn.append(radius * direction / direction.norm())
-        return clip(model, x + self.eps * torch.stack(drawn).to(x))
-
-    def _direction(self, gradient: Tensor) -> Tensor:
-        if self.norm == "linf":
-            return gradient.sign()
-        # Scaled by its largest pixel first: squares of a masked model's gradients underflow.
-        largest = gradient.abs().amax((1, 2, 3), keepdim=True)
-        scaled = gradient / largest.clamp_min(torch.finfo(gradient.dtype).tiny)
-        return scaled / _norm(scaled).clamp_min(torch.finfo(gradient.dtype).tiny)
-
-    def _project(self, model: nn.Module, x_adv: Tensor, x: Tensor) -> Tensor:
-        if self.norm == "linf":
-            return clip(model, x_adv.clamp(x - self.eps, x + self.eps))
-        delta = x_adv - x
-        length = _norm(delta)
-        # Clipping afterwards moves every pixel towards x, so the ball is not left again.
-        return clip(model, x + delta * (self.eps / length.clamp_min(self.eps or 1.0)))
-
-
-def _norm(images: Tensor) -> Tensor:
-    """Return the L2 norm of each image, shaped (N, 1, 1, 1)."""
-    norm: Tensor = torch.linalg.vector_norm(images.flatten(1), dim=1)
-    return norm[:, None, None, None]
+    def _value(self, logits: Tensor, aim: Tensor) -> Tensor:
+        """Return what the attack raises, (N,)."""
+        loss = each(self.loss, logits, aim)
+        return -loss if self.targeted else loss

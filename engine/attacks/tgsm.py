@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from engine.attacks import GradientAttack, Trace, clip, next_class, register
+from engine.attacks._losses import Loss, each
 from engine.inference import input_gradient
 
 
@@ -24,6 +24,8 @@ class TGSM(GradientAttack):
             input.
         steps: number of steps; 1 is the one-step attack.
         eps: largest change of a pixel over all steps (L-inf); None means no projection.
+        loss: what falls: "cross_entropy" with the target, or the "margin", the largest other
+            logit minus the target's.
     """
 
     targeted: ClassVar[bool] = True
@@ -31,6 +33,7 @@ class TGSM(GradientAttack):
     step_size: float = Field(0.1, ge=0, le=1)
     steps: int = Field(10, ge=1)
     eps: float | None = Field(None, ge=0, le=1)
+    loss: Loss = "cross_entropy"
 
     def run(
         self,
@@ -48,7 +51,7 @@ class TGSM(GradientAttack):
             x_adv = x_adv.detach().requires_grad_(True)
             logits = model(x_adv)
             aim = next_class(y, logits.shape[1]) if target is None else target
-            gradient = input_gradient(F.cross_entropy(logits, aim, reduction="sum"), x_adv)
+            gradient = input_gradient(each(self.loss, logits, aim).sum(), x_adv)
             x_adv = x_adv.detach() - self.step_size * gradient.sign()
             if self.eps is not None:
                 x_adv = x_adv.clamp(x - self.eps, x + self.eps)

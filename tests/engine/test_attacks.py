@@ -4,13 +4,37 @@ import copy
 
 import pytest
 import torch
-from networks import Scaled, small_cnn
+from networks import Scaled, small_cnn, warmed
 from torch.nn import functional as F
 
 from engine import attacks
+from engine.attacks._losses import margin
 from engine.inference import frozen
 
 NAMES = attacks.registry.names()
+QUICK = {
+    "minimum_norm": {"steps": 10, "restarts": 2},
+    "pgd": {"steps": 10},
+    "worst_case": {"attacks": [{"name": "fgsm", "eps": 0.1}, {"name": "pgd", "steps": 4}]},
+}
+"""Parameters of the contract's slow members."""
+
+
+def make(name, **params):
+    return attacks.create(name, **QUICK.get(name, {}), **params)
+
+
+class Seen(torch.nn.Module):
+    """Counts the images that go through a network."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self.images = 0
+
+    def forward(self, x):
+        self.images += len(x)
+        return self.inner(x)
 
 
 @pytest.fixture
@@ -43,7 +67,7 @@ def test_result_is_in_bounds_and_detached_and_the_model_is_as_found(name, factor
     wanted = [p.requires_grad for p in model.parameters()]
     given = x.clone()
 
-    x_adv = attacks.create(name)(model, x, y)
+    x_adv = make(name)(model, x, y)
 
     assert x_adv.shape == x.shape
     assert x_adv.dtype == torch.float32
@@ -62,7 +86,7 @@ def test_result_is_in_bounds_and_detached_and_the_model_is_as_found(name, factor
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_gets_the_same_example_alone_and_in_any_batch(name, network, batch):
     x, y = batch
-    attack = attacks.create(name)
+    attack = make(name)
     seeds = torch.tensor([11, 12, 13, 14, 15, 16])
     together = attack(network, x, y, seeds=seeds)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
@@ -75,17 +99,37 @@ def test_an_image_gets_the_same_example_alone_and_in_any_batch(name, network, ba
     assert torch.allclose(alone, together, atol=1e-5)
 
 
+def check(x_adv, x):
+    assert x_adv.shape == x.shape
+    assert x_adv.is_contiguous()
+    assert torch.isfinite(x_adv).all()
+    assert x_adv.min() >= 0
+    assert x_adv.max() <= 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_inputs(name, network, batch):
     x, y = batch
-    attack = attacks.create(name)
+    attack = make(name)
     turned = x.transpose(2, 3)
     assert not turned.is_contiguous()
-    assert attack(network, turned, y).shape == turned.shape
+    check(attack(network, turned, y), turned)
     assert attack(network, x[:0], y[:0]).shape == (0, 1, 12, 12)
-    assert attack(network, x, torch.zeros(6, dtype=torch.int64)).shape == x.shape
+    check(attack(network, x, torch.zeros(6, dtype=torch.int64)), x)  # one class only
+    check(attack(network, x[:1], y[:1]), x[:1])  # one image, of one value
+    for wrong in (network(x).argmin(1), network(x).argmax(1)):  # none is right, and all are
+        check(attack(network, x, wrong), x)
     with torch.no_grad():
-        assert attack(network, x, y).shape == x.shape
+        check(attack(network, x, y), x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("factor", [1, 1e5, 1e-30])
+def test_two_classes(name, factor, batch):
+    x = batch[0]
+    model = Scaled(warmed(small_cnn(classes=2), (1, 12, 12)), factor)
+    for y in (batch[1] % 2, torch.zeros(6, dtype=torch.int64)):
+        check(make(name)(model, x, y), x)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +145,7 @@ def test_odd_inputs(name, network, batch):
 )
 def test_wrong_input_is_refused_with_what_was_expected(name, change, said, network, batch):
     with pytest.raises(ValueError, match=said):
-        attacks.create(name)(network, *change(*batch))
+        make(name)(network, *change(*batch))
 
 
 def gradient(network, x, label):
@@ -257,3 +301,103 @@ def test_the_margin_loss_moves_where_cross_entropy_is_masked(network, batch):
     for norm in ("linf", "l2"):
         moved = attacks.create("pgd", **params, norm=norm, loss="margin")(model, x, y)
         assert ((moved - x).flatten(1).abs().amax(1) > 0).all()
+
+
+def test_the_margin_is_the_distance_to_the_largest_other_logit():
+    logits = torch.tensor([[3.0, 1.0, 2.0], [3.0, 1.0, 2.0], [0.0, -1e30, 1.0]], requires_grad=True)
+    found = margin(logits, torch.tensor([0, 1, 2]))
+    assert found.tolist() == [-1.0, 2.0, -1.0]
+    (gradient,) = torch.autograd.grad(found.sum(), logits)
+    assert gradient.tolist() == [[-1, 0, 1], [1, -1, 0], [1, 0, -1]]
+
+
+def margin_gradient(network, x, label):
+    x = x.clone().requires_grad_(True)
+    with frozen(network):
+        logits = network(x)
+    own = logits[range(len(x)), label]
+    rest = torch.stack([z[torch.arange(4) != k].max() for z, k in zip(logits, label, strict=True)])
+    return torch.autograd.grad((rest - own).sum(), x)[0]
+
+
+def test_fgsm_and_tgsm_follow_the_margin(network, batch):
+    x, y = batch
+    raised = (x + 0.2 * margin_gradient(network, x, y).sign()).clamp(0, 1)
+    assert torch.equal(attacks.create("fgsm", eps=0.2, loss="margin")(network, x, y), raised)
+    target = (y + 2) % 4
+    lowered = (x - 0.1 * margin_gradient(network, x, target).sign()).clamp(0, 1)
+    attack = attacks.create("tgsm", steps=1, loss="margin")
+    assert torch.equal(attack(network, x, y, target), lowered)
+    masked = Scaled(network, 1e5)
+    with frozen(masked):
+        own = masked(x).argmax(1)
+    assert torch.equal(attacks.create("fgsm")(masked, x, own), x)
+    assert not torch.equal(attacks.create("fgsm", loss="margin")(masked, x, own), x)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
+def test_pgd_towards_a_target_is_its_formula_and_aims_at_the_next_class(loss, network, batch):
+    x, y = batch
+    of = {"cross_entropy": gradient, "margin": margin_gradient}[loss]
+    expected = x
+    for _ in range(5):
+        expected = expected - 0.1 * of(network, expected, (y + 1) % 4).sign()
+        expected = (x + (expected - x).clamp(-0.15, 0.15)).clamp(0, 1)
+    params = {"eps": 0.15, "steps": 5, "step_size": 0.1, "random_start": False, "loss": loss}
+    attack = attacks.create("pgd", label="target", **params)
+    assert torch.allclose(attack(network, x, y), expected, atol=1e-6)
+    assert torch.equal(attack(network, x, y), attack(network, x, y, (y + 1) % 4))
+    assert not torch.allclose(attack(network, x, y, (y + 2) % 4), expected, atol=1e-3)
+    assert attack.targeted
+    assert not attacks.create("pgd").targeted
+
+
+def test_towards_a_target_success_is_the_target(network, batch):
+    x, _ = batch
+    with frozen(network), torch.no_grad():
+        network.logits.bias -= network(x).mean(0)
+        y = network(x).argmax(1)
+    target = (y + 2) % 4
+    seen = []
+    params = {"eps": 0.5, "steps": 20, "random_start": False, "label": "target"}
+    last = attacks.create("pgd", **params)(network, x, y, target, trace=seen.append)
+    attack = attacks.create("pgd", **params, keep="first_success")
+    first = attack(network, x, y, target)
+    with frozen(network):
+        hit = torch.stack([network(iterate).argmax(1) == target for iterate in seen])
+    assert hit.any()
+    for image in range(len(x)):
+        hits = hit[:, image].nonzero()
+        expected = seen[int(hits[0])][image] if len(hits) else last[image]
+        assert torch.allclose(first[image], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_with_first_success_an_image_alone_or_in_a_batch_is_the_same(restarts, network, batch):
+    x, _ = batch
+    with frozen(network), torch.no_grad():
+        network.logits.bias -= network(x).mean(0)
+        y = network(x).argmax(1)
+    attack = attacks.create("pgd", eps=0.05, steps=8, restarts=restarts, keep="first_success")
+    seeds = torch.arange(6) + 5
+    together = attack(network, x, y, seeds=seeds)
+    alone = [attack(network, x[i : i + 1], y[i : i + 1], seeds=seeds[i : i + 1]) for i in range(6)]
+    assert torch.allclose(torch.cat(alone), together, atol=1e-5)
+
+
+def test_with_first_success_finished_images_cost_nothing(network, batch):
+    x, _ = batch
+    x = x.repeat(4, 1, 1, 1)
+    with frozen(network), torch.no_grad():
+        network.logits.bias -= network(x).mean(0)
+        y = network(x).argmax(1)
+    y[:20] = (y[:20] + 1) % 4  # wrong from the start
+    params = {"eps": 0.01, "steps": 10, "random_start": False, "restarts": 3}
+    counted = Seen(network)
+    x_adv = attacks.create("pgd", **params, keep="first_success")(counted, x, y)
+    assert torch.equal(x_adv[:20], x[:20])
+    # Every image once and its judgement, four for all steps of all restarts and its judgement.
+    assert counted.images <= 24 + 20 + 3 * 4 * 11
+    every = Seen(network)
+    attacks.create("pgd", **params)(every, x, y)
+    assert every.images == 3 * 24 * 11
