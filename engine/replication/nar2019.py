@@ -1,8 +1,8 @@
 """Nar, Ocal, Sastry & Ramchandran (2019): their claims for networks, as checks.
 
 The experiment's labels are those of `experiments/nar2019*.yaml`: every loss twice, the second with
-BatchNorm where its label ends in `_norm`. An image *has an adversarial example within eps* when the
-model is wrong on what PGD found at that eps or a smaller one, measured on rounded 8-bit pixels.
+BatchNorm where its label ends in `_norm`. An image *has an adversarial example within eps* when
+the smallest disturbance found for it, before rounding, is at most that.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _SURFACES = {
     "l2_test": "L2, test images",
     "l2_train": "L2, training images",
 }
+_WITHIN = {"linf": (0.01, 0.02, 0.04, 0.08, 0.16), "l2": (0.25, 0.5, 1, 2)}
+"""The eps over which shares are averaged, by norm."""
 _LOW_RANK = 0.1
 """Effective rank over the layer's width below which features count as low rank."""
 
@@ -96,18 +98,15 @@ def _right(runs: Sequence[Results], model: str) -> Scores:
 
 def _vulnerable(runs: Sequence[Results], curve: str, model: str) -> Scores:
     """Share of the eps within which an image has an adversarial example, (S, N)."""
-    vulnerable: Scores = _found(runs, curve, model).mean(1)
+    vulnerable: Scores = _within(runs, curve, model).mean(1)
     return vulnerable
 
 
-def _found(runs: Sequence[Results], curve: str, model: str) -> Scores:
-    """Whether an adversarial example was found within each eps, (S, eps, N)."""
-    rows = []
-    for results in runs:
-        _, arrays = results.curve(curve, model)
-        wrong = arrays[model] != arrays["labels"]
-        rows.append(np.maximum.accumulate(wrong, axis=0))
-    return np.stack(rows).astype(np.float64)
+def _within(runs: Sequence[Results], curve: str, model: str) -> Scores:
+    """Whether an image has an adversarial example within each eps, (S, eps, N)."""
+    found = [results.minimum_norm(curve, model) for results in runs]
+    rows = [[each.norm <= eps for eps in _WITHIN[each.norm_name]] for each in found]
+    return np.array(rows, dtype=np.float64)
 
 
 def _transfer(runs: Sequence[Results], source: str, tested: str) -> Scores:
@@ -132,7 +131,7 @@ def tables(runs: Sequence[Results]) -> str:
         reasons = {each: doubted(seeds, each) for each in seeds[0].config["defenses"]}
         titles = {k: marked(v, reasons[k]) for k, v in seeds[0].config["defenses"].items()}
         for curve, where in _SURFACES.items():
-            eps, _ = seeds[0].curve(curve, "none")
+            eps = _WITHIN[seeds[0].minimum_norm(curve, "none").norm_name]
             lines = [
                 f"**{label}**, {where}: share with an adversarial example within ε.",
                 "",
@@ -140,7 +139,7 @@ def tables(runs: Sequence[Results]) -> str:
                 "|---|" + "---|" * len(eps),
             ]
             for model, title in titles.items():
-                shares = _found(seeds, curve, model).mean((0, 2))
+                shares = _within(seeds, curve, model).mean((0, 2))
                 lines.append(f"| {title} | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
             parts.append("\n".join(lines))
         lines = [
@@ -156,7 +155,7 @@ def tables(runs: Sequence[Results]) -> str:
         for model, title in titles.items():
             ranks = [effective_rank(r.measures(model)["singular_values_train"]) for r in seeds]
             margins = [_relative_margin(r, model) for r in seeds]
-            other = _found(seeds, "cross_entropy_test", model).mean((0, 2))[-1]
+            other = np.mean([_wrong(r, "cross_entropy_test", model, -1) for r in seeds])
             steps = [
                 float(np.mean([_wrong(r, "small_steps_test", model, i) for r in seeds]))
                 for i in range(2)

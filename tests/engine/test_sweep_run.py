@@ -12,7 +12,7 @@ from safetensors.torch import load, save_file
 from test_pipeline import Log, experiment
 from torch.nn import functional as F
 
-from engine import datasets, defenses, doubt, jobs, models, pipeline
+from engine import attacks, datasets, defenses, doubt, jobs, models, pipeline
 from engine.artifacts import ArtifactStore
 from engine.errors import PlausiblyError, UsageError
 from engine.job import load_model
@@ -54,6 +54,14 @@ def whole():
         attacks={
             "fgsm": FGSM,
             "tgsm": {"title": "TGSM", "attack": "tgsm", "target": "second_choice"},
+        },
+        minimum_norms={
+            "l2": {
+                "title": "Smallest",
+                "attack": {"name": "minimum_norm", "norm": "l2", "steps": 10, "restarts": 1},
+                "split": "train",
+                "images": 20,
+            }
         },
         grids={"tgsm": {"title": "TGSM", "attack": {"name": "tgsm", "steps": 2}, "per_class": 3}},
         curves={
@@ -280,6 +288,27 @@ def test_a_grid_aims_at_every_class_from_the_same_images(first):
         assert np.array_equal(made.hit[rows, 1 - y], wrong)
 
 
+def test_minimum_norms_are_those_of_the_disturbances_found(first):
+    train = datasets.create("digits:3,8").load().train
+    chosen = np.linspace(0, len(train) - 1, 20).round().astype(int)
+    x, y = (part[chosen] for part in tensors(train))
+    attack = attacks.create("minimum_norm", norm="l2", steps=10, restarts=1)
+    for defense in ("none", "both"):
+        made, net = first.minimum_norm("l2", defense), network(first.model(defense))
+        assert (made.norm_name, made.split) == ("l2", "train")
+        assert np.array_equal(made.labels, y)
+        x_adv = attack(net, x, y)
+        wrong = net(x_adv).argmax(1) != y
+        length = (x_adv - x).flatten(1).norm(dim=1)
+        assert made.norm == pytest.approx(torch.where(wrong, length, torch.inf).numpy(), abs=1e-5)
+        assert np.array_equal(made.norm == 0, net(x).argmax(1) != y)
+        rounded = net((x_adv * 255).round() / 255).argmax(1)
+        assert np.array_equal(made.rounded_away, wrong & (rounded == y))
+        assert made.share_within([0, np.inf]) == pytest.approx(
+            [float((net(x).argmax(1) != y).float().mean()), 1]
+        )
+
+
 def test_a_declared_target_is_stored_with_the_examples(first):
     made = first.examples("none", "tgsm")
     assert made.artifact.recipe.config["target"] == "second_choice"
@@ -320,7 +349,7 @@ def test_a_second_run_only_looks(runs, store):
     indices = pipeline.run(whole(), store, again)
     assert [index.key for index in indices] == [results.index.key for results in runs]
     assert again.made == []
-    assert len(again.reused) == len(set(again.reused)) == 2 * 31
+    assert len(again.reused) == len(set(again.reused)) == 2 * 34
 
 
 def test_an_unknown_stage_is_refused(tmp_path):
