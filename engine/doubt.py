@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.replication import check
+from engine.replication import interval
 
 MASKED = "gradients likely masked"
 LEAKING = "label leaking"
@@ -118,10 +118,15 @@ def examine(ladder: Ladder, zero_gradient: Right) -> list[Doubt]:
     return list(_tests(ladder, zero_gradient))
 
 
+def signs(reasons: Iterable[str]) -> str:
+    """Return the signs of the reasons to doubt a model, "" for none."""
+    given = set(reasons)
+    return "".join(sign for reason, sign in MARKS.items() if reason in given)
+
+
 def marked(title: str, reasons: Iterable[str]) -> str:
     """Return a model's title with the signs of the reasons to doubt it."""
-    signs = "".join(MARKS[reason] for reason in MARKS if reason in set(reasons))
-    return f"{title} {signs}" if signs else title
+    return f"{title} {signs(reasons)}".rstrip()
 
 
 def legend(reasons: Iterable[str]) -> str:
@@ -244,7 +249,7 @@ def _test(
     limit: float,
     by_value: bool = False,
 ) -> Doubt:
-    found = [check(name, "", statement, [scores[None]], bound=limit) for scores in comparisons]
+    found = [interval([scores[None]]) for scores in comparisons]
     worst = max(found, key=lambda each: (each.low, each.value))
     assert worst.value is not None
     failed = (worst.value if by_value else worst.low) > limit

@@ -174,13 +174,26 @@ class Results:
         """Checksum of the dataset."""
         return str(self.index.recipe.data_sha256)
 
+    def artifact(self, role: str) -> Artifact:
+        """Return an artifact by its role in the run: "measures:none", "evaluation".
+
+        Raises:
+            UsageError: the run has no such role; the message lists those it has.
+        """
+        parents = self.index.recipe.parents
+        if role not in parents:
+            raise UsageError(
+                f"experiment {self.name!r} has no {role!r}; it has: {', '.join(sorted(parents))}"
+            )
+        return self._store.get(parents[role].kind, parents[role].key)
+
     def model(self, defense: str) -> Artifact:
         """Return the model artifact of `defense`."""
-        return self._parent(f"model:{defense}")
+        return self.artifact(f"model:{defense}")
 
     def evaluation(self) -> dict[str, Any]:
         """Return clean accuracies, shares of zero gradients, and the transfer matrices."""
-        result: dict[str, Any] = self._parent("evaluation").json(RESULT)
+        result: dict[str, Any] = self.artifact("evaluation").json(RESULT)
         return result
 
     def curve(self, curve: str, source: str) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
@@ -196,7 +209,7 @@ class Results:
 
     def minimum_norm(self, curve: str, defense: str) -> MinimumNorm:
         """Return the smallest disturbances found for the model with `defense`."""
-        artifact = self._parent(f"minimum_norm:{curve}:{defense}")
+        artifact = self.artifact(f"minimum_norm:{curve}:{defense}")
         config = artifact.recipe.config
         return MinimumNorm(
             config["attack"]["norm"], config["split"], **artifact.arrays(MINIMUM_NORM)
@@ -224,14 +237,14 @@ class Results:
 
         `clean`, `white_box`, and `transferred` from the reference model; `labels` (N,).
         """
-        return self._parent(f"training_time:{defense}").arrays(PREDICTIONS)
+        return self.artifact(f"training_time:{defense}").arrays(PREDICTIONS)
 
     def selection(self, defense: str) -> dict[str, Any] | None:
         """Return how a swept defense's model was chosen; None where there was nothing to choose."""
         role = f"selection:{defense}"
         if role not in self.index.recipe.parents:
             return None
-        result: dict[str, Any] = self._parent(role).json(RESULT)
+        result: dict[str, Any] = self.artifact(role).json(RESULT)
         return result
 
     def examples(self, defense: str, attack: str) -> Examples:
@@ -243,42 +256,34 @@ class Results:
         return self._maps(defense, method)
 
     def _load_examples(self, defense: str, attack: str) -> Examples:
-        artifact = self._parent(f"examples:{defense}:{attack}")
+        artifact = self.artifact(f"examples:{defense}:{attack}")
         return Examples(artifact, **artifact.arrays(EXAMPLES))
 
     def _load_curve(
         self, curve: str, source: str
     ) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
-        artifact = self._parent(f"curve:{curve}:{source}")
+        artifact = self.artifact(f"curve:{curve}:{source}")
         (values,) = artifact.recipe.config["over"].values()
         return values, artifact.arrays(PREDICTIONS)
 
     def _load_measures(self, defense: str) -> dict[str, NDArray[Any]]:
-        return self._parent(f"measures:{defense}").arrays(MEASURES)
+        return self.artifact(f"measures:{defense}").arrays(MEASURES)
 
     def _load_grid(self, defense: str, grid: str) -> Grid:
-        return Grid(**self._parent(f"grid:{grid}:{defense}").arrays(GRID))
+        return Grid(**self.artifact(f"grid:{grid}:{defense}").arrays(GRID))
 
     def _load_ladder(self, defense: str) -> Ladder | None:
         roles = [role for role in self.index.recipe.parents if role.startswith("ladder:")]
         if not roles:
             return None
         by_source = {
-            role.removeprefix("ladder:"): self._parent(role).arrays(LADDER) for role in roles
+            role.removeprefix("ladder:"): self.artifact(role).arrays(LADDER) for role in roles
         }
         return climbed(by_source, defense)
 
     def _load_maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
-        artifact = self._parent(f"maps:{defense}:{method}")
+        artifact = self.artifact(f"maps:{defense}:{method}")
         return artifact.json(RESULT)["quantity"], artifact.arrays(MAPS)
-
-    def _parent(self, role: str) -> Artifact:
-        parents = self.index.recipe.parents
-        if role not in parents:
-            raise UsageError(
-                f"experiment {self.name!r} has no {role!r}; it has: {', '.join(sorted(parents))}"
-            )
-        return self._store.get(parents[role].kind, parents[role].key)
 
 
 def climbed(by_source: Mapping[str, Mapping[str, NDArray[Any]]], defense: str) -> Ladder:

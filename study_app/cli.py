@@ -14,7 +14,7 @@ import typer
 
 from db.errors import DatabaseError, ExportError, StudyNotFoundError
 from engine.errors import PlausiblyError, UsageError
-from study_app import datasets_cli, experiments_cli
+from study_app import datasets_cli, experiments_cli, report_cli
 from study_app.settings import Settings
 from study_app.terminal import AsJson, print_json, say
 
@@ -71,6 +71,7 @@ def demo(
 for command in (
     experiments_cli.run,
     experiments_cli.replicate,
+    report_cli.report,
     experiments_cli.schema,
     experiments_cli.verify,
 ):

@@ -91,18 +91,31 @@ Reduce = Callable[..., NDArray[np.float64]]
 """numpy.min or numpy.max: takes the means (C, R) and an axis."""
 
 
-def check(
-    claim: str,
-    dataset: str,
-    statement: str,
+@dataclass(frozen=True)
+class Interval:
+    """A quantity of images and seeds.
+
+    Attributes:
+        value: the quantity; None where it could not be measured.
+        low, high: its 95 % interval.
+        seeds, images: how many it rests on.
+    """
+
+    value: float | None
+    low: float
+    high: float
+    seeds: int
+    images: int
+
+
+def interval(
     scores: Sequence[NDArray[np.floating] | NDArray[np.bool_]],
     *,
-    bound: float = 0.0,
     reduce: Reduce = np.min,
     seed: int = 0,
     resamples: int = RESAMPLES,
-) -> Check:
-    """Measure one statement.
+) -> Interval:
+    """Measure a quantity with its interval.
 
     The quantity is `reduce` over the means of the scores, each an array (seeds, images): with one
     it is its mean, with one a competitor and `min` it is the advantage over the best of them. The
@@ -111,7 +124,6 @@ def check(
     have only ten different resamples, so the interval knows little of other seeds.
 
     Args:
-        claim, dataset, statement, bound: see `Check`.
         scores: arrays (S, N) of equal shape; NaN counts as not measured.
         reduce: from the means (C,) to the quantity.
         seed: decides the resamples.
@@ -133,12 +145,82 @@ def check(
 
     value = float(quantities(np.ones((1, runs)), np.ones((1, images)))[0])
     if not np.isfinite(value):
-        return Check(claim, dataset, statement, None, -np.inf, np.inf, bound, runs, images)
+        return Interval(None, -np.inf, np.inf, runs, images)
     drawn = quantities(
         _resamples(seed, "seeds", runs, resamples), _resamples(seed, "images", images, resamples)
     )
     low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Check(claim, dataset, statement, value, float(low), float(high), bound, runs, images)
+    return Interval(value, float(low), float(high), runs, images)
+
+
+def median_interval(
+    scores: NDArray[np.floating], *, seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Measure a median with its interval, from the same resamples as `interval`.
+
+    Args:
+        scores: (S, N), or (S, N, K) with K values an image, which are drawn together; NaN counts
+            as not measured. Of an even number the lower of the two in the middle is the median.
+        seed: decides the resamples.
+        resamples: how many.
+    """
+    values = np.asarray(scores, dtype=np.float64).reshape(*scores.shape[:2], -1)
+    runs, images, each = values.shape
+    flat = values.ravel()
+    order = np.argsort(flat, kind="stable")[: int(np.isfinite(flat).sum())]
+    if not len(order):
+        return Interval(None, -np.inf, np.inf, runs, images)
+    # NaN sorts last; what is left is in order, so that a median is where half the weight is passed.
+    of_run, of_image = np.divmod(order // each, images)
+    ordered = flat[order]
+
+    def medians(run_weights: Weights, image_weights: Weights) -> NDArray[np.float64]:
+        passed = np.cumsum(run_weights[:, of_run] * image_weights[:, of_image], axis=1)
+        at = (passed < passed[:, -1:] / 2).sum(1)
+        return np.where(passed[:, -1] > 0, ordered[np.minimum(at, len(ordered) - 1)], np.nan)
+
+    weights = (
+        _resamples(seed, "seeds", runs, resamples),
+        _resamples(seed, "images", images, resamples),
+    )
+    step = max(1, 2_000_000 // len(order))
+    drawn = np.concatenate(
+        [medians(*(w[i : i + step] for w in weights)) for i in range(0, resamples, step)]
+    )
+    value = float(medians(np.ones((1, runs)), np.ones((1, images)))[0])
+    low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return Interval(value, float(low), float(high), runs, images)
+
+
+def check(
+    claim: str,
+    dataset: str,
+    statement: str,
+    scores: Sequence[NDArray[np.floating] | NDArray[np.bool_]],
+    *,
+    bound: float = 0.0,
+    reduce: Reduce = np.min,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Check:
+    """Measure one statement.
+
+    Args:
+        claim, dataset, statement, bound: see `Check`.
+        scores, reduce, seed, resamples: the quantity and its interval; see `interval`.
+    """
+    found = interval(scores, reduce=reduce, seed=seed, resamples=resamples)
+    return Check(
+        claim,
+        dataset,
+        statement,
+        found.value,
+        found.low,
+        found.high,
+        bound,
+        found.seeds,
+        found.images,
+    )
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,162 @@
+"""The papers' claims: a verdict each, with its interval drawn against its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import escape
+
+from engine.errors import UsageError
+from engine.replication import Check, papers
+from engine.report.figure import Table, number, table
+from engine.report.look import COLOURS, INK
+from engine.report.study import Study
+
+SIGNS = {"holds": "✓", "fails": "✗", "undecided": "?"}
+TITLES = {
+    "ross2018": "Ross & Doshi-Velez 2018: improving robustness and interpretability by "
+    "regularising input gradients",
+    "nar2019": "Nar, Ocal, Sastry & Ramchandran 2019: cross-entropy loss and low-rank features",
+}
+_COLUMNS = (
+    "paper", "claim", "dataset", "statement", "value", "low", "high", "bound", "verdict",
+    "seeds", "images",
+)  # fmt: skip
+_WIDTH, _HEIGHT, _PAD = 190, 22, 10
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One statement on one dataset.
+
+    Attributes:
+        check: what was measured.
+        dataset: its title.
+        measured: the number and its interval in words.
+        sign: of the verdict.
+        drawing: the interval against its bound, as SVG.
+    """
+
+    check: Check
+    dataset: str
+    measured: str
+    sign: str
+    drawing: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, with its verdicts by dataset."""
+
+    claim: str
+    text: str
+    bound: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A paper's claims.
+
+    Attributes:
+        paper, title: its name and title.
+        statements: claim by claim.
+        counts: how many verdicts of each kind.
+        table: all of it.
+    """
+
+    paper: str
+    title: str
+    statements: tuple[Statement, ...]
+    counts: dict[str, int]
+    table: Table
+
+
+def judge(study: Study) -> list[Judgement]:
+    """Return the verdicts on every paper whose claims these runs have what it takes to judge."""
+    found = []
+    for name, paper in papers().items():
+        try:
+            checks = paper.checks(study.runs)
+        except UsageError:
+            continue  # another experiment: it lacks a model or an attack of this paper's claims
+        found.append(_judgement(name, checks, study))
+    return found
+
+
+def _judgement(paper: str, checks: Sequence[Check], study: Study) -> Judgement:
+    titles = {str(data.first.config["dataset_label"]): data.title for data in study}
+    rows: dict[tuple[str, str], list[Check]] = {}
+    for check in checks:
+        rows.setdefault((check.claim, check.statement), []).append(check)
+    statements = tuple(
+        Statement(
+            claim,
+            text,
+            f"{each[0].bound:g}".replace("-", "−"),
+            tuple(
+                Verdict(
+                    check,
+                    titles.get(check.dataset, check.dataset),
+                    _measured(check),
+                    SIGNS[check.verdict],
+                    _drawing(check, each),
+                )
+                for check in each
+            ),
+        )
+        for (claim, text), each in rows.items()
+    )
+    counts = {word: sum(check.verdict == word for check in checks) for word in SIGNS}
+    values = [
+        (paper, c.claim, c.dataset, c.statement, c.value,
+         *((None, None) if c.value is None else (c.low, c.high)),
+         c.bound, c.verdict, c.seeds, c.images)
+        for c in checks
+    ]  # fmt: skip
+    return Judgement(
+        paper, TITLES[paper], statements, counts, table(f"verdicts-{paper}", _COLUMNS, values)
+    )
+
+
+def _measured(check: Check) -> str:
+    if check.value is None:
+        return "not measured"
+    if max(map(abs, (check.value, check.low, check.high))) >= 10:
+        return f"{check.value:.0f} [{check.low:.0f}, {check.high:.0f}]".replace("-", "−")
+    return f"{number(check.value)} [{number(check.low)}, {number(check.high)}]"
+
+
+def _drawing(check: Check, others: Sequence[Check]) -> str:
+    """Draw a dot and a bar against the bound; a statement's datasets share an axis."""
+    known = [c for c in others if c.value is not None]
+    if check.value is None:
+        return ""
+    ends = [each for c in known for each in (c.low, c.high, c.bound)]
+    low, high = min(ends), max(ends)
+    span = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return round(_PAD + (value - low) / span * (_WIDTH - 2 * _PAD), 1)
+
+    middle = _HEIGHT / 2
+    bound, start, end, dot = (place(v) for v in (check.bound, check.low, check.high, check.value))
+    colour = {"holds": COLOURS["blue"], "fails": COLOURS["vermillion"]}.get(check.verdict, INK)
+    filled = colour if check.verdict != "undecided" else "none"
+    text = escape(f"{_measured(check)} against {check.bound:g}: {check.verdict}")
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
+        f'aria-label="{text}">'
+        f'<line x1="{bound}" y1="0" x2="{bound}" y2="{_HEIGHT}" stroke="{INK}" '
+        f'stroke-dasharray="2 2" stroke-width="1.4"/>'
+        f'<line x1="{start}" y1="{middle:g}" x2="{max(end, start + 0.5)}" y2="{middle:g}" '
+        f'stroke="{colour}" stroke-width="3" stroke-linecap="round"/>'
+        f'<circle cx="{dot}" cy="{middle:g}" r="5" fill="{filled}" stroke="{colour}" '
+        f'stroke-width="2"/></svg>'
+    )
+
+
+def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
+    """Return how many verdicts there are of each kind, over all papers."""
+    return {word: sum(each.counts[word] for each in judgements) for word in SIGNS}
