@@ -171,6 +171,11 @@ class Exhibit:
         """Say whether the attack left every pixel as it was."""
         return bool(self.results.examples(defense, attack).l0[index] == 0)
 
+    def undone_by_rounding(self, defense: str, attack: str, index: int) -> bool:
+        """Say whether the model erred before the picture was rounded to 8 bits, and not after."""
+        made, truth = self.results.examples(defense, attack), self.labels[index]
+        return bool(made.unrounded_label[index] != truth and made.label[index] == truth)
+
     def zero_gradient(self, defense: str, attack: str, index: int) -> bool:
         """Say whether the attack met a loss gradient that is zero in every pixel.
 

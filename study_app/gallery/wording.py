@@ -47,8 +47,9 @@ def outcome(exhibit: Exhibit, defense: str, attack: str, index: int) -> str:
         why = "the loss gradient is exactly zero" if masked else "no pixel differs"
         return f"unchanged: {why}"
     truth = int(exhibit.labels[index])
+    undone = exhibit.undone_by_rounding(defense, attack, index)
     if exhibit.prediction(defense, attack, index)[0] == truth:
-        return "holds"
+        return "fooled, but rounding undoes it" if undone else "holds"
     if exhibit.prediction(defense, CLEAN, index)[0] != truth:
         return "wrong before the attack"
     return "fooled"

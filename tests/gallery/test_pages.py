@@ -63,6 +63,23 @@ def test_the_first_view_compares_clean_and_attacked_on_the_fair_scale(visit, exh
     assert "loss gradients exactly zero on 100" in text
 
 
+def test_a_doubted_model_says_so_where_its_robustness_is_shown(visit):
+    doubt = "† gradients likely masked."
+    heads = re.findall(r"<th scope=.col.>.*?</th>", html(visit(image="tgsm")), flags=re.S)
+    assert [doubt in head for head in heads] == ["Distillation" in head for head in heads]
+    assert any(doubt in head for head in heads)
+    assert doubt not in html(visit(image="clean"))
+
+
+def test_an_example_that_rounding_undoes_is_not_shown_as_one(visit, exhibit):
+    made = exhibit.results.examples("none", "noise")
+    undone = [exhibit.undone_by_rounding("none", "noise", i) for i in range(len(made.label))]
+    assert undone == (exhibit.labels % 3 == 0).tolist()
+    text = html(visit(image="noise"))
+    assert "fooled, but rounding undoes it" in text
+    assert re.search(r"holds", text)
+
+
 def test_masking_and_zero_maps_are_named(visit):
     text = html(visit(image="fgsm"))
     assert "unchanged: the loss gradient is exactly zero" in text
