@@ -1,5 +1,6 @@
 # Everything below installs what it needs into .venv, from the lock (constraints.txt).
-# A fresh machine needs Python 3.11, git, make, and apt for the browser that the tests drive.
+# A fresh machine needs Python 3.11, git, make, and apt for the browser and the database
+# server that the tests use.
 
 PYTHON ?= python3.11
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
@@ -15,6 +16,7 @@ serve: .venv/.runtime
 
 test: .venv/.dev
 	tools/require-chromium
+	tools/require-postgres
 	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: .venv/.dev

@@ -1,20 +1,24 @@
 """SQLite's particulars: how connections are opened and begun, copied, and what its errors mean."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from db.backend import Backend
 from db.errors import DatabaseError
 
 BUSY_TIMEOUT_MS = 10_000
+MIN_FREE_BYTES = 16 * 2**20
 
 # Primary error codes, and what to tell a person. Extended codes begin with these names.
 _SENTENCES = {
@@ -29,28 +33,118 @@ _SENTENCES = {
 }
 
 
-def as_database_error(error: Exception, where: str) -> DatabaseError | None:
-    """`error` as a DatabaseError of one sentence, or None if it is not the database's failing.
+class SQLite(Backend):
+    """One file: WAL, synchronous=FULL, writers begin with BEGIN IMMEDIATE."""
 
-    `where` names the database. Broken constraints and mistakes in SQL stay what they are.
-    """
-    if isinstance(error, DatabaseError):
-        return error
-    if not isinstance(error, DBAPIError | sqlite3.Error):
+    path: Path
+
+    def __init__(self, url: URL) -> None:
+        """url: of a file. Raises ValueError for a database in memory."""
+        if not url.database or url.database == ":memory:":
+            raise ValueError("the database must be a file: readers and the writer share it")
+        self.path = Path(url.database).absolute()
+        self.where = str(self.path)
+
+    def readers(self) -> Engine:
+        """Connections with `query_only`."""
+        return _engine(self.path, read_only=True)
+
+    def writers(self) -> Engine:
+        """Transactions that take SQLite's write lock, waiting at most BUSY_TIMEOUT_MS for it."""
+        return _engine(self.path, begin="BEGIN IMMEDIATE")
+
+    def migrators(self) -> Engine:
+        """Make the folder and the file if they are missing; foreign keys are not enforced."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"The folder {self.path.parent} cannot be made.") from error
+        return _engine(self.path, begin="BEGIN IMMEDIATE", migrating=True)
+
+    def in_transaction(self, connection: Connection) -> bool:
+        """Some errors, such as a full disk, make SQLite roll back by itself."""
+        driver = connection.connection.dbapi_connection
+        return not isinstance(driver, sqlite3.Connection) or driver.in_transaction
+
+    def as_database_error(self, error: BaseException) -> DatabaseError | None:
+        """By the primary error code."""
+        if isinstance(error, DatabaseError):
+            return error
+        if not isinstance(error, DBAPIError | sqlite3.Error):
+            return None
+        # After some errors SQLite forgets the savepoint; trying to go back to it hides them.
+        shown: BaseException | None = error
+        while shown is not None:
+            cause = shown.orig if isinstance(shown, DBAPIError) else shown
+            name = getattr(cause, "sqlite_errorname", None) or ""
+            for prefix, sentence in _SENTENCES.items():
+                if name.startswith(prefix):
+                    return DatabaseError(sentence.format(where=self.where))
+            shown = shown.__context__
         return None
-    # After some errors SQLite forgets the savepoint, and the attempt to go back to it hides them.
-    shown: BaseException | None = error
-    while shown is not None:
-        cause = shown.orig if isinstance(shown, DBAPIError) else shown
-        name = getattr(cause, "sqlite_errorname", None) or ""
-        for prefix, sentence in _SENTENCES.items():
-            if name.startswith(prefix):
-                return DatabaseError(sentence.format(where=where))
-        shown = shown.__context__
-    return None
+
+    def passes(self, error: BaseException) -> bool:
+        """Never: whoever has the write lock meets nobody."""
+        return False
+
+    def is_empty(self) -> bool:
+        """Whether there is no file, or one of no bytes."""
+        return not self.path.exists() or not self.path.stat().st_size
+
+    def require_usable(self) -> None:
+        """The file is there and its disk has MIN_FREE_BYTES left."""
+        if not self.path.is_file() or self.is_empty():
+            raise DatabaseError(
+                f"There is no database at {self.where}; make one with 'plausibly db upgrade'."
+            )
+        free = shutil.disk_usage(self.path.parent).free
+        if free < MIN_FREE_BYTES:
+            raise DatabaseError(
+                f"The disk of {self.where} is full ({free // 2**20} MiB left); free some space."
+            )
+
+    def require_sound(self, connection: Connection) -> None:
+        """SQLite finds the whole file well-formed. Reads all of it."""
+        if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+            raise DatabaseError(f"The database {self.where} is damaged; restore it from a backup.")
+
+    def check_migrated(self, connection: Connection) -> None:
+        """Foreign keys were not enforced meanwhile: look at all of them."""
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise DatabaseError(
+                f"The database {self.where} is damaged: "
+                f"table {broken[0]} points to missing rows of {broken[2]}."
+            )
+
+    def backup(self, target: Path) -> None:
+        """Copy through SQLite's backup API."""
+        if not self.path.is_file():
+            raise DatabaseError(f"There is no database at {self.where}, so nothing to back up.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with (
+                closing(sqlite3.connect(f"file:{quote(self.where)}?mode=ro", uri=True)) as origin,
+                closing(sqlite3.connect(partial)) as copy,
+            ):
+                origin.backup(copy)
+            partial.replace(target)
+        except (sqlite3.Error, OSError) as error:
+            partial.unlink(missing_ok=True)
+            raise self.as_database_error(error) or DatabaseError(
+                f"The backup {target} could not be written: {error}."
+            ) from error
+
+    def backup_before_upgrade(self) -> Path:
+        """In `backups/` beside the file."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        target = self.path.parent / "backups" / f"{self.path.stem}-{stamp}.db"
+        self.backup(target)
+        return target
 
 
-def sqlite_engine(
+def _engine(
     path: Path, *, begin: str = "BEGIN", read_only: bool = False, migrating: bool = False
 ) -> Engine:
     """An engine on the file `path`, which must exist unless `migrating`.
@@ -59,7 +153,7 @@ def sqlite_engine(
     handling is switched off, so that SAVEPOINT and reads are transactional (SQLAlchemy's recipe).
     read_only: every write through this engine is refused by SQLite.
     migrating: the file is made if missing, and foreign keys are not enforced: changing a table
-    means rebuilding it, which must not cascade to its children. Follow with `check_foreign_keys`.
+    means rebuilding it, which must not cascade to its children. Follow with `check_migrated`.
     """
     uri = f"file:{quote(str(path))}?mode={'rwc' if migrating else 'rw'}"
 
@@ -101,47 +195,3 @@ def _set_pragmas(
         cursor.close()
 
     return on_connect
-
-
-def in_transaction(connection: Connection) -> bool:
-    """Whether SQLite still has the transaction open; some errors make it roll back by itself."""
-    driver = connection.connection.dbapi_connection
-    return not isinstance(driver, sqlite3.Connection) or driver.in_transaction
-
-
-def check_foreign_keys(connection: Connection, where: str) -> None:
-    """Raise DatabaseError if a row points to one that does not exist."""
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-    if broken is not None:
-        raise DatabaseError(
-            f"The database {where} is damaged: "
-            f"table {broken[0]} points to missing rows of {broken[2]}."
-        )
-
-
-def is_sound(connection: Connection) -> bool:
-    """Whether SQLite finds the whole file well-formed. Reads all of it."""
-    return bool(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok")
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """Copy a database that may be in use, through SQLite's backup API: whole or absent.
-
-    Raises DatabaseError if the source is missing or damaged or the target cannot be written.
-    """
-    if not source.is_file():
-        raise DatabaseError(f"There is no database at {source}, so nothing to back up.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with (
-            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as origin,
-            closing(sqlite3.connect(partial)) as copy,
-        ):
-            origin.backup(copy)
-        partial.replace(target)
-    except (sqlite3.Error, OSError) as error:
-        partial.unlink(missing_ok=True)
-        raise as_database_error(error, str(source)) or DatabaseError(
-            f"The backup {target} could not be written: {error}."
-        ) from error

@@ -4,25 +4,27 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
+from db.backend import Backend
 from db.errors import DatabaseBusyError, DatabaseError
-from db.sqlite import as_database_error, in_transaction
 
 T = TypeVar("T")
 
 MAX_WAITING = 4096  # writes that may wait; more means the disk cannot keep up
 MAX_BATCH = 256  # writes per commit; bounds how long the first of a batch waits
+MAX_TRIES = 5  # of a write that met another's lock; each ends that meeting for somebody
 
 
 @dataclass(frozen=True)
 class _Job:
     function: Callable[[Session], Any]
     future: Future[Any]
+    tries: int = 1
 
 
 class GroupCommitWriter:
@@ -30,14 +32,15 @@ class GroupCommitWriter:
 
     A function that raises undoes only itself. Futures resolve after the commit, never before: a
     result means that the write is on the disk. If the commit fails, every future of its batch gets
-    the error. If SQLite undoes a transaction by itself, as when the disk is full, its functions run
-    again one by one; so they should do nothing but use their session.
+    the error. Functions run again, one by one, if the database undoes a transaction by itself, as
+    SQLite does when the disk is full, and after a deadlock; so they should do nothing but use their
+    session.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        """engine: begins its transactions with the write lock; where: the database, for errors."""
+    def __init__(self, engine: Engine, backend: Backend) -> None:
+        """engine: begins its transactions with the write lock; backend: reads the errors."""
         self._engine = engine
-        self._where = where
+        self._backend = backend
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -53,7 +56,7 @@ class GroupCommitWriter:
         job = _Job(function, Future())
         with self._lock:
             if self._closed:
-                raise DatabaseError(f"The database {self._where} is closed.")
+                raise DatabaseError(f"The database {self._backend.where} is closed.")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
                 self._thread.start()
@@ -61,7 +64,7 @@ class GroupCommitWriter:
                 self._jobs.put_nowait(job)
             except queue.Full:
                 raise DatabaseBusyError(
-                    f"The database {self._where} cannot keep up with the writes; try again."
+                    f"The database {self._backend.where} cannot keep up with the writes; try again."
                 ) from None
         return job.future
 
@@ -100,12 +103,12 @@ class GroupCommitWriter:
             with self._engine.connect() as connection, connection.begin():
                 for job in batch:
                     outcomes.append(self._in_savepoint(connection, job))
-                    if not in_transaction(connection):
+                    if connection.invalidated:  # the server is gone: the others need not try
+                        raise outcomes[-1][1] or self._lost()
+                    if not self._backend.in_transaction(connection):
                         # The driver would take the coming COMMIT for nothing to do, and say yes.
                         undone = True
-                        raise outcomes[-1][1] or DatabaseError(
-                            f"The database {self._where} undid the transaction; nothing was stored."
-                        )
+                        raise outcomes[-1][1] or self._lost()
         except BaseException as error:  # the thread must live on, and every caller must hear
             if undone and len(batch) > 1:
                 for job in batch:
@@ -115,11 +118,16 @@ class GroupCommitWriter:
             for job in batch:
                 job.future.set_exception(failure)
             return
+        again: list[_Job] = []
         for job, (result, problem) in zip(batch, outcomes, strict=True):
             if problem is None:
                 job.future.set_result(result)
+            elif job.tries < MAX_TRIES and self._backend.passes(problem):
+                again.append(replace(job, tries=job.tries + 1))
             else:
-                job.future.set_exception(problem)
+                job.future.set_exception(self._translated(problem))
+        for job in again:
+            self._commit([job])
 
     def _in_savepoint(self, connection: Connection, job: _Job) -> tuple[Any, BaseException | None]:
         session = Session(connection, join_transaction_mode="create_savepoint")
@@ -127,12 +135,15 @@ class GroupCommitWriter:
             with session, session.begin():
                 return job.function(session), None
         except BaseException as error:
-            return None, self._translated(error)
+            return None, error
+
+    def _lost(self) -> DatabaseError:
+        return DatabaseError(
+            f"The database {self._backend.where} undid the transaction; nothing was stored."
+        )
 
     def _translated(self, error: BaseException) -> BaseException:
-        if not isinstance(error, Exception):
-            return error
-        translated = as_database_error(error, self._where)
+        translated = self._backend.as_database_error(error)
         if translated is None:
             return error
         if translated is not error:

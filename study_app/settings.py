@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.exc import SQLAlchemyError
 
 from db.session import Database
 from engine.artifacts import ArtifactStore
@@ -21,14 +20,14 @@ class Settings(BaseSettings):
 
     Attributes:
         home: PLAUSIBLY_HOME, the folder of all state: `study.db`, `artifacts/`, `secret.key`.
-        database_url: DATABASE_URL, to keep the database elsewhere than in `home`.
+        database_url: DATABASE_URL, a database elsewhere than in `home`; see docs/database.md.
         password: PLAUSIBLY_PASSWORD, the researchers' password; without it one is generated.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
     home: Path = Field(Path("plausibly-data"), validation_alias="PLAUSIBLY_HOME")
-    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     password: SecretStr | None = Field(None, validation_alias="PLAUSIBLY_PASSWORD")
 
     @cached_property
@@ -42,10 +41,16 @@ class Settings(BaseSettings):
         Raises:
             UsageError: DATABASE_URL is not an address of a database, or its driver is missing.
         """
+        given = self.database_url.get_secret_value() if self.database_url else None
         try:
-            return Database(self.database_url or self.home / "study.db")
-        except (SQLAlchemyError, ModuleNotFoundError, ValueError) as error:
+            return Database(given or self.home / "study.db")
+        except ValueError as error:
             raise UsageError(f"DATABASE_URL cannot be used: {error}") from None
+        except ImportError:
+            raise UsageError(
+                "DATABASE_URL names a PostgreSQL database, and its driver is not installed: "
+                "pip install 'plausibly[postgres]'"
+            ) from None
 
     def secret(self) -> bytes:
         """Return the installation's key for tokens and provider ids; made at first use.

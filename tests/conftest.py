@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+pytest_plugins = ["databases"]
+
 ROOT = Path(__file__).parent.parent
 LISTED_SKIPS: tuple[str, ...] = ()
 """Reasons for which a test may be skipped; any other skip fails the run."""

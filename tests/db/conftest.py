@@ -3,11 +3,9 @@
 import hashlib
 import itertools
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,23 +212,6 @@ class Lab:
     def count(self, table: Any) -> int:
         with self.database.read() as s:
             return s.query(table).count()
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of the newest revision, made once: copying it is faster than migrating."""
-    opened = Database(tmp_path_factory.mktemp("empty") / "study.db")
-    opened.upgrade()
-    opened.close()
-    assert opened.path is not None
-    return opened.path
-
-
-@pytest.fixture
-def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
-    opened = Database(shutil.copy(empty_database, tmp_path / "study.db"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

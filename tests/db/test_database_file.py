@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from databases import on_sqlite
 from sqlalchemy import inspect, text
 
 import db.session
@@ -21,6 +22,7 @@ def pragma(session, name):
     return session.connection().exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
+@on_sqlite
 def test_every_connection_is_durable_and_consistent(database):
     expected = {
         "journal_mode": "wal",
@@ -52,8 +54,11 @@ def test_a_read_sees_one_moment(lab):
 def test_migrations_make_exactly_the_models(database):
     with database.read() as s:
         context = MigrationContext.configure(s.connection(), opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        changes = compare_metadata(context, Base.metadata)
         view = [column["name"] for column in inspect(s.connection()).get_columns("rating")]
+    flat = [one for many in changes for one in (many if isinstance(many, list) else [many])]
+    # What columns mean is for the codebook: PostgreSQL could hold it, SQLite cannot.
+    assert [change for change in flat if change[0] != "modify_comment"] == []
     assert view == [column.name for column in rating.columns]
 
 
@@ -120,6 +125,7 @@ def test_a_failing_migration_changes_nothing(tmp_path, monkeypatch):
         assert raw.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
+@on_sqlite
 def test_a_database_from_the_future_is_refused_untouched(database):
     database.write(lambda s: s.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     for use in (database.check, database.upgrade):
@@ -147,6 +153,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     assert path.read_text() == "name,age\n" * 100
 
 
+@on_sqlite
 def test_a_damaged_file_is_refused(lab):
     lab.open()
     lab.database.close()
@@ -168,6 +175,7 @@ def test_a_missing_database_is_not_made_by_looking(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@on_sqlite
 def test_a_full_disk_is_named(database, monkeypatch):
     usage = shutil.disk_usage(database.path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
@@ -175,6 +183,7 @@ def test_a_full_disk_is_named(database, monkeypatch):
         database.check()
 
 
+@on_sqlite
 def test_a_backup_is_a_working_copy(lab, tmp_path):
     version = lab.open()
     lab.consent(version)

@@ -27,6 +27,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         ("import db", {"sqlalchemy", "alembic", "pandas"}),
         ("import db.session, db.repository", {"pandas", "numpy"}),
+        ("from db.session import Database; Database('study.db')", {"psycopg"}),
         ("import db.export", {"engine", "study_app", "torch", "streamlit"}),
     ],
 )

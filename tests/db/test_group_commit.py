@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from databases import on_sqlite
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import db
 from db import repository as repo
@@ -106,12 +107,13 @@ def test_a_write_that_loses_the_transaction_undoes_only_itself(lab):
         before = lab.database.submit(note(lab, "before"))
         losing = lab.database.submit(loses_the_transaction)
         after = lab.database.submit(note(lab, "after"))
-    with pytest.raises(OperationalError, match="savepoint"):
+    with pytest.raises(DBAPIError, match="savepoint"):
         losing.result(10)
     assert before.result(10) is after.result(10) is None
     assert notes(lab) == ["before", "after"]
 
 
+@on_sqlite
 def test_when_the_commit_fails_everyone_hears(lab):
     # A deferred constraint is checked by the commit itself.
     def defers_a_violation(s):
@@ -133,6 +135,7 @@ def test_when_the_commit_fails_everyone_hears(lab):
     assert notes(lab) == ["again"]
 
 
+@on_sqlite
 def test_a_full_disk_stores_nothing_by_halves(lab):
     database = lab.database
     pages = database.write(lambda s: s.connection().exec_driver_sql("PRAGMA page_count").scalar())
@@ -157,9 +160,10 @@ def test_a_full_disk_stores_nothing_by_halves(lab):
     assert notes(lab) == ["before", "after", "small", "large"]
 
 
-def test_a_locked_database_is_named(lab, tmp_path, monkeypatch):
+def test_a_locked_database_is_named(lab, database_url, monkeypatch):
     monkeypatch.setattr("db.sqlite.BUSY_TIMEOUT_MS", 1)
-    impatient = Database(lab.database.path)
+    monkeypatch.setattr("db.postgres.LOCK_TIMEOUT_MS", 1)
+    impatient = Database(database_url)
     with Held(lab.database), pytest.raises(DatabaseError, match="locked by another program"):
         impatient.write(note(lab, "late"))
     impatient.write(note(lab, "in time"))
@@ -167,9 +171,9 @@ def test_a_locked_database_is_named(lab, tmp_path, monkeypatch):
     assert notes(lab) == ["in time"]
 
 
-def test_too_many_waiting_writes_are_refused(lab, monkeypatch):
+def test_too_many_waiting_writes_are_refused(lab, database_url, monkeypatch):
     monkeypatch.setattr(writer, "MAX_WAITING", 3)
-    database = Database(lab.database.path)
+    database = Database(database_url)
     with Held(database):
         futures = [database.submit(note(lab, str(n))) for n in range(3)]
         with pytest.raises(DatabaseBusyError, match="try again"):
@@ -212,9 +216,9 @@ while True:
 """
 
 
-def test_acknowledged_writes_survive_kill_9(lab):
+def test_acknowledged_writes_survive_kill_9(lab, database_url):
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITE_FOREVER, str(lab.database.path)],
+        [sys.executable, "-c", WRITE_FOREVER, database_url],
         cwd=Path(db.__file__).parents[1],
         stdout=subprocess.PIPE,
         text=True,

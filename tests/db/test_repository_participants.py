@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from databases import on_sqlite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -298,6 +299,7 @@ def test_withdrawal_deletes_everything_and_leaves_only_a_tombstone(lab):
         withdraw(lab, person)
 
 
+@on_sqlite
 def test_withdrawn_data_is_not_left_in_the_file(lab):
     version = lab.open()
     secret = "5f8d2a-raw-provider-id"

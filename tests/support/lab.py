@@ -98,11 +98,16 @@ class Person:
         return self.trials()
 
 
-def open_lab(folder: Path) -> Lab:
-    store = ArtifactStore(folder / "artifacts")
-    experiment(store)
-    database = Database(folder / "study.db")
-    database.upgrade()
+def open_lab(
+    folder: Path, database: Database | None = None, store: ArtifactStore | None = None
+) -> Lab:
+    """database: empty and upgraded; store: holds the experiment. What is not given, is made."""
+    if store is None:
+        store = ArtifactStore(folder / "artifacts")
+        experiment(store)
+    if database is None:
+        database = Database(folder / "study.db")
+        database.upgrade()
     version = publish.publish(study.load("demo"), store, database)
     login.ensure_password(database, PASSWORD)
     state = AppState(database, store, b"k" * 64)
