@@ -6,7 +6,7 @@ PYTHON ?= python3.11
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: demo serve test lint format bench lock clean
+.PHONY: demo serve test soak lint format bench lock clean
 
 demo: .venv/.runtime
 	.venv/bin/plausibly demo $(ARGS)
@@ -18,6 +18,12 @@ test: .venv/.dev
 	tools/require-chromium
 	tools/require-postgres
 	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+
+# The fault tests ten times as long; the result goes into docs/faults.md.
+soak: .venv/.dev
+	tools/require-chromium
+	PLAUSIBLY_FAULT_ROUNDS=50 PLAUSIBLY_FAULT_REPORT=docs/faults.md \
+	  .venv/bin/python -m pytest tests/faults --timeout 3600 $(ARGS)
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

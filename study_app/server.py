@@ -10,29 +10,38 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import PlausiblyError
 from study_app.api import routes
 from study_app.security import SecurityMiddleware
 from study_app.state import app_state
 
+PLAIN = ("/api/", "/s/", "/g/")
+"""Prefixes of the plain routes."""
 
-def create_app() -> st.App:
+
+def create_app() -> ASGIApp:
     """Return the application over this process's state."""
     state = app_state()
+    security = [Middleware(SecurityMiddleware)]
+    plain = Starlette(routes=routes(state), middleware=security)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
         yield {}
         state.database.close()  # finishes the writes it took in
 
-    return st.App(
-        Path(__file__).parent / "app.py",
-        routes=routes(state),
-        middleware=[Middleware(SecurityMiddleware)],
-        lifespan=lifespan,
-    )
+    pages = st.App(Path(__file__).parent / "app.py", middleware=security, lifespan=lifespan)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Past Streamlit's sessions and compression, which cost more than taking an answer does.
+        beside = scope["type"] == "http" and scope["path"].startswith(PLAIN)
+        await (plain if beside else pages)(scope, receive, send)
+
+    return app
 
 
 def require_port(host: str, port: int) -> None:

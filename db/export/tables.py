@@ -110,9 +110,17 @@ def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
 
 
 def events(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """The answer trail: every response stored and every one refused, by participant and trial."""
+    """The answer trail: every response stored and every one refused, by participant and trial.
+
+    In a trial the stored answers come first, then the refused ones as they came: by the database's
+    own counting, since a clock may have been set back in between.
+    """
     frames = []
-    for model, kind in ((Response, "stored"), (RefusedResponse, "refused")):
+    counted = (
+        (Response, "stored", Response.attempt),
+        (RefusedResponse, "refused", RefusedResponse.id),
+    )
+    for model, kind, number in counted:
         held = model.__table__.c
         # A refused answer was logged without its timing: those columns are empty.
         replaced: dict[str, ColumnElement[Any]] = {
@@ -127,9 +135,10 @@ def events(session: Session, study_name: str, *, stage: str = "main") -> pd.Data
             .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
             .join(Study, Study.id == StudyVersion.study_id)
             .where(Study.name == study_name, StudyVersion.stage == stage)
+            .order_by(number)
         )
         frames.append(_frame(session, query, EVENTS))
-    order = ["participant_id", "trial_index", "received_utc", "event_id"]
+    order = ["participant_id", "trial_index"]  # of several columns the sort is stable
     return pd.concat(frames, ignore_index=True).sort_values(order, ignore_index=True)
 
 

@@ -43,7 +43,7 @@ from db.repository.responses import (
     TrialView,
     progress,
     record_response,
-    trial,
+    trial_view,
     trials_from,
 )
 from db.repository.studies import (
@@ -106,7 +106,7 @@ __all__ = [
     "study",
     "study_names",
     "study_version",
-    "trial",
+    "trial_view",
     "trials_from",
     "withdraw",
     "withdrawals",

@@ -82,6 +82,9 @@ _OWN_TRIAL = (
     .join(_PRESENTATION, _PRESENTATION.c.id == _TRIAL.c.presentation_id)
     .where(_TRIAL.c.id == bindparam("trial"), _TRIAL.c.participant_id == bindparam("participant"))
 )
+_OWN_VIEW = select(_TRIAL.c.view_json).where(
+    _TRIAL.c.id == bindparam("trial"), _TRIAL.c.participant_id == bindparam("participant")
+)
 _RELATED = select(
     _RESPONSE.c.event_id, _RESPONSE.c.trial_id, _RESPONSE.c.attempt, _RESPONSE.c.answer
 ).where(or_(_RESPONSE.c.event_id == bindparam("event"), _RESPONSE.c.trial_id == bindparam("trial")))
@@ -107,19 +110,21 @@ def trials_from(s: Session, *, participant_id: str, start: int, count: int) -> l
     return [_view(row) for row in rows]
 
 
-def trial(s: Session, *, participant_id: str, trial_id: str) -> TrialView:
-    """One of the participant's own trials. Raises TrialNotFoundError for any other."""
-    row = s.execute(
-        _trial_views().where(Trial.participant_id == participant_id, Trial.id == trial_id)
-    ).first()
-    if row is None:
+def trial_view(s: Session, *, participant_id: str, trial_id: str) -> Mapping[str, Any]:
+    """What the browser got of one of the participant's own trials: prompt, layout, options.
+
+    Raises TrialNotFoundError for any other trial.
+    """
+    text = s.connection().scalar(_OWN_VIEW, {"trial": trial_id, "participant": participant_id})
+    if text is None:
         raise TrialNotFoundError("This participant has no such trial.")
-    return _view(row)
+    view: Mapping[str, Any] = json.loads(text)
+    return view
 
 
 def progress(s: Session, participant_id: str) -> Progress:
     """How far a participant is; all zeros before admission or for an unknown participant."""
-    row = s.execute(_PROGRESS, {"participant": participant_id}).one()
+    row = s.connection().execute(_PROGRESS, {"participant": participant_id}).one()
     total, done, first_open, presentations = row
     return Progress(
         position=total if first_open is None else first_open,
@@ -158,12 +163,15 @@ def record_response(
     Raises TrialNotFoundError (not this participant's), InvalidAttemptError, and ValueError for NaN
     or infinity in `timing` or `display`.
     """
-    found = s.execute(_OWN_TRIAL, {"trial": trial_id, "participant": participant_id}).first()
+    connection = s.connection()  # what is below is not the ORM's: half the work
+    found = connection.execute(
+        _OWN_TRIAL, {"trial": trial_id, "participant": participant_id}
+    ).first()
     if found is None:
         raise TrialNotFoundError("This participant has no such trial.")
     status = _judge(s, event_id, trial_id, attempt, answer, max_attempts)
     if status == "stored":
-        s.execute(
+        connection.execute(
             _STORE,
             {
                 "event_id": event_id,
@@ -179,7 +187,7 @@ def record_response(
         )
     elif status == "refused":
         _log_refused(s, event_id, trial_id, attempt, answer, now)
-    s.execute(_SEEN, {"participant": participant_id, "now": now})
+    connection.execute(_SEEN, {"participant": participant_id, "now": now})
     state = progress(s, participant_id)
     if state.complete and status == "stored":
         _complete(s, participant_id, completion_code, now)
@@ -197,7 +205,7 @@ def _judge(
     s: Session, event_id: str, trial_id: str, attempt: int, answer: str, max_attempts: int
 ) -> Literal["stored", "duplicate", "refused"]:
     given: dict[int, str] = {}
-    for row in s.execute(_RELATED, {"event": event_id, "trial": trial_id}):
+    for row in s.connection().execute(_RELATED, {"event": event_id, "trial": trial_id}):
         if row.event_id == event_id:
             same = (row.trial_id, row.answer) == (trial_id, answer)
             return "duplicate" if same else "refused"

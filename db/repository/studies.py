@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -325,8 +326,15 @@ def _info(study: Study, version: StudyVersion) -> StudyVersionInfo:
         version=version.version,
         stage=version.stage,
         content_sha256=version.content_sha256,
-        config=json.loads(version.config_json),
-        design=json.loads(version.design_json),
+        config=_document(version.config_json),
+        design=_document(version.design_json),
         frozen=version.frozen,
         created_at=version.created_at,
     )
+
+
+@lru_cache(maxsize=16)
+def _document(text: str) -> Mapping[str, Any]:
+    """Parse a version's document once: it is large, never changes, and every admission wants it."""
+    parsed: Mapping[str, Any] = json.loads(text)
+    return parsed

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.orm import Session
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from db import errors as db_errors
@@ -58,6 +58,8 @@ def route(handler: Handler) -> Handler:
             return await handler(request)
         except RefusedError as refused:
             return refused.response
+        except ClientDisconnect:
+            return failure(400, "incomplete", "The request ended too early.")  # nobody hears it
         except (
             db_errors.StudyNotFoundError,
             db_errors.StudyNotOpenError,

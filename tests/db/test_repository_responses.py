@@ -73,7 +73,7 @@ def test_only_ones_own_trials_can_be_answered(lab, person):
         with pytest.raises(TrialNotFoundError):
             lab.answer(person, trial_id)
         with lab.database.read() as s, pytest.raises(TrialNotFoundError):
-            repo.trial(s, participant_id=person.id, trial_id=trial_id)
+            repo.trial_view(s, participant_id=person.id, trial_id=trial_id)
     assert lab.count(Response) == 0
 
 
@@ -136,11 +136,11 @@ def test_trials_come_in_pieces(lab, person):
     with lab.database.read() as s:
         piece = repo.trials_from(s, participant_id=person.id, start=3, count=2)
         beyond = repo.trials_from(s, participant_id=person.id, start=8, count=5)
-        one = repo.trial(s, participant_id=person.id, trial_id=everything[5].trial_id)
+        view = repo.trial_view(s, participant_id=person.id, trial_id=everything[5].trial_id)
     assert piece == everything[3:5]
     assert beyond == []
-    assert one == everything[5]
-    assert one.view["prompt"] == "Could it be a 4?"
+    assert view == everything[5].view
+    assert view["prompt"] == "Could it be a 4?"
 
 
 def test_before_admission_there_is_nothing_to_do(lab):

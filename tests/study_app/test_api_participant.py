@@ -194,6 +194,19 @@ def test_broken_bodies_are_422(lab, body):
     assert plain.status_code == 422
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+@pytest.mark.parametrize("place", ["timing", "display"])
+def test_numbers_that_json_has_not_are_422(lab, place, number):
+    person = lab.participant()
+    answer = person.answer(person.plan()[0], **{place: {"x": "number"}})
+    assert answer.status_code == 200
+    content = answer.request.content.replace(b'"number"', number.encode())
+    headers = {**person.headers, "content-type": "application/json"}
+    answer = lab.client.post("/api/response", content=content, headers=headers)
+    assert answer.status_code == 422
+    assert place in answer.json()["message"]
+
+
 @pytest.mark.parametrize("query", ["from=x", "n=1e3", "from=", "n=99999999999999999999x"])
 def test_wrong_numbers_are_422_and_large_ones_are_clipped(lab, query):
     person = lab.participant()

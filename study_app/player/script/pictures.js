@@ -1,6 +1,6 @@
 // Fetches the pictures of the next few presentations, checks every byte and decodes them.
 
-const AHEAD = 5;
+const AHEAD = 10; // half a minute without network, for somebody quick
 const IN_FLIGHT = 2;
 const MAX_FAILURES = 5;
 const PICTURE_TIMEOUT_MS = 20_000;

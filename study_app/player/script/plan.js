@@ -2,7 +2,7 @@
 // that has not been asked yet is neither in the page nor in storage.
 
 const PAGE = 20;
-const KEEP_AHEAD = 14; // trials: the pictures wanted ahead and some more
+const KEEP_AHEAD = 20; // trials: two questions to each of the pictures wanted ahead
 
 class Plan {
   #trials = new Map();
