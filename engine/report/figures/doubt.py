@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.report.figure import Figure, listed, number, table
 from engine.report.study import Dataset
 
@@ -9,9 +11,10 @@ TITLE = "What to doubt"
 READING = (
     "Checks that a sound evaluation passes (Carlini et al. 2019): accuracy falls with ε and "
     "reaches nothing, iterated attacks beat one step, white box beats transfer, noise is weaker, "
-    "the scale of the logits does not matter. ✓ passed, ✗ failed, with the value, its 95 % "
-    "interval and the limit. A model that fails one is marked wherever its robustness is shown; "
-    "its numbers are then not evidence of robustness."
+    "the scale of the logits does not matter. ✓ passed with every seed, ✗ failed with some; the "
+    "value is that of the seed nearest to the limit, or furthest beyond it, with its 95 % "
+    "interval. A model that fails one is marked wherever its robustness is shown; its numbers are "
+    "then not evidence of robustness."
 )
 _COLUMNS = (
     "dataset", "defense", "title", "seed", "check", "reason", "statement",
@@ -23,7 +26,8 @@ def draw(data: Dataset) -> list[Figure]:
     """Return the table, for runs whose evaluation holds the checks."""
     if not data.judged:
         return []
-    rows, shown = [], []
+    rows = []
+    judged: dict[str, list[list[dict[str, Any]]]] = {}
     for defense, title in data.defenses.items():
         found = [models[defense]["doubt"]["checks"] for models in data.evaluations]
         rows += [
@@ -31,17 +35,12 @@ def draw(data: Dataset) -> list[Figure]:
             for seed, checks in zip(data.seeds, found, strict=True)
             for check in checks
         ]
-        for number_of_check, check in enumerate(found[0]):
-            verdicts = [checks[number_of_check] for checks in found]
-            shown.append(
-                (
-                    data.marked(defense),
-                    check["statement"],
-                    number(check["limit"]),
-                    *(_outcome(each) for each in verdicts),
-                )
-            )
-    seeds = [f"Seed {seed}" for seed in data.seeds]
+        judged[defense] = [list(of_one_check) for of_one_check in zip(*found, strict=True)]
+    shown = [
+        (check["statement"], check["reason"], number(check["limit"]),
+         *(_outcome(checks[place]) for checks in judged.values()))
+        for place, check in enumerate(data.evaluations[0][next(iter(judged))]["doubt"]["checks"])
+    ]  # fmt: skip
     doubted = [data.marked(defense) for defense in data.doubts]
     clear = [title for defense, title in data.defenses.items() if defense not in data.doubts]
     sentence = (
@@ -60,12 +59,16 @@ def draw(data: Dataset) -> list[Figure]:
             table(name, _COLUMNS, rows),
             data.artifacts("evaluation"),
             data.doubt_notes(),
-            (("Model", "Check", "Limit", *seeds), *shown),
+            (("Check", "Failing means", "Limit", *map(data.marked, data.defenses)), *shown),
         )
     ]
 
 
-def _outcome(check: dict) -> str:  # type: ignore[type-arg]
-    sign = "✓ passed" if check["passed"] else f"✗ {check['reason']}"
-    interval = f"{number(check['value'])} [{number(check['low'])}, {number(check['high'])}]"
-    return f"{sign}: {interval}"
+def _outcome(checks: list[dict[str, Any]]) -> str:
+    """One check of one model over the seeds."""
+    worst = max(checks, key=lambda check: (not check["passed"], check["value"]))
+    interval = f"{number(worst['value'])} [{number(worst['low'])}, {number(worst['high'])}]"
+    failed = sum(not check["passed"] for check in checks)
+    if not failed:
+        return f"✓ {interval}"
+    return f"✗ {failed} of {len(checks)} seeds: {interval}" if len(checks) > 1 else f"✗ {interval}"

@@ -74,10 +74,14 @@ def _pictures(data: Dataset, grid: str, title: str) -> Figure:
     worst = min(hits, key=lambda d: hits[d][0])
     columns = ("dataset", "grid", "defense", "true", "target", "taken_for", "confidence",
                "linf", "l2", "l0", "hit", "doubt")  # fmt: skip
-    sentence = (
-        f"Of the targets in the pictures {title} reaches {hits[best][0]} of {hits[best][1]} on "
-        f"{data.called(best)}, the most, and {hits[worst][0]} on {data.called(worst)}, the fewest."
-    )
+    reached, of = hits[best]
+    if hits[worst][0] == reached:
+        sentence = f"Of the {of} targets in the pictures {reached} are reached on every model."
+    else:
+        sentence = (
+            f"Of the {of} targets in the pictures {reached} are reached on {data.called(best)}, "
+            f"the most, and {hits[worst][0]} on {data.called(worst)}, the fewest."
+        )
     return Figure(
         slug,
         f"{data.title}: {title}",
@@ -136,11 +140,17 @@ def _shares(data: Dataset, grid: str, title: str) -> Figure:
                      data.reasons(defense)))  # fmt: skip
     best = max(overall, key=lambda d: float(overall[d].value or 0))
     worst = min(overall, key=lambda d: float(overall[d].value or 0))
+    if overall[best].value == overall[worst].value:
+        sentence = f"A share of {words(overall[best])} becomes its target, with every model."
+    else:
+        sentence = (
+            f"A share of {words(overall[best])} becomes its target with {data.called(best)}, the "
+            f"most, and of {words(overall[worst])} with {data.called(worst)}, the fewest."
+        )
     return Figure(
         slug,
         f"{data.title}: confusion under {title}",
-        f"{title} turns {words(overall[best])} of the images of {data.called(best)} into their "
-        f"target, the most, and {words(overall[worst])} of {data.called(worst)}, the fewest.",
+        sentence,
         tuple(pictures),
         table(slug, _COLUMNS, rows),
         data.artifacts(*(f"grid:{grid}:{d}" for d in data.defenses)),
