@@ -337,7 +337,7 @@ def test_the_doubt_section_holds_every_check_of_every_seed(built, page):
     failed = [row for row in table if row["passed"] == "false"]
     assert [(row["defense"], row["seed"]) for row in failed] == [("distillation", "0")]
     text = page.words["doubt-made_up"]
-    assert "✗ 1 of 2 seeds: .90 [.80, .95]" in text
+    assert "✗ .90 [.80, .95], 1 of 2 seeds" in text
     assert "1 of 3 models failed a check" in page.words[""]
 
 

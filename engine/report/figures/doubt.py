@@ -11,9 +11,8 @@ TITLE = "What to doubt"
 READING = (
     "Checks that a sound evaluation passes (Carlini et al. 2019): accuracy falls with ε and "
     "reaches nothing, iterated attacks beat one step, white box beats transfer, noise is weaker, "
-    "the scale of the logits does not matter. ✓ passed with every seed, ✗ failed with some; the "
-    "value is that of the seed nearest to the limit, or furthest beyond it, with its 95 % "
-    "interval. A model that fails one is marked wherever its robustness is shown; its numbers are "
+    "the scale of the logits does not matter. ✓ passed with every seed: the value nearest to the "
+    "limit. ✗ failed: the value furthest beyond it, with its 95 % interval. A model that fails one is marked wherever its robustness is shown; its numbers are "
     "then not evidence of robustness."
 )
 _COLUMNS = (
@@ -37,7 +36,7 @@ def draw(data: Dataset) -> list[Figure]:
         ]
         judged[defense] = [list(of_one_check) for of_one_check in zip(*found, strict=True)]
     shown = [
-        (check["statement"], check["reason"], number(check["limit"]),
+        (f"{check['statement']} (else {check['reason']})", number(check["limit"]),
          *(_outcome(checks[place]) for checks in judged.values()))
         for place, check in enumerate(data.evaluations[0][next(iter(judged))]["doubt"]["checks"])
     ]  # fmt: skip
@@ -59,7 +58,7 @@ def draw(data: Dataset) -> list[Figure]:
             table(name, _COLUMNS, rows),
             data.artifacts("evaluation"),
             data.doubt_notes(),
-            (("Check", "Failing means", "Limit", *map(data.marked, data.defenses)), *shown),
+            (("Check", "Limit", *map(data.marked, data.defenses)), *shown),
         )
     ]
 
@@ -67,8 +66,8 @@ def draw(data: Dataset) -> list[Figure]:
 def _outcome(checks: list[dict[str, Any]]) -> str:
     """One check of one model over the seeds."""
     worst = max(checks, key=lambda check: (not check["passed"], check["value"]))
-    interval = f"{number(worst['value'])} [{number(worst['low'])}, {number(worst['high'])}]"
     failed = sum(not check["passed"] for check in checks)
     if not failed:
-        return f"✓ {interval}"
-    return f"✗ {failed} of {len(checks)} seeds: {interval}" if len(checks) > 1 else f"✗ {interval}"
+        return f"✓ {number(worst['value'])}"
+    seeds = f", {failed} of {len(checks)} seeds" if len(checks) > 1 else ""
+    return f"✗ {number(worst['value'])} [{number(worst['low'])}, {number(worst['high'])}]{seeds}"
