@@ -13,8 +13,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CLOSED = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/upload_file", "/_stcore/script-health")
-"""Streamlit's routes that nobody here needs: load figures, the agent API, uploads."""
+CLOSED = (
+    "/_stcore/metrics",
+    "/_stcore/agent",
+    "/_stcore/upload_file",
+    "/_stcore/script-health",
+    "/auth/",
+    "/oauth2callback",
+    "/component/",
+)
+"""Streamlit's routes that nobody here needs: load figures, agents, uploads, logins, components."""
 
 
 class SecurityMiddleware:

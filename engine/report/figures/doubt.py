@@ -12,8 +12,8 @@ READING = (
     "Checks that a sound evaluation passes (Carlini et al. 2019): accuracy falls with ε and "
     "reaches nothing, iterated attacks beat one step, white box beats transfer, noise is weaker, "
     "the scale of the logits does not matter. ✓ passed with every seed: the value nearest to the "
-    "limit. ✗ failed: the value furthest beyond it, with its 95 % interval. A model that fails one is marked wherever its robustness is shown; its numbers are "
-    "then not evidence of robustness."
+    "limit. ✗ failed: the value furthest beyond it, with its 95 % interval. A model that fails one "
+    "is marked wherever its robustness is shown; its numbers are then not evidence of robustness."
 )
 _COLUMNS = (
     "dataset", "defense", "title", "seed", "check", "reason", "statement",
