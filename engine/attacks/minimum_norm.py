@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,6 +18,8 @@ _RADIUS = (0.1, 0.001)
 """By how much the radius changes in the first and the last step, as a share of it."""
 _STEP: dict[Norm, tuple[float, float]] = {"linf": (1.0, 0.01), "l2": (3.0, 0.01)}
 """Length of the first and the last step, in radii."""
+_INSIDE = 0.25
+"""Where a further run starts, as a share of the smallest norm so far."""
 _BISECTIONS = 12
 _CLEARLY = 1e-5
 """The least margin of an adversarial image, as a share of the largest logit: rounding does less."""
@@ -30,9 +32,11 @@ class MinimumNorm(GradientAttack):
     Untargeted, after the fast minimum-norm attack of Pintor et al. (2021): x + d climbs the logit
     margin, which nothing masks, on a ball whose radius shrinks while the image is adversarial and
     grows while it is not; before the first success it is where the margin, were it linear, would
-    reach zero. Here steps are lengths in radii, so that no size has to be known, and the first
-    run is followed by runs that climb the logit of the second, third and further choice of the
-    model: the nearest boundary need not be that of the steepest margin. Every run ends with
+    reach zero. Here steps are lengths in radii, so that no size has to be known. The first run is
+    followed by runs that begin well inside the smallest norm so far, since the first one's leap
+    may have passed a nearer boundary, and that climb the logit of the second, third and further
+    choice of the model (of two classes, the margin again): the nearest boundary need not be that of
+    the steepest margin. Every run ends with
     bisection on the segment from the image to the smallest adversarial one. On a linear model that
     is the optimum, also where [0, 1] binds.
 
@@ -44,10 +48,11 @@ class MinimumNorm(GradientAttack):
     Attributes:
         norm: "linf" or "l2".
         steps: gradient steps of each run.
-        restarts: runs; the first climbs the margin, each further one the next likely class as long
-            as there are classes.
+        restarts: runs.
         label: what the model has to leave: the true label, or its own prediction of the image.
     """
+
+    version: ClassVar[int] = 2
 
     norm: Norm = "linf"
     steps: int = Field(100, ge=1)
@@ -73,15 +78,13 @@ class MinimumNorm(GradientAttack):
             return x
         model, start, label = only(model, rows), x[rows], label[rows]
         choices = logits[rows].scatter(1, label[:, None], -torch.inf).argsort(1, descending=True)
-        # Of two classes the other one is the margin's already.
-        runs = min(self.restarts, logits.shape[1]) if logits.shape[1] > 2 else 1
         best, smallest = start, torch.full_like(start[:, :1, :1, :1], torch.inf)
 
         def trace_all(iterate: Tensor) -> None:
             trace(x.index_copy(0, rows, iterate))
 
-        for run in range(runs):
-            goal = choices[:, run] if run else None
+        for run in range(self.restarts):
+            goal = choices[:, run] if 0 < run < logits.shape[1] - 1 else None
             best, smallest = self._search(model, start, label, goal, best, smallest, trace_all)
             best = self._bisect(model, start, label, best)
             smallest = torch.where(smallest.isfinite(), length(best - start, self.norm), torch.inf)
@@ -109,8 +112,8 @@ class MinimumNorm(GradientAttack):
         """
         highest, lowest = (clip(model, x + far) for far in (torch.inf, -torch.inf))
         reach = length(torch.maximum(highest - x, x - lowest), self.norm)
-        z, radius = x, torch.zeros_like(reach)
-        found = torch.zeros_like(reach, dtype=torch.bool)
+        z, found = x, smallest.isfinite()
+        radius = torch.where(found, _INSIDE * smallest, 0)
         for step in range(self.steps):
             z = z.detach().requires_grad_(True)
             logits = model(z)

@@ -165,3 +165,30 @@ def test_the_result_survives_another_batch(trained):
     with frozen(network), torch.no_grad():
         alone = torch.cat([network(image[None]) for image in x_adv])
     assert (alone.argmax(1) != y).all()
+
+
+class TwoBoundaries(torch.nn.Module):
+    """Leaves its label between brightness .025 and .11 more, and again from .23; flat at first."""
+
+    def forward(self, images):
+        rise = images.flatten(1).mean(1) - 0.3
+        at = torch.tensor([-1.0, 0.0, 0.02, 0.03, 0.1, 0.12, 0.2, 0.25, 1.0])
+        score = torch.tensor([-2.0, -1.0, -0.92, 0.84, 0.84, -0.9, -0.6, 0.6, 2.0])
+        place = torch.searchsorted(at, rise.detach(), right=True).clamp(1, len(at) - 1)
+        slope = (score[place] - score[place - 1]) / (at[place] - at[place - 1])
+        value = score[place - 1] + slope * (rise - at[place - 1])
+        return torch.stack([-value / 2, value / 2], dim=1)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_leap_past_the_nearer_boundary_is_taken_back(norm):
+    network, x = TwoBoundaries(), torch.full((1, 1, 4, 4), 0.3)
+    label = torch.zeros(1, dtype=torch.int64)
+    unit = 1 if norm == "linf" else 4  # sixteen pixels of the same change
+
+    def found(**params):
+        x_adv = attacks.create("minimum_norm", norm=norm, **params)(network, x, label)
+        return float(norms(x_adv - x, norm)) / unit
+
+    assert found(restarts=1) == pytest.approx(0.225, rel=0.02)
+    assert found() == pytest.approx(0.02 + 0.01 * 0.92 / 1.76, rel=0.02)
