@@ -1,19 +1,31 @@
-"""Questions: what is asked about a picture. One file per question type.
+"""Questions: what is asked about the pictures of a presentation. One file per question type.
 
-A question declares its parameters, what the browser gets, which answers it accepts, and the answer
-that is expected where one is known. The browser draws every question from its view alone.
+A question declares its parameters, the pictures it needs, what the browser gets, which answers it
+accepts and what is stored of them, the answer that is expected where one is known, and how a
+simulated rater answers. The browser draws every question from its view alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypedDict
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from engine.registry import Component, Registry
 
+Layout = Literal["grid", "row", "scale", "pictures", "rank", "point", "brush", "text", "survey"]
+Value = str | float | int | bool | None
+Phrase = Annotated[str, Field(min_length=1)]
+"""Words that the participant reads, in the study's own language."""
+
 
 class Option(TypedDict):
-    """One answer: its stored value, what the button says, and the key that gives it."""
+    """One answer: its stored value, what the button says, and the key that gives it ("": none)."""
 
     value: str
     label: str
@@ -21,38 +33,171 @@ class Option(TypedDict):
 
 
 class View(TypedDict):
-    """What the browser gets of a question: everything it needs, and nothing it must not know."""
+    """What the browser gets of a question: everything it needs, and nothing it must not know.
+
+    Layouts and the answers they give:
+        grid, row, scale: buttons; the value of one of `options`. `ends`: words for both ends of a
+            scale.
+        pictures: the pictures are the buttons, then further buttons; the value of one of `options`,
+            the first of which are the places "0", "1", … of the pictures.
+        rank: every picture's place, best first: "2,0,1". No `options`; `captions` is always there.
+        point: a pixel of the first picture, "x,y" from its top left corner. No `options`. `size`:
+            width and height of that picture in pixels, where its passport tells.
+        brush: cells of the first picture cut into `cells` x `cells`, row by row from 0, ascending:
+            "17,18,25"; "" for none. No `options`.
+        text: the text, of at most `max_length` characters; may be "" unless `required`.
+        survey: a JSON object, item name -> answer; `items` as in `study_app.forms`.
+
+    `captions`: a few words under each picture, in order. `note`: a line above the prompt, such as
+    what the computer says.
+    """
 
     prompt: str
-    layout: Literal["grid", "row"]
+    layout: Layout
     options: list[Option]
+    note: NotRequired[str]
+    captions: NotRequired[list[str]]
+    ends: NotRequired[list[str]]
+    cells: NotRequired[int]
+    size: NotRequired[list[int]]
+    max_length: NotRequired[int]
+    required: NotRequired[bool]
+    items: NotRequired[list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a question is asked about, when a participant's plan is drawn.
+
+    Attributes:
+        class_names: the dataset's labels in words.
+        pictures: the passports of the pictures, in the order shown.
+        shown_label: the label that the question speaks of, if it speaks of one.
+        choices: the labels to choose among, in the order shown; None for all of them.
+        say: translates a phrase of the study file into the participant's language.
+    """
+
+    class_names: Sequence[str]
+    pictures: Sequence[Mapping[str, Any]]
+    shown_label: int | None = None
+    choices: tuple[int, ...] | None = None
+    say: Callable[[str], str] = str
+
+    def label(self) -> str:
+        """Return the label that the question speaks of, in words.
+
+        Raises:
+            ValueError: no label was given.
+        """
+        if self.shown_label is None:
+            raise ValueError("this question asks about a label; none was given")
+        return self.say(self.class_names[self.shown_label])
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer as it is stored.
+
+    Attributes:
+        answer: the answer in its one spelling: equal answers are equal texts.
+        label: the answer in the words that the participant saw.
+        values: the data columns that the question type declares, by name.
+    """
+
+    answer: str
+    label: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Percept:
+    """What a simulated rater makes of a presentation.
+
+    Attributes:
+        beliefs: float (P, K), for each picture in the order shown a probability for every class.
+        shown_label: the label that the question speaks of.
+        correct: the expected answer, where one is known (practice and catch).
+    """
+
+    beliefs: NDArray[np.float64]
+    shown_label: int | None = None
+    correct: str | None = None
+
+    def likeness(self) -> NDArray[np.float64]:
+        """Return for each picture the belief in the shown label beside the strongest: 0 to 1.
+
+        Raises:
+            ValueError: no label was given.
+        """
+        if self.shown_label is None:
+            raise ValueError("this question asks about a label; none was given")
+        likeness: NDArray[np.float64] = self.beliefs[:, self.shown_label] / self.beliefs.max(axis=1)
+        return likeness
+
+
+class AnswerError(ValueError):
+    """The answer is none to this question; says why in a sentence."""
 
 
 class Question(Component):
-    """Asks one thing about one picture; an answer is the value of one of its options."""
+    """Asks one thing about the pictures of one presentation."""
 
     about_label: ClassVar[bool] = False
     """It speaks of a label that is shown with it."""
 
-    prompt: str
+    pictures: ClassVar[tuple[int, int]] = (1, 1)
+    """How few and how many pictures a presentation may have."""
 
-    def view(self, class_names: Sequence[str], shown_label: int | None) -> View:
-        """Return what the browser gets.
+    shuffled: ClassVar[bool] = False
+    """The pictures change places from participant to participant: neither side is favoured."""
 
-        Args:
-            class_names: the dataset's labels in words.
-            shown_label: the label the question speaks of, if it speaks of one.
+    columns: ClassVar[Mapping[str, str]] = {}
+    """The data columns it yields beside the answer: name -> what it holds."""
+
+    prompt: Phrase
+
+    @model_validator(mode="after")
+    def _says_the_label(self) -> Self:
+        said = [phrase for phrase in self.phrases() if "{label}" in phrase]
+        if self.about_label and not said:
+            raise ValueError("asks about a label and never says it; write {label} where it belongs")
+        if not self.about_label and any(phrase != self.prompt for phrase in said):
+            raise ValueError("{label} can stand in the prompt only; elsewhere it is not filled in")
+        return self
+
+    def view(self, showing: Showing) -> View:
+        """Return what the browser gets. Every phrase goes through `showing.say`."""
+        raise NotImplementedError
+
+    def correct(self, showing: Showing) -> str | None:
+        """Return the answer expected of undisturbed pictures; None where there is none."""
+        raise NotImplementedError
+
+    def phrases(self) -> list[str]:
+        """Return every phrase that a translation must have, as the study file spells it."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, view: Mapping[str, Any], answer: str) -> Given:
+        """Return what is stored of `answer`, judged by the view that the participant had.
+
+        Raises:
+            AnswerError: it is no answer to this question.
         """
+        return chosen(view, answer)
+
+    @classmethod
+    def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
+        """Return the answer of a rater who perceives `percept`; must pass `read`."""
         raise NotImplementedError
 
-    def correct(self, true_label: int, shown_label: int | None) -> str:
-        """Return the value of the option expected when the picture is undisturbed."""
-        raise NotImplementedError
 
-
-def answer_label(view: Mapping[str, Any], answer: str) -> str | None:
-    """Return what the button of `answer` says, or None when the view has no such option."""
-    return next((o["label"] for o in view["options"] if o["value"] == answer), None)
+def chosen(view: Mapping[str, Any], answer: str) -> Given:
+    """Return the option whose value is `answer`. Raises AnswerError when there is none."""
+    for option in view["options"]:
+        if option["value"] == answer:
+            return Given(answer, option["label"])
+    raise AnswerError("That is not one of the answers to this question.")
 
 
 registry: Registry[Question] = Registry("question", __name__)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+import random
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from study_app.questions import Question, View, register
+from study_app.questions import Percept, Phrase, Question, Showing, View, register
 
 
 @register
@@ -21,23 +22,30 @@ class TargetPlausible(Question):
 
     about_label: ClassVar[bool] = True
 
-    prompt: str = "A computer labelled this {label}. Could a person reasonably say so?"
-    yes: str = "Yes"
-    no: str = "No"
+    prompt: Phrase = "A computer labelled this {label}. Could a person reasonably say so?"
+    yes: Phrase = "Yes"
+    no: Phrase = "No"
 
-    def view(self, class_names: Sequence[str], shown_label: int | None) -> View:
+    def view(self, showing: Showing) -> View:
         """Return the two options; see `Question.view`."""
-        if shown_label is None:
-            raise ValueError("target_plausible asks about a label; none was given")
         return {
-            "prompt": self.prompt.replace("{label}", class_names[shown_label]),
+            "prompt": showing.say(self.prompt).replace("{label}", showing.label()),
             "layout": "row",
             "options": [
-                {"value": "yes", "label": self.yes, "key": "y"},
-                {"value": "no", "label": self.no, "key": "n"},
+                {"value": "yes", "label": showing.say(self.yes), "key": "y"},
+                {"value": "no", "label": showing.say(self.no), "key": "n"},
             ],
         }
 
-    def correct(self, true_label: int, shown_label: int | None) -> str:
+    def correct(self, showing: Showing) -> str:
         """Return yes for the true label, no for any other."""
-        return "yes" if shown_label == true_label else "no"
+        return "yes" if showing.shown_label == showing.pictures[0]["true_label"] else "no"
+
+    def phrases(self) -> list[str]:
+        """Return prompt and answers."""
+        return [self.prompt, self.yes, self.no]
+
+    @classmethod
+    def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
+        """Say yes with the label's belief relative to the strongest one."""
+        return "yes" if rng.random() < percept.likeness()[0] else "no"

@@ -9,7 +9,10 @@ from engine.errors import UsageError
 from study_app import questions
 
 MODULES = (attacks, datasets, defenses, models, preprocessing, saliency, questions)
-REQUIRED = {"external": {"module": "torch.nn:Flatten"}}
+REQUIRED = {
+    "external": {"module": "torch.nn:Flatten"},
+    "survey": {"items": [{"name": "why", "kind": "text", "prompt": "Why?"}]},
+}
 MEMBERS = [(module.registry, name) for module in MODULES for name in module.registry.names()]
 IDS = [f"{registry.noun}-{name}" for registry, name in MEMBERS]
 

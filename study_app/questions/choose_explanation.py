@@ -1,0 +1,58 @@
+"""Which of several maps explains the right answer?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from study_app.questions import Percept, Phrase, Question, Showing, View, _pictures, register
+
+
+@register
+class ChooseExplanation(Question):
+    """One genuine map among others of the same image.
+
+    The distinction task of HIVE (Kim et al. 2022): a convincing explanation of a wrong answer is
+    no help, and only a choice between explanations shows it. Chance is one in as many as there are
+    maps. Maps that explain nothing are placebos (Adebayo et al. 2022): an edge filter, or another
+    image's map.
+
+    Attributes:
+        prompt: the question.
+    """
+
+    pictures: ClassVar[tuple[int, int]] = (2, 4)
+    shuffled: ClassVar[bool] = True
+
+    prompt: Phrase = "Which of these explains the right answer?"
+
+    def view(self, showing: Showing) -> View:
+        """Return the places of the maps; see `Question.view`."""
+        return {
+            "prompt": showing.say(self.prompt),
+            "layout": "pictures",
+            "options": _pictures.options(showing),
+        }
+
+    def correct(self, showing: Showing) -> str | None:
+        """Return the one map that is no placebo, of the clean picture if there are several.
+
+        None where that still leaves none or several.
+        """
+        facts = [picture.get("saliency") or {"placebo": True} for picture in showing.pictures]
+        genuine = [place for place, fact in enumerate(facts) if not fact["placebo"]]
+        clean = [place for place in genuine if facts[place]["of"] == "clean"]
+        best = genuine if len(genuine) == 1 else clean
+        return str(best[0]) if len(best) == 1 else None
+
+    def phrases(self) -> list[str]:
+        """Return the prompt."""
+        return [self.prompt]
+
+    @classmethod
+    def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
+        """Answer as expected where that is known, else guess by how clearly a map can be read."""
+        if percept.correct is not None:
+            return percept.correct
+        return _pictures.drawn(view, percept.beliefs.max(axis=1).tolist(), rng)

@@ -1,0 +1,90 @@
+"""Was this picture changed, and how sure is that?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from study_app.questions import (
+    Given,
+    Option,
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    View,
+    chosen,
+    register,
+)
+
+
+@register
+class DetectWithConfidence(Question):
+    """Detection and confidence in one answer: a scale from a sure no to a sure yes.
+
+    The rating experiment of detection theory (Macmillan & Creelman 2005): each border
+    between two answers is a criterion, and together they give the whole ROC curve from one answer a
+    picture. There is no middle: a guess is a guess in one direction.
+
+    Attributes:
+        prompt: the question.
+        no, yes: the two sides; the buttons say "No +++" … "Yes +++".
+        ends: what the two ends of the scale mean.
+        levels: degrees of confidence a side.
+    """
+
+    columns: ClassVar[Mapping[str, str]] = {
+        "detected": "whether the participant says that the picture was changed",
+        "confidence": "how sure the participant is, from 1 to the question's levels",
+    }
+
+    prompt: Phrase = "Was this picture changed?"
+    no: Phrase = "No"
+    yes: Phrase = "Yes"
+    ends: tuple[Phrase, Phrase] = ("Surely not changed", "Surely changed")
+    levels: int = Field(3, ge=2, le=5)
+
+    def view(self, showing: Showing) -> View:
+        """Return the scale from the surest no to the surest yes; see `Question.view`."""
+        sides = [("no", self.no, level) for level in range(self.levels, 0, -1)]
+        sides += [("yes", self.yes, level) for level in range(1, self.levels + 1)]
+        options: list[Option] = [
+            {"value": f"{side}:{level}", "label": f"{showing.say(word)} {'+' * level}", "key": key}
+            for key, (side, word, level) in zip("1234567890", sides, strict=False)
+        ]
+        return {
+            "prompt": showing.say(self.prompt),
+            "layout": "scale",
+            "options": options,
+            "ends": [showing.say(end) for end in self.ends],
+        }
+
+    def correct(self, showing: Showing) -> None:
+        """Return None: of the right side every confidence is right, so there is no one answer.
+
+        Hits and false alarms are counted from the column `detected` and the stimulus.
+        """
+
+    def phrases(self) -> list[str]:
+        """Return prompt, sides and ends."""
+        return [self.prompt, self.no, self.yes, *self.ends]
+
+    @classmethod
+    def read(cls, view: Mapping[str, Any], answer: str) -> Given:
+        """Return the answer, taken apart into side and confidence."""
+        given = chosen(view, answer)
+        side, _, level = answer.partition(":")
+        values = {"detected": side == "yes", "confidence": int(level)}
+        return Given(answer, given.label, values)
+
+    @classmethod
+    def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
+        """Take for changed what is hard to name, the surer the further from a toss-up."""
+        changed = 1 - float(percept.beliefs[0].max())
+        side = "yes" if rng.random() < changed else "no"
+        further = len(view["options"]) // 2 - 1
+        level = 1 + sum(rng.random() < abs(2 * changed - 1) for _ in range(further))
+        return f"{side}:{level}"
