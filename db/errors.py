@@ -21,6 +21,14 @@ class StudyNotOpenError(RepositoryError):
     """The study exists but takes no participants now."""
 
 
+class StudyFullError(RepositoryError):
+    """As many people as the study wants have a place in it."""
+
+
+class NotInvitedError(RepositoryError):
+    """The study takes only people whom it knows by their invitation or provider id."""
+
+
 class StimulusConflictError(RepositoryError):
     """A stimulus does not match its own hashes, or an id already stands for other content."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import PlausiblyError
 from study_app.api import routes
+from study_app.api.upkeep import keep_up
 from study_app.security import SecurityMiddleware
 from study_app.state import app_state
 
@@ -31,7 +33,9 @@ def create_app() -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+        upkeep = asyncio.create_task(keep_up(state.database))
         yield {}
+        upkeep.cancel()
         state.database.close()  # finishes the writes it took in
 
     pages = st.App(Path(__file__).parent / "app.py", middleware=security, lifespan=lifespan)

@@ -14,13 +14,13 @@ def sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def participant_token(key: bytes, study: str, identity: str) -> str:
-    """Return the 128-bit token (32 hex digits) of the participant whom `identity` stands for.
+def participant_token(key: bytes, study: str, nonce: str) -> str:
+    """Return the 128-bit token (32 hex digits) of the participant who has the browser's `nonce`.
 
     Derived, so that a consent sent twice (its answer was lost) gets the same token again, though
-    only the hash is stored. `identity` is the browser's secret nonce or the provider's id.
+    only the hash is stored.
     """
-    return _keyed(key, "token", study, identity)[:32]
+    return _keyed(key, "token", study, nonce)[:32]
 
 
 def provider_id_hmac(key: bytes, study: str, provider: str, provider_id: str) -> str:
@@ -30,8 +30,18 @@ def provider_id_hmac(key: bytes, study: str, provider: str, provider_id: str) ->
 
 def completion_code() -> str:
     """Return a fresh code that people can read out: 40 bits in two groups of four."""
-    letters = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
+    return _code(2)
+
+
+def invitation_code() -> str:
+    """Return a fresh code that lets somebody in: 80 bits in four groups of four."""
+    return _code(4)
+
+
+def _code(groups: int) -> str:
+    return "-".join(
+        "".join(secrets.choice(_CODE_ALPHABET) for _ in range(4)) for _ in range(groups)
+    )
 
 
 def _keyed(key: bytes, *parts: str) -> str:

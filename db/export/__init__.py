@@ -2,13 +2,14 @@
 
 from db.export.columns import Column, codebook
 from db.export.csv_files import Export, write_csv
-from db.export.tables import events, iso_utc, participants, ratings, stimuli
+from db.export.tables import events, forms, iso_utc, participants, ratings, stimuli
 
 __all__ = [
     "Column",
     "Export",
     "codebook",
     "events",
+    "forms",
     "iso_utc",
     "participants",
     "ratings",

@@ -1,8 +1,9 @@
 """The declared columns of every exported table: what each holds and where it comes from.
 
 A source is `table.column` of the database, or a path in a JSON document of the row
-(`passport:attack.name`, `timing:...`, `display:...`, `view:...`), or `computed:` by the export's
-query, or `fixed:` for a value that every row shares. The codebook is made from these declarations.
+(`passport:attack.name`, `timing:...`, `display:...`, `view:...`, `values:...`, `device:...`), or
+`computed:` by the export, or `fixed:` for a value that every row shares. The codebook is made from
+these declarations.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from db.models import (
     Consent,
+    FormResponse,
     Participant,
     Presentation,
     Response,
@@ -131,6 +133,12 @@ RATINGS = (
     _stored("stimulus_id", Stimulus.stimulus_id),
     _stored("stimulus_sha256", Stimulus.pixels_sha256),
     *_PASSPORT,
+    Column(
+        "pictures_json",
+        "string",
+        "Stimuli of all places in the order shown, as JSON; the columns before are of the first",
+        "computed:pictures",
+    ),
     Column("options_json", "string", "Options in the order shown, as JSON", "view:options"),
     _stored("correct_option", Trial.correct_option),
     _stored("shown_label", Trial.shown_label),
@@ -138,12 +146,21 @@ RATINGS = (
     _stored("response", Response.answer, of="rating"),
     _stored("response_label", Response.answer_label, of="rating"),
     Column(
+        "chosen_stimulus_id",
+        "string",
+        "Stimulus of the picture chosen, where the pictures are the options",
+        "computed:chosen",
+    ),
+    _stored("values_json", Response.values_json, of="rating"),
+    Column(
         "n_changes",
         "Int64",
         "How often the answer was changed before it locked",
         "computed:changes",
     ),
-    Column("confidence", "Float64", "Confidence given, where the task asks for it", "fixed:"),
+    Column(
+        "confidence", "Float64", "Confidence given, where the task asks for it", "values:confidence"
+    ),
     _stored("rt_ms", Response.rt_ms, "Float64", of="rating"),
     Column("rt_source", "string", "What the reaction time was taken from", "timing:rt_source"),
     Column(
@@ -213,6 +230,19 @@ PARTICIPANTS = (
     _stored("last_seen_utc", Participant.last_seen_at),
     Column("trials_total", "Int64", "Trials in the participant's plan", "computed:trials_total"),
     Column("trials_answered", "Int64", "Trials answered so far", "computed:trials_answered"),
+    Column(
+        "comprehension_attempts",
+        "Int64",
+        "Attempts made at the comprehension check",
+        "computed:comprehension_attempts",
+    ),
+    Column(
+        "css_px_per_mm",
+        "Float64",
+        "CSS pixels per millimetre, from the size calibration",
+        "device:css_px_per_mm",
+    ),
+    Column("device_json", "string", str(FormResponse.device_json.comment), "computed:device"),
 )
 
 STIMULI = (
@@ -234,10 +264,32 @@ EVENTS = (
     _stored("attempt", Response.attempt, "Int64"),
     _stored("response", Response.answer),
     _stored("response_label", Response.answer_label),
+    _stored("values_json", Response.values_json),
     _stored("rt_ms", Response.rt_ms, "Float64"),
     _stored("timing_json", Response.timing_json),
     _stored("display_json", Response.display_json),
     _stored("received_utc", Response.received_at),
+)
+
+FORMS = (
+    _stored("participant_id", Participant.id),
+    *_STUDY,
+    _stored("form", FormResponse.form),
+    Column("item", "string", "Name of the form's question", "computed:item"),
+    Column(
+        "answer",
+        "string",
+        "Answer of the last attempt: an option's value, a JSON list of them, a number or a text",
+        "computed:answer",
+    ),
+    Column("attempts", "Int64", "Attempts made at the form", "form_response.attempt"),
+    Column(
+        "passed",
+        "boolean",
+        "Whether the last attempt let the participant go on; empty where nothing is judged",
+        "form_response.passed",
+    ),
+    _stored("received_utc", FormResponse.received_at),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -245,13 +297,14 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "participants": PARTICIPANTS,
     "stimuli": STIMULI,
     "events": EVENTS,
+    "forms": FORMS,
 }
 
 
 def codebook(table: str = "ratings") -> list[dict[str, str]]:
     """One entry per column of an exported table, in its order, with dtype, description, source.
 
-    table: ratings, participants, stimuli or events.
+    table: ratings, participants, stimuli, events or forms.
     """
     return [
         {

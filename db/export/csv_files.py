@@ -30,12 +30,18 @@ class Export:
 
 
 def write_csv(
-    database: Database, study: str, out_dir: Path, now: datetime, *, stage: str = "main"
+    database: Database,
+    study: str,
+    out_dir: Path,
+    now: datetime,
+    *,
+    stage: str = "main",
+    actor: str = "command line",
 ) -> Export:
-    """Write ratings, participants, stimuli, events, codebook and checksums of a study to `out_dir`.
+    """Write a study's tables (see `columns.TABLES`), a codebook and checksums to `out_dir`.
 
     All tables are of one moment. The folder appears complete or not at all, and the export is
-    recorded, so that a later withdrawal marks it stale.
+    recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
     Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, or if somebody
     withdrew meanwhile; StudyNotFoundError; DatabaseError.
     """
@@ -50,6 +56,7 @@ def write_csv(
             "participants": tables.participants(session, study, stage=stage),
             "stimuli": tables.stimuli(session, study, stage=stage),
             "events": tables.events(session, study, stage=stage),
+            "forms": tables.forms(session, study, stage=stage),
             "codebook": pd.DataFrame([entry for name in TABLES for entry in codebook(name)]),
         }
     rows = len(frames["ratings"])
@@ -64,7 +71,7 @@ def write_csv(
             if repository.withdrawals(s, study) != withdrawn:
                 raise ExportError("Somebody withdrew during the export; run it again.")
             repository.record_export(
-                s, study_name=study, format="csv", rows=rows, sha256=sha256, now=now
+                s, study_name=study, format="csv", rows=rows, sha256=sha256, now=now, actor=actor
             )
 
         database.write(record)

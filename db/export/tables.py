@@ -1,20 +1,22 @@
 """The exported tables as DataFrames, filled from the declarations in `columns`."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.canonical import canonical_json
-from db.export.columns import EVENTS, PARTICIPANTS, RATINGS, STIMULI, Column
+from db.export.columns import EVENTS, FORMS, PARTICIPANTS, RATINGS, STIMULI, Column
 from db.models import (
     Base,
     Consent,
+    FormResponse,
+    FurtherPicture,
     Participant,
     Presentation,
     RefusedResponse,
@@ -33,10 +35,16 @@ _DOCUMENTS = {
     "timing": "rating.timing_json",
     "display": "rating.display_json",
     "view": "trial.view_json",
+    "values": "rating.values_json",
+    "device": "computed:device",
 }
 _FIXED: dict[str, Any] = {"fixed:": None, "fixed:false": False}
+# Computed from the rows that a query gave, not by the query.
+_PICTURES = ("computed:pictures", "computed:chosen")
+_ITEMS = ("computed:item", "computed:answer")
 
 Query = Select[*tuple[Any, ...]]
+Row = Mapping[Any, Any]
 
 
 def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
@@ -51,7 +59,7 @@ def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
         .scalar_subquery()
     )
     query = (
-        _select(RATINGS, {"computed:changes": earlier})
+        _select(RATINGS, {"computed:changes": earlier}, beside=_PICTURES)
         .select_from(rating)
         .join(Trial, Trial.id == rating.c.trial_id)
         .join(Presentation, Presentation.id == Trial.presentation_id)
@@ -62,7 +70,12 @@ def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id, Trial.position)
     )
-    return _frame(session, query, RATINGS)
+    further = _further_pictures(session, study_name, stage)
+    rows = (
+        {**row, **_pictures(row, further.get(row["presentation.id"], []))}
+        for row in session.execute(query).mappings()
+    )
+    return _frame(rows, RATINGS)
 
 
 def participants(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
@@ -80,10 +93,27 @@ def participants(session: Session, study_name: str, *, stage: str = "main") -> p
         .correlate(Participant)
         .scalar_subquery()
     )
+    checks = (
+        select(func.count(FormResponse.id))
+        .where(FormResponse.participant_id == Participant.id, FormResponse.form == "comprehension")
+        .correlate(Participant)
+        .scalar_subquery()
+    )
+    device = (
+        select(FormResponse.device_json)
+        .where(FormResponse.participant_id == Participant.id, FormResponse.form == "screening")
+        .correlate(Participant)
+        .scalar_subquery()
+    )
     query = (
         _select(
             PARTICIPANTS,
-            {"computed:trials_total": total, "computed:trials_answered": answered},
+            {
+                "computed:trials_total": total,
+                "computed:trials_answered": answered,
+                "computed:comprehension_attempts": checks,
+                "computed:device": device,
+            },
         )
         .select_from(Participant)
         .join(Consent, Consent.participant_id == Participant.id)
@@ -92,7 +122,7 @@ def participants(session: Session, study_name: str, *, stage: str = "main") -> p
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id)
     )
-    return _frame(session, query, PARTICIPANTS)
+    return _frame(session.execute(query).mappings(), PARTICIPANTS)
 
 
 def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
@@ -106,7 +136,7 @@ def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
     query = (
         _select(STIMULI, {}).where(Stimulus.stimulus_id.in_(shown)).order_by(Stimulus.stimulus_id)
     )
-    return _frame(session, query, STIMULI)
+    return _frame(session.execute(query).mappings(), STIMULI)
 
 
 def events(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
@@ -137,9 +167,40 @@ def events(session: Session, study_name: str, *, stage: str = "main") -> pd.Data
             .where(Study.name == study_name, StudyVersion.stage == stage)
             .order_by(number)
         )
-        frames.append(_frame(session, query, EVENTS))
+        frames.append(_frame(session.execute(query).mappings(), EVENTS))
     order = ["participant_id", "trial_index"]  # of several columns the sort is stable
     return pd.concat(frames, ignore_index=True).sort_values(order, ignore_index=True)
+
+
+def forms(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+    """One row per participant and question of a form, of the last attempt, by participant."""
+    later = aliased(FormResponse)
+    last = (
+        select(func.max(later.attempt))
+        .where(later.participant_id == FormResponse.participant_id, later.form == FormResponse.form)
+        .correlate(FormResponse)
+        .scalar_subquery()
+    )
+    query = (
+        _select(FORMS, {}, beside=_ITEMS)
+        .add_columns(FormResponse.answers_json.label("form_response.answers_json"))
+        .select_from(FormResponse)
+        .join(Participant, Participant.id == FormResponse.participant_id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(
+            Study.name == study_name,
+            StudyVersion.stage == stage,
+            FormResponse.attempt == last,
+        )
+        .order_by(Participant.id, FormResponse.id)
+    )
+    rows = (
+        {**row, "computed:item": item, "computed:answer": answer}
+        for row in session.execute(query).mappings()
+        for item, answer in json.loads(row["form_response.answers_json"]).items()
+    )
+    return _frame(rows, FORMS)
 
 
 def iso_utc(time: datetime) -> str:
@@ -147,15 +208,50 @@ def iso_utc(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _select(columns: Iterable[Column], given: Mapping[str, ColumnElement[Any]]) -> Query:
+def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str, list[str]]:
+    """The stimuli at places 1, 2, … of the presentations that have more than one."""
+    rows = session.execute(
+        select(FurtherPicture.presentation_id, FurtherPicture.stimulus_id)
+        .join(Presentation, Presentation.id == FurtherPicture.presentation_id)
+        .join(Participant, Participant.id == Presentation.participant_id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+        .order_by(FurtherPicture.presentation_id, FurtherPicture.place)
+    )
+    found: dict[str, list[str]] = {}
+    for presentation_id, stimulus_id in rows:
+        found.setdefault(presentation_id, []).append(stimulus_id)
+    return found
+
+
+def _pictures(row: Row, further: Sequence[str]) -> dict[str, Any]:
+    """What _PICTURES names: all of the presentation's stimuli, and the one chosen."""
+    shown = [row["stimulus.stimulus_id"], *further]
+    answer = row["rating.answer"]
+    places = [str(place) for place in range(len(shown))]
+    # The layout is asked last: reading the view costs most.
+    chosen = answer in places and json.loads(row["trial.view_json"])["layout"] == "pictures"
+    return {
+        "computed:pictures": shown,
+        "computed:chosen": shown[places.index(answer)] if chosen else None,
+    }
+
+
+def _select(
+    columns: Iterable[Column],
+    given: Mapping[str, ColumnElement[Any]],
+    beside: Container[str] = (),
+) -> Query:
     """A query of everything that the columns' sources need, each labelled with its source.
 
-    given: expressions for computed sources, or in place of a stored column.
+    given: expressions for computed sources, or in place of a stored column. beside: sources that
+    are computed from the rows.
     """
     wanted: dict[str, ColumnElement[Any]] = {}
     for column in columns:
         source = _stored_source(column.source)
-        if source is not None:
+        if source is not None and source not in beside:
             wanted[source] = given[source] if source in given else _column(source)
     return select(*(expression.label(source) for source, expression in wanted.items()))
 
@@ -173,10 +269,10 @@ def _column(source: str) -> ColumnElement[Any]:
     return table.c[column_name]
 
 
-def _frame(session: Session, query: Query, columns: tuple[Column, ...]) -> pd.DataFrame:
+def _frame(rows: Iterable[Row], columns: tuple[Column, ...]) -> pd.DataFrame:
     document = lru_cache(maxsize=4096)(json.loads)  # passports and views repeat
     values: dict[str, list[Any]] = {column.name: [] for column in columns}
-    for row in session.execute(query).mappings():
+    for row in rows:
         for column in columns:
             value = _value(column.source, row, document)
             values[column.name].append(_typed(value, column.dtype))
@@ -185,13 +281,14 @@ def _frame(session: Session, query: Query, columns: tuple[Column, ...]) -> pd.Da
     )
 
 
-def _value(source: str, row: Mapping[Any, Any], document: Callable[[str], Any]) -> Any:
+def _value(source: str, row: Row, document: Callable[[str], Any]) -> Any:
     if source in _FIXED:
         return _FIXED[source]
     prefix, _, path = source.partition(":")
     if prefix not in _DOCUMENTS:
         return row[source]
-    value = document(row[_DOCUMENTS[prefix]])
+    text = row[_DOCUMENTS[prefix]]
+    value = None if text is None else document(text)
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -1,16 +1,33 @@
 """The tables. Words as in the design: presentation, trial, response, rating."""
 
 from db.models.base import Base
-from db.models.participants import Consent, Participant, ProviderIdentity, Tombstone
+from db.models.participants import (
+    Consent,
+    FormResponse,
+    Invitation,
+    Participant,
+    ProviderIdentity,
+    Tombstone,
+)
 from db.models.records import AuditEntry, ExportRecord, Researcher, ResearcherSession
 from db.models.studies import Stimulus, Study, StudyStimulus, StudyVersion, StudyVersionStimulus
-from db.models.trials import Presentation, RefusedResponse, Response, Trial, rating
+from db.models.trials import (
+    FurtherPicture,
+    Presentation,
+    RefusedResponse,
+    Response,
+    Trial,
+    rating,
+)
 
 __all__ = [
     "AuditEntry",
     "Base",
     "Consent",
     "ExportRecord",
+    "FormResponse",
+    "FurtherPicture",
+    "Invitation",
     "Participant",
     "Presentation",
     "ProviderIdentity",

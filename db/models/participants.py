@@ -2,12 +2,29 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, one_of
 
-PARTICIPANT_STATUSES = ("consented", "admitted", "complete", "timed_out", "returned")
+PARTICIPANT_STATUSES = (
+    "consented",
+    "admitted",
+    "complete",
+    "timed_out",
+    "returned",
+    "screened_out",
+    "failed_check",
+)
+FORMS = ("screening", "comprehension", "demographics")
 
 
 class Participant(Base):
@@ -47,7 +64,8 @@ class Participant(Base):
         BigInteger, comment="Seed of the participant's slot and plan, below 2**63"
     )
     status: Mapped[str] = mapped_column(
-        String(16), comment="consented, admitted, complete, timed_out or returned"
+        String(16),
+        comment="consented, admitted, complete, screened_out, failed_check, timed_out or returned",
     )
     arm: Mapped[str | None] = mapped_column(String(64), comment="Between-participant group")
     list_index: Mapped[int | None] = mapped_column(comment="Counterbalancing list, from 0")
@@ -55,16 +73,43 @@ class Participant(Base):
         String(64), comment="SHA-256 of the participant's whole plan as drawn at admission"
     )
     completion_code: Mapped[str | None] = mapped_column(
-        String(64), comment="Code released when the last trial was answered"
+        String(64), comment="Code released when the participation ended, for the way it did"
     )
     created_at: Mapped[datetime] = mapped_column(comment="When the participant consented, UTC")
     admitted_at: Mapped[datetime | None] = mapped_column(comment="When the plan was drawn, UTC")
     completed_at: Mapped[datetime | None] = mapped_column(
-        comment="When the last trial was answered, UTC"
+        comment="When the last answer or form was in, UTC"
     )
     last_seen_at: Mapped[datetime] = mapped_column(
-        comment="When the participant last consented, was admitted or answered, UTC"
+        comment="When the participant last consented, was admitted or answered anything, UTC"
     )
+
+
+class FormResponse(Base):
+    """The answers to a form, one attempt. Rows are never changed; only withdrawal deletes them."""
+
+    __tablename__ = "form_response"
+    __table_args__ = (
+        UniqueConstraint("participant_id", "form", "attempt"),
+        CheckConstraint(one_of("form", FORMS), name="form"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Internal number of the record")
+    participant_id: Mapped[str] = mapped_column(
+        ForeignKey("participant.id", ondelete="CASCADE"), comment="The participant"
+    )
+    form: Mapped[str] = mapped_column(
+        String(16), comment="screening, comprehension or demographics"
+    )
+    attempt: Mapped[int] = mapped_column(comment="Which attempt at the form, from 1")
+    answers_json: Mapped[str] = mapped_column(Text, comment="Answers by item, as JSON")
+    device_json: Mapped[str | None] = mapped_column(
+        Text, comment="Facts about the device, sent with screening, as JSON"
+    )
+    passed: Mapped[bool | None] = mapped_column(
+        comment="Whether the answers let the participant go on; empty where nothing is judged"
+    )
+    received_at: Mapped[datetime] = mapped_column(comment="When the server took the form, UTC")
 
 
 class Consent(Base):
@@ -85,7 +130,7 @@ class Consent(Base):
 
 
 class ProviderIdentity(Base):
-    """The raw provider id: kept apart from the data, needed only until people are paid."""
+    """The raw provider ids: kept apart from the data, needed only until people are paid."""
 
     __tablename__ = "provider_identity"
 
@@ -97,8 +142,33 @@ class ProviderIdentity(Base):
     provider_id: Mapped[str] = mapped_column(
         String(200), comment="The provider's id of the person, as received"
     )
+    session: Mapped[str | None] = mapped_column(
+        String(200), comment="The provider's id of this participation, as received"
+    )
     expires_at: Mapped[datetime] = mapped_column(
         index=True, comment="When this row is to be deleted, UTC"
+    )
+
+
+class Invitation(Base):
+    """A code that lets one person in. The code itself is not stored."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (UniqueConstraint("study_id", "code_hmac"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Internal number of the invitation")
+    study_id: Mapped[int] = mapped_column(
+        ForeignKey("study.id", ondelete="CASCADE"), comment="The study"
+    )
+    code_hmac: Mapped[str] = mapped_column(String(64), comment="Keyed hash of the code")
+    created_at: Mapped[datetime] = mapped_column(comment="When the code was made, UTC")
+    used_by: Mapped[str | None] = mapped_column(
+        ForeignKey("participant.id", ondelete="SET NULL"),
+        index=True,
+        comment="Who came with the code; empty again when they have withdrawn",
+    )
+    used_at: Mapped[datetime | None] = mapped_column(
+        comment="When somebody came with the code, UTC: it lets in nobody else"
     )
 
 

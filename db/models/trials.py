@@ -23,7 +23,7 @@ ROLES = ("practice", "main", "catch", "repeat")
 
 
 class Presentation(Base):
-    """One showing of one stimulus to one participant."""
+    """One showing of one or several stimuli to one participant."""
 
     __tablename__ = "presentation"
     __table_args__ = (
@@ -44,7 +44,9 @@ class Presentation(Base):
         comment="Place of the presentation in the participant's plan, from 0"
     )
     stimulus_id: Mapped[str] = mapped_column(
-        ForeignKey("stimulus.stimulus_id"), index=True, comment="The stimulus shown"
+        ForeignKey("stimulus.stimulus_id"),
+        index=True,
+        comment="The stimulus shown, or the first of several",
     )
     phase: Mapped[str] = mapped_column(String(16), comment="practice or main")
     role: Mapped[str] = mapped_column(
@@ -54,6 +56,25 @@ class Presentation(Base):
         String(64), comment="What is compared within a participant, such as a defense or clean"
     )
     block: Mapped[int] = mapped_column(comment="Block of the plan, from 0")
+
+
+class FurtherPicture(Base):
+    """A picture of a presentation beside its first; the places are in the order shown."""
+
+    __tablename__ = "further_picture"
+    __table_args__ = (CheckConstraint("place >= 1", name="place"),)
+
+    presentation_id: Mapped[str] = mapped_column(
+        ForeignKey("presentation.id", ondelete="CASCADE"),
+        primary_key=True,
+        comment="The presentation",
+    )
+    place: Mapped[int] = mapped_column(
+        primary_key=True, comment="Place of the picture; the presentation's own stimulus is at 0"
+    )
+    stimulus_id: Mapped[str] = mapped_column(
+        ForeignKey("stimulus.stimulus_id"), index=True, comment="The stimulus shown there"
+    )
 
 
 class Trial(Base):
@@ -102,8 +123,15 @@ class Response(Base):
         ForeignKey("trial.id", ondelete="CASCADE"), comment="The trial"
     )
     attempt: Mapped[int] = mapped_column(comment="Which answer to this trial, from 1")
-    answer: Mapped[str] = mapped_column(Text, comment="Value of the option chosen")
-    answer_label: Mapped[str] = mapped_column(Text, comment="Option chosen, as it was shown")
+    answer: Mapped[str] = mapped_column(
+        Text, comment="Value of the option chosen, or the answer in its one spelling"
+    )
+    answer_label: Mapped[str] = mapped_column(Text, comment="The answer as it was shown")
+    values_json: Mapped[str] = mapped_column(
+        Text,
+        server_default="{}",
+        comment="The data columns that the question type makes of the answer, as JSON",
+    )
     rt_ms: Mapped[float | None] = mapped_column(
         Float, comment="Reaction time from the first painted frame, in milliseconds"
     )
@@ -130,8 +158,8 @@ class RefusedResponse(Base):
     received_at: Mapped[datetime] = mapped_column(comment="When it arrived, UTC")
 
 
-# A view, made by the first migration: of each trial's responses the last attempt. It lives in a
-# MetaData of its own, so that a migration never takes it for a table.
+# A view, made by the migrations: of each trial's responses the last attempt. It lives in a MetaData
+# of its own, so that a migration never takes it for a table.
 rating = Table(
     "rating",
     MetaData(),
@@ -144,4 +172,5 @@ rating = Table(
     Column("timing_json", Text, comment=Response.timing_json.comment),
     Column("display_json", Text, comment=Response.display_json.comment),
     Column("received_at", UtcDateTime(), comment=Response.received_at.comment),
+    Column("values_json", Text, comment=Response.values_json.comment),
 )

@@ -6,16 +6,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from db.canonical import canonical_json, sha256_hex
-from db.errors import NotAdmissibleError, ParticipantNotFoundError, PlanError
-from db.models import Participant, Presentation, StudyVersionStimulus, Trial
+from db.errors import NotAdmissibleError, ParticipantNotFoundError, PlanError, StudyFullError
+from db.models import FurtherPicture, Participant, Presentation, StudyVersionStimulus, Trial
 from db.repository.participants import ParticipantInfo, participant
-
-# Somebody silent for longer than this has left, and their slot may go to another.
-ACTIVE_WITHIN = timedelta(hours=1)
+from db.repository.places import ACTIVE_WITHIN, UNLIMITED, Quota, Slot, arm_counts, slot_counts
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,10 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class PlannedPresentation:
-    """One showing. phase: practice | main; role: practice | main | catch | repeat."""
+    """One showing. phase: practice | main; role: practice | main | catch | repeat.
+
+    `stimulus_id` is the picture at place 0, `further` are those at places 1, 2, …
+    """
 
     stimulus_id: str
     phase: str
@@ -39,9 +40,9 @@ class PlannedPresentation:
     condition: str
     block: int
     trials: tuple[PlannedTrial, ...]
+    further: tuple[str, ...] = ()
 
 
-Slot = tuple[str, int]  # arm, list
 Draw = Callable[[str, int, int], Sequence[PlannedPresentation]]  # arm, list, seed -> plan
 
 
@@ -52,15 +53,17 @@ def admit(
     slots: Sequence[Slot],
     draw: Draw,
     now: datetime,
+    quota: Quota = UNLIMITED,
     active_within: timedelta = ACTIVE_WITHIN,
 ) -> ParticipantInfo:
     """Give a participant the least-filled slot and the plan drawn for it; again: no change.
 
     A slot is filled by those who completed it and those admitted to it and seen within
     `active_within`, per study version; ties are broken by the participant's seed, so that the next
-    slot cannot be guessed. `draw` runs while the write lock is held: it must be quick and depend on
-    nothing but its arguments.
-    Raises ParticipantNotFoundError, NotAdmissibleError (timed out, returned), PlanError.
+    slot cannot be guessed. Slots of an arm that has its quota are left out. `draw` runs while the
+    write lock is held: it must be quick and depend on nothing but its arguments.
+    Raises ParticipantNotFoundError, NotAdmissibleError (screened out, failed the check, timed out,
+    returned), StudyFullError, PlanError.
     """
     person = s.get(Participant, participant_id)
     if person is None:
@@ -69,7 +72,9 @@ def admit(
         return participant(s, participant_id)
     if person.status != "consented":
         raise NotAdmissibleError("The participant has left the study.")
-    arm, list_index = _least_filled(s, person, slots, now - active_within)
+    open_slots = _open_slots(s, person.study_version_id, slots, quota, now, active_within)
+    filled = slot_counts(s, person.study_version_id, now=now, active_within=active_within)
+    arm, list_index = _least_filled(filled, open_slots, person.seed)
     plan = tuple(draw(arm, list_index, person.seed))
     _check_plan(s, plan, person.study_version_id)
     _insert_plan(s, plan, participant_id)
@@ -92,63 +97,57 @@ def plan_hash(arm: str, list_index: int, plan: Sequence[PlannedPresentation]) ->
     return sha256_hex(canonical_json(content).encode())
 
 
-def slot_counts(
-    s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
-) -> dict[Slot, int]:
-    """How many hold each slot, as `admit` counts them; slots that nobody holds are absent."""
-    return _filled(s, study_version_id, now - active_within)
-
-
-def _least_filled(
-    s: Session, person: Participant, slots: Sequence[Slot], seen_since: datetime
-) -> Slot:
+def _open_slots(
+    s: Session,
+    study_version_id: int,
+    slots: Sequence[Slot],
+    quota: Quota,
+    now: datetime,
+    active_within: timedelta,
+) -> Sequence[Slot]:
+    """The slots that the quota leaves. Raises StudyFullError if there is none."""
     if not slots:
         raise ValueError("a study needs at least one slot (arm, list)")
-    filled = _filled(s, person.study_version_id, seen_since)
+    if quota == UNLIMITED:
+        return slots
+    arms = arm_counts(s, study_version_id, now=now, active_within=active_within)
+    full = quota.participants is not None and sum(arms.values()) >= quota.participants
+    left = [slot for slot in slots if quota.per_arm is None or arms.get(slot[0], 0) < quota.per_arm]
+    if full or not left:
+        raise StudyFullError("The study has enough participants now. Thank you for coming.")
+    return left
 
+
+def _least_filled(filled: Mapping[Slot, int], slots: Sequence[Slot], seed: int) -> Slot:
     def rank(slot: Slot) -> tuple[int, str]:
-        return filled.get(slot, 0), sha256_hex(canonical_json([person.seed, *slot]).encode())
+        return filled.get(slot, 0), sha256_hex(canonical_json([seed, *slot]).encode())
 
     return min(slots, key=rank)
-
-
-def _filled(s: Session, study_version_id: int, seen_since: datetime) -> dict[Slot, int]:
-    rows = s.execute(
-        select(Participant.arm, Participant.list_index, func.count())
-        .where(
-            Participant.study_version_id == study_version_id,
-            or_(
-                Participant.status == "complete",
-                and_(Participant.status == "admitted", Participant.last_seen_at >= seen_since),
-            ),
-        )
-        .group_by(Participant.arm, Participant.list_index)
-    )
-    return {
-        (arm, index): count for arm, index, count in rows if arm is not None and index is not None
-    }
 
 
 def _check_plan(s: Session, plan: Sequence[PlannedPresentation], study_version_id: int) -> None:
     if not plan or any(not presentation.trials for presentation in plan):
         raise PlanError("The drawn plan has no presentation, or one without a question.")
-    known = set(
-        s.scalars(
-            select(StudyVersionStimulus.stimulus_id).where(
-                StudyVersionStimulus.study_version_id == study_version_id
-            )
+    shown = {
+        stimulus_id
+        for presentation in plan
+        for stimulus_id in (presentation.stimulus_id, *presentation.further)
+    }
+    known = s.scalars(
+        select(StudyVersionStimulus.stimulus_id).where(
+            StudyVersionStimulus.study_version_id == study_version_id,
+            StudyVersionStimulus.stimulus_id.in_(shown),
         )
     )
-    for presentation in plan:
-        if presentation.stimulus_id not in known:
-            raise PlanError(
-                f"The drawn plan shows stimulus {presentation.stimulus_id}, "
-                "which the study version does not have."
-            )
+    if unknown := shown.difference(known):
+        raise PlanError(
+            f"The drawn plan shows stimulus {min(unknown)}, which the study version does not have."
+        )
 
 
 def _insert_plan(s: Session, plan: Sequence[PlannedPresentation], participant_id: str) -> None:
     presentations: list[dict[str, Any]] = []
+    further: list[dict[str, Any]] = []
     trials: list[dict[str, Any]] = []
     for index, planned in enumerate(plan):
         presentation_id = secrets.token_hex(16)
@@ -164,6 +163,10 @@ def _insert_plan(s: Session, plan: Sequence[PlannedPresentation], participant_id
                 "block": planned.block,
             }
         )
+        further += [
+            {"presentation_id": presentation_id, "place": place, "stimulus_id": stimulus_id}
+            for place, stimulus_id in enumerate(planned.further, start=1)
+        ]
         for trial in planned.trials:
             trials.append(
                 {
@@ -179,4 +182,6 @@ def _insert_plan(s: Session, plan: Sequence[PlannedPresentation], participant_id
                 }
             )
     s.execute(insert(Presentation), presentations)
+    if further:
+        s.execute(insert(FurtherPicture), further)
     s.execute(insert(Trial), trials)

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from db.errors import ParticipantNotFoundError, StudyNotFoundError, StudyNotOpenError
+from db.errors import (
+    NotInvitedError,
+    ParticipantNotFoundError,
+    StudyFullError,
+    StudyNotFoundError,
+    StudyNotOpenError,
+)
 from db.models import (
     Consent,
     ExportRecord,
@@ -17,9 +23,15 @@ from db.models import (
     StudyVersion,
     Tombstone,
 )
+from db.repository.invitations import require_invitation, use_invitation
+from db.repository.places import UNLIMITED, Quota, arm_counts, on_the_way
 
 # Long enough to pay people and to answer their complaints, then the raw id goes.
 PROVIDER_ID_KEPT = timedelta(days=90)
+
+_ANOTHERS_BROWSER = (
+    "Somebody else has begun this study in this browser. Please use a private window."
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,9 @@ def create_participant(
     seed: int,
     now: datetime,
     provider_id_expires: datetime | None = None,
+    provider_session: str | None = None,
+    invited: bool = False,
+    quota: Quota = UNLIMITED,
 ) -> tuple[ParticipantInfo, bool]:
     """Record a consent; return the participant and whether they are new.
 
@@ -94,9 +109,13 @@ def create_participant(
     consented last holds it. A caller that derives the token from the nonce changes nothing by
     sending a consent twice.
 
-    seed: in [0, 2**63). provider_id: the raw id, deleted at `provider_id_expires` (default: after
-    PROVIDER_ID_KEPT). Raises StudyNotFoundError, and StudyNotOpenError unless the study is live
-    (simulated versions are always open).
+    seed: in [0, 2**63). provider_id: the raw id, deleted with `provider_session` at
+    `provider_id_expires` (default: after PROVIDER_ID_KEPT). invited: `provider_id_hmac` is of an
+    invitation's code, which lets in one new person. quota: only a study with a place left, counting
+    those on the way to admission, takes somebody new.
+    Raises StudyNotFoundError, StudyNotOpenError unless the study is live (simulated versions are
+    always open), NotInvitedError (unknown or used invitation; the nonce is of somebody with another
+    provider id), StudyFullError.
     """
     row = s.execute(
         select(Study.id, Study.name, Study.status, StudyVersion.stage)
@@ -108,6 +127,8 @@ def create_participant(
     existing = _same_person(s, row.id, nonce_sha256, provider_id_hmac)
     if existing is not None:
         if existing.token_sha256 != token_sha256:
+            if participant_by_token(s, token_sha256) is not None:
+                raise NotInvitedError(_ANOTHERS_BROWSER)
             existing.token_sha256 = token_sha256
             s.flush()
         return participant(s, existing.id), False
@@ -115,6 +136,12 @@ def create_participant(
         raise StudyNotOpenError(
             f"The study {row.name!r} is {row.status} and takes no participants."
         )
+    if invited:
+        require_invitation(s, study_id=row.id, code_hmac=provider_id_hmac)
+    if quota.participants is not None:
+        places = sum(arm_counts(s, study_version_id, now=now).values())
+        if places + on_the_way(s, study_version_id, now=now) >= quota.participants:
+            raise StudyFullError("The study has enough participants now. Thank you for coming.")
     person = Participant(
         id=secrets.token_hex(16),
         study_id=row.id,
@@ -145,8 +172,13 @@ def create_participant(
             ProviderIdentity(
                 participant_id=person.id,
                 provider_id=provider_id,
+                session=provider_session,
                 expires_at=provider_id_expires or now + PROVIDER_ID_KEPT,
             )
+        )
+    if invited:
+        use_invitation(
+            s, study_id=row.id, code_hmac=provider_id_hmac, participant_id=person.id, now=now
         )
     s.flush()
     return participant(s, person.id), True
@@ -164,6 +196,33 @@ def participant(s: Session, participant_id: str) -> ParticipantInfo:
     if row is None:
         raise ParticipantNotFoundError("There is no such participant.")
     return ParticipantInfo(**row._mapping)
+
+
+def provider_id(s: Session, participant_id: str) -> str | None:
+    """The raw provider id of a participant; None if there is none, or its time is over."""
+    return s.scalar(
+        select(ProviderIdentity.provider_id).where(
+            ProviderIdentity.participant_id == participant_id
+        )
+    )
+
+
+def conclude(
+    s: Session, *, participant_id: str, status: str, completion_code: str | None, now: datetime
+) -> ParticipantInfo:
+    """End a participation: complete, screened_out or failed_check, with the code for it.
+
+    Raises ParticipantNotFoundError.
+    """
+    person = s.get(Participant, participant_id)
+    if person is None:
+        raise ParticipantNotFoundError("There is no such participant.")
+    person.status = status
+    person.completion_code = completion_code
+    person.completed_at = now if status == "complete" else None
+    person.last_seen_at = now
+    s.flush()
+    return participant(s, participant_id)
 
 
 def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
@@ -210,4 +269,7 @@ def _same_person(
         person = s.scalar(in_study.where(Participant.provider_id_hmac == provider_id_hmac))
         if person is not None:
             return person
-    return s.scalar(in_study.where(Participant.nonce_sha256 == nonce_sha256))
+    person = s.scalar(in_study.where(Participant.nonce_sha256 == nonce_sha256))
+    if person is not None and person.provider_id_hmac != provider_id_hmac:
+        raise NotInvitedError(_ANOTHERS_BROWSER)
+    return person

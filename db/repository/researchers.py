@@ -64,7 +64,7 @@ def password_matches(password: str, password_hash: str) -> bool:
 def set_password(s: Session, *, name: str, password_hash: str, now: datetime) -> ResearcherInfo:
     """Set a researcher's password (see `hash_password`), making the login if it is new.
 
-    Setting it again ends all their logins.
+    Setting it again ends all their logins. It is put into the audit log.
     """
     researcher = s.scalar(select(Researcher).where(Researcher.name == name))
     if researcher is None:
@@ -74,6 +74,7 @@ def set_password(s: Session, *, name: str, password_hash: str, now: datetime) ->
     researcher.password_changed_at = now
     s.flush()
     s.execute(delete(ResearcherSession).where(ResearcherSession.researcher_id == researcher.id))
+    audit(s, actor="server", action="password", detail={"researcher": name}, now=now)
     return ResearcherInfo(researcher.id, researcher.name)
 
 
@@ -142,9 +143,19 @@ def withdrawals(s: Session, study_name: str) -> int:
 
 
 def record_export(
-    s: Session, *, study_name: str, format: str, rows: int, sha256: str, now: datetime
+    s: Session,
+    *,
+    study_name: str,
+    format: str,
+    rows: int,
+    sha256: str,
+    now: datetime,
+    actor: str = "command line",
 ) -> None:
-    """Remember that an export left, so that a withdrawal can mark it. Raises StudyNotFoundError."""
+    """Remember that an export left and who made it, so that a withdrawal can mark it.
+
+    Raises StudyNotFoundError.
+    """
     study_id = s.scalar(select(Study.id).where(Study.name == study_name))
     if study_id is None:
         raise StudyNotFoundError(f"There is no study {study_name!r}.")
@@ -153,6 +164,8 @@ def record_export(
             study_id=study_id, exported_at=now, format=format, rows=rows, sha256=sha256, stale=False
         )
     )
+    detail = {"study": study_name, "format": format, "rows": rows, "sha256": sha256}
+    audit(s, actor=actor, action="export", detail=detail, now=now)
 
 
 def exports(s: Session, study_name: str) -> list[ExportInfo]:

@@ -1,9 +1,10 @@
 """Serving a plan's trials and taking the answers: each stored once, never changed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import Select, bindparam, case, exists, func, insert, or_, select, update
@@ -13,6 +14,7 @@ from db.canonical import canonical_json
 from db.errors import InvalidAttemptError, TrialNotFoundError
 from db.models import (
     Base,
+    FurtherPicture,
     Participant,
     Presentation,
     RefusedResponse,
@@ -20,19 +22,13 @@ from db.models import (
     StudyStimulus,
     Trial,
 )
+from db.repository.participants import conclude
 
 
 @dataclass(frozen=True)
-class TrialView:
-    """A trial as its participant may see it: no condition, right answer or stimulus identity."""
+class Picture:
+    """A picture as the browser gets it: its name in the address, its file's hash, its size."""
 
-    trial_id: str
-    position: int
-    presentation_id: str
-    presentation_index: int
-    phase: str
-    task: str
-    view: Mapping[str, Any]
     opaque_id: str
     file_sha256: str
     width: int
@@ -40,8 +36,29 @@ class TrialView:
 
 
 @dataclass(frozen=True)
+class TrialView:
+    """A trial as its participant may see it: no condition, right answer or stimulus identity.
+
+    `pictures` are those of its presentation, in the order shown.
+    """
+
+    trial_id: str
+    position: int
+    presentation_id: str
+    presentation_index: int
+    phase: str
+    block: int
+    task: str
+    view: Mapping[str, Any]
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a participant is. position: first unanswered trial, `total` when there is none."""
+    """How far a participant is with the trials; there may be a form to come.
+
+    position: first unanswered trial, `total` when there is none. complete: every one is answered.
+    """
 
     position: int
     answered: int
@@ -55,11 +72,13 @@ class Outcome:
     """What became of an answer, with what practice feedback needs. Not for the browser as it is.
 
     stored: committed with this call. duplicate: the same answer was there already. refused: the
-    trial holds another answer; this one is only in the log.
+    trial holds another answer; this one is only in the log. complete: the participant has done
+    everything.
     """
 
     status: Literal["stored", "duplicate", "refused"]
     progress: Progress
+    complete: bool
     phase: str
     role: str
     task: str
@@ -82,9 +101,10 @@ _OWN_TRIAL = (
     .join(_PRESENTATION, _PRESENTATION.c.id == _TRIAL.c.presentation_id)
     .where(_TRIAL.c.id == bindparam("trial"), _TRIAL.c.participant_id == bindparam("participant"))
 )
-_OWN_VIEW = select(_TRIAL.c.view_json).where(
+_OWN_QUESTION = select(_TRIAL.c.task, _TRIAL.c.view_json).where(
     _TRIAL.c.id == bindparam("trial"), _TRIAL.c.participant_id == bindparam("participant")
 )
+_STATUS = select(_PARTICIPANT.c.status).where(_PARTICIPANT.c.id == bindparam("participant"))
 _RELATED = select(
     _RESPONSE.c.event_id, _RESPONSE.c.trial_id, _RESPONSE.c.attempt, _RESPONSE.c.answer
 ).where(or_(_RESPONSE.c.event_id == bindparam("event"), _RESPONSE.c.trial_id == bindparam("trial")))
@@ -93,6 +113,10 @@ _SEEN = (
     update(_PARTICIPANT)
     .where(_PARTICIPANT.c.id == bindparam("participant"))
     .values(last_seen_at=bindparam("now"))
+)
+_PICTURE = (StudyStimulus.opaque_id, Stimulus.file_sha256, Stimulus.width, Stimulus.height)
+_ITS_NAME = (StudyStimulus.stimulus_id == Stimulus.stimulus_id) & (
+    StudyStimulus.study_id == Participant.study_id
 )
 
 
@@ -106,20 +130,21 @@ def trials_from(s: Session, *, participant_id: str, start: int, count: int) -> l
             Trial.position < start + count,
         )
         .order_by(Trial.position)
-    )
-    return [_view(row) for row in rows]
+    ).all()
+    further = _further_pictures(s, {row.presentation_id for row in rows})
+    return [_view(row, further.get(row.presentation_id, ())) for row in rows]
 
 
-def trial_view(s: Session, *, participant_id: str, trial_id: str) -> Mapping[str, Any]:
-    """What the browser got of one of the participant's own trials: prompt, layout, options.
+def asked(s: Session, *, participant_id: str, trial_id: str) -> tuple[str, Mapping[str, Any]]:
+    """The task of one of the participant's own trials, and the view that the browser got of it.
 
     Raises TrialNotFoundError for any other trial.
     """
-    text = s.connection().scalar(_OWN_VIEW, {"trial": trial_id, "participant": participant_id})
-    if text is None:
+    own = {"trial": trial_id, "participant": participant_id}
+    row = s.connection().execute(_OWN_QUESTION, own).first()
+    if row is None:
         raise TrialNotFoundError("This participant has no such trial.")
-    view: Mapping[str, Any] = json.loads(text)
-    return view
+    return row.task, json.loads(row.view_json)
 
 
 def progress(s: Session, participant_id: str) -> Progress:
@@ -148,20 +173,23 @@ def record_response(
     timing: Mapping[str, Any],
     display: Mapping[str, Any],
     now: datetime,
-    completion_code: Callable[[], str],
+    completion_code: Callable[[], str | None],
+    values: Mapping[str, Any] = MappingProxyType({}),
     max_attempts: int = 1,
 ) -> Outcome:
-    """Take one answer. The caller has checked that `answer` is one of the trial's options.
+    """Take one answer. The caller has checked that `answer` is one to the trial's question.
 
     The same answer again, under the same event id or the same attempt, is a duplicate. Another
     answer for an answered trial, or an event id used before for something else, is refused; that is
     an Outcome and not an exception, because an exception would undo the row in the log of refused
     answers. Trials may be answered in any order. With the last one the participant becomes
-    complete and gets `completion_code()`, once.
+    complete and gets `completion_code()`, once; if that is None, something else is still to come,
+    and whoever takes that calls `conclude`.
 
-    max_attempts: how many answers this trial may take; the rating is the last attempt.
+    values: the data columns that the question type makes of the answer. max_attempts: how many
+    answers this trial may take; the rating is the last attempt.
     Raises TrialNotFoundError (not this participant's), InvalidAttemptError, and ValueError for NaN
-    or infinity in `timing` or `display`.
+    or infinity in `values`, `timing` or `display`.
     """
     connection = s.connection()  # what is below is not the ORM's: half the work
     found = connection.execute(
@@ -179,6 +207,7 @@ def record_response(
                 "attempt": attempt,
                 "answer": answer,
                 "answer_label": answer_label,
+                "values_json": canonical_json(dict(values)),
                 "rt_ms": rt_ms,
                 "timing_json": canonical_json(timing),
                 "display_json": canonical_json(display),
@@ -189,11 +218,10 @@ def record_response(
         _log_refused(s, event_id, trial_id, attempt, answer, now)
     connection.execute(_SEEN, {"participant": participant_id, "now": now})
     state = progress(s, participant_id)
-    if state.complete and status == "stored":
-        _complete(s, participant_id, completion_code, now)
     return Outcome(
         status=status,
         progress=state,
+        complete=state.complete and _complete(s, participant_id, completion_code, now),
         phase=found.phase,
         role=found.role,
         task=found.task,
@@ -246,14 +274,17 @@ def _log_refused(
 
 
 def _complete(
-    s: Session, participant_id: str, completion_code: Callable[[], str], now: datetime
-) -> None:
-    person = s.get_one(Participant, participant_id)
-    if person.status != "complete":
-        person.status = "complete"
-        person.completed_at = now
-        person.completion_code = completion_code()
-        s.flush()
+    s: Session, participant_id: str, completion_code: Callable[[], str | None], now: datetime
+) -> bool:
+    """Whether somebody who has answered everything is complete, now or since before."""
+    status = s.connection().scalar(_STATUS, {"participant": participant_id})
+    if status == "complete":
+        return True
+    code = completion_code()
+    if code is None:
+        return False
+    conclude(s, participant_id=participant_id, status="complete", completion_code=code, now=now)
+    return True
 
 
 def _trial_views() -> Select[*tuple[Any, ...]]:
@@ -264,35 +295,46 @@ def _trial_views() -> Select[*tuple[Any, ...]]:
             Trial.presentation_id,
             Presentation.presentation_index,
             Presentation.phase,
+            Presentation.block,
             Trial.task,
             Trial.view_json,
-            StudyStimulus.opaque_id,
-            Stimulus.file_sha256,
-            Stimulus.width,
-            Stimulus.height,
+            *_PICTURE,
         )
         .join(Presentation, Presentation.id == Trial.presentation_id)
         .join(Participant, Participant.id == Trial.participant_id)
         .join(Stimulus, Stimulus.stimulus_id == Presentation.stimulus_id)
-        .join(
-            StudyStimulus,
-            (StudyStimulus.stimulus_id == Stimulus.stimulus_id)
-            & (StudyStimulus.study_id == Participant.study_id),
-        )
+        .join(StudyStimulus, _ITS_NAME)
     )
 
 
-def _view(row: Any) -> TrialView:
+def _further_pictures(
+    s: Session, presentation_ids: Iterable[str]
+) -> dict[str, tuple[Picture, ...]]:
+    rows = s.execute(
+        select(FurtherPicture.presentation_id, *_PICTURE)
+        .join(Presentation, Presentation.id == FurtherPicture.presentation_id)
+        .join(Participant, Participant.id == Presentation.participant_id)
+        .join(Stimulus, Stimulus.stimulus_id == FurtherPicture.stimulus_id)
+        .join(StudyStimulus, _ITS_NAME)
+        .where(FurtherPicture.presentation_id.in_(presentation_ids))
+        .order_by(FurtherPicture.presentation_id, FurtherPicture.place)
+    )
+    found: dict[str, tuple[Picture, ...]] = {}
+    for row in rows:
+        picture = Picture(row.opaque_id, row.file_sha256, row.width, row.height)
+        found[row.presentation_id] = (*found.get(row.presentation_id, ()), picture)
+    return found
+
+
+def _view(row: Any, further: tuple[Picture, ...]) -> TrialView:
     return TrialView(
         trial_id=row.id,
         position=row.position,
         presentation_id=row.presentation_id,
         presentation_index=row.presentation_index,
         phase=row.phase,
+        block=row.block,
         task=row.task,
         view=json.loads(row.view_json),
-        opaque_id=row.opaque_id,
-        file_sha256=row.file_sha256,
-        width=row.width,
-        height=row.height,
+        pictures=(Picture(row.opaque_id, row.file_sha256, row.width, row.height), *further),
     )

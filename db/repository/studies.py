@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.canonical import canonical_json, sha256_hex
@@ -77,8 +77,9 @@ class StudyVersionInfo:
 class VersionCounts:
     """People of one study version whose data are held, and those who withdrew.
 
-    started: consented; admitted: got a plan; completed: answered everything. Each contains the
-    next. withdrawn people are in none of them.
+    started: consented; admitted: got a plan; completed: did everything. Each contains the next.
+    screened_out and failed_check are started and never admitted. withdrawn people are in none of
+    them.
     """
 
     study_version_id: int
@@ -88,6 +89,8 @@ class VersionCounts:
     admitted: int
     completed: int
     withdrawn: int
+    screened_out: int = 0
+    failed_check: int = 0
 
 
 def publish_study(
@@ -189,6 +192,14 @@ def study_version(s: Session, study_version_id: int) -> StudyVersionInfo:
     return _info(*row)
 
 
+def study_config(s: Session, study_version_id: int) -> Mapping[str, Any]:
+    """The study file of a version, resolved. Raises StudyNotFoundError."""
+    text = s.scalar(select(StudyVersion.config_json).where(StudyVersion.id == study_version_id))
+    if text is None:
+        raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
+    return _document(text)
+
+
 def study_names(s: Session) -> list[str]:
     """Names of all studies, sorted."""
     return list(s.scalars(select(Study.name).order_by(Study.name)))
@@ -262,6 +273,10 @@ def counts(s: Session, study_name: str) -> list[VersionCounts]:
             func.count().label("started"),
             func.count(Participant.admitted_at).label("admitted"),
             func.count(Participant.completed_at).label("completed"),
+            *(
+                func.sum(case((Participant.status == status, 1), else_=0)).label(status)
+                for status in ("screened_out", "failed_check")
+            ),
         )
         .group_by(Participant.study_version_id)
         .subquery()
@@ -280,6 +295,8 @@ def counts(s: Session, study_name: str) -> list[VersionCounts]:
             func.coalesce(people.c.admitted, 0),
             func.coalesce(people.c.completed, 0),
             func.coalesce(gone.c.withdrawn, 0),
+            func.coalesce(people.c.screened_out, 0),
+            func.coalesce(people.c.failed_check, 0),
         )
         .join(Study, Study.id == StudyVersion.study_id)
         .outerjoin(people, people.c.study_version_id == StudyVersion.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -15,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 from db import errors as db_errors
 from db.session import Database
 
-MAX_BODY = 64 * 1024
-"""Bytes; an answer with its timing is a few hundred."""
+MAX_BODY = 128 * 1024
+"""Bytes; an answer with its timing is a few hundred, the longest text 80 000."""
 
 T = TypeVar("T")
 B = TypeVar("B", bound="Body")
@@ -35,6 +36,13 @@ class RefusedError(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.response = failure(status, code, message)
+
+
+def wait_first(seconds: float) -> RefusedError:
+    """Return the error for somebody who asks too often."""
+    refused = RefusedError(429, "too_many", "Too many requests at once; please wait a moment.")
+    refused.response.headers["Retry-After"] = str(math.ceil(seconds))
+    return refused
 
 
 def failure(status: int, code: str, message: str) -> JSONResponse:
@@ -67,8 +75,12 @@ def route(handler: Handler) -> Handler:
             db_errors.TrialNotFoundError,
         ) as error:
             return failure(404, "not_found", str(error))
+        except db_errors.NotInvitedError as error:
+            return failure(403, "not_invited", str(error))
         except db_errors.NotAdmissibleError as error:
             return failure(409, "left", str(error))
+        except db_errors.StudyFullError as error:
+            return failure(409, "full", str(error))
         except db_errors.InvalidAttemptError as error:
             return failure(422, "invalid", str(error))
         except db_errors.DatabaseError:

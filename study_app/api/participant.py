@@ -1,24 +1,29 @@
-"""Participants' routes: consent, admission, trials, answers, withdrawal, stimuli."""
+"""Participants' routes: consent, forms, admission, trials, answers, withdrawal, stimuli."""
 
 from __future__ import annotations
 
-import json
+import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, Field, JsonValue
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from db import repository
-from db.repository import Outcome, ParticipantInfo, StudyVersionInfo, TrialView
+from db.repository import FormAttempt, Outcome, ParticipantInfo, Quota, TrialView
 from study_app import plan, questions, tokens
+from study_app.api import endings
+from study_app.api import forms as due_forms
+from study_app.api.bodies import AnswerBody, ConsentBody, FormBody
 from study_app.api.http import (
-    Body,
+    B,
+    Handler,
     RefusedError,
     bearer,
     body,
@@ -27,111 +32,169 @@ from study_app.api.http import (
     json_response,
     read,
     route,
+    wait_first,
     write,
 )
-from study_app.participant.texts import markdown_html
-from study_app.publish import consent_sha256
+from study_app.api.limits import RateLimit
+from study_app.forms import FormError
+from study_app.participant.texts import consent_sha256
+from study_app.providers import Identity, Provider
 from study_app.state import AppState
+from study_app.wording import languages, wording
 
 MAX_TRIALS = 20
 """Trials in one answer; the player asks for a few ahead."""
 
 
-class _Provider(Body):
-    name: Literal["direct"]
-    id: None = None
+@dataclass(frozen=True)
+class _Taken:
+    """An answer that was taken in, and what it was an answer to."""
+
+    outcome: Outcome
+    person: ParticipantInfo
+    task: str
+    view: Mapping[str, Any]
+    given: questions.Given
 
 
-class _Consent(Body):
-    study: Annotated[str, Field(max_length=40)]
-    consent_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    language: Annotated[str, Field(max_length=10)]
-    provider: _Provider
-    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-
-
-def _finite(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Refuse NaN and infinity, which JSON has not and Python reads all the same."""
-    json.dumps(facts, allow_nan=False)
-    return facts
-
-
-_Facts = Annotated[dict[str, JsonValue], Field(max_length=30), AfterValidator(_finite)]
-
-
-class _Answer(Body):
-    event_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
-    trial_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    attempt: Annotated[int, Field(ge=1, le=1000)]
-    answer: Annotated[str, Field(max_length=200)]
-    rt_ms: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None
-    timing: _Facts
-    display: _Facts
-
-
-def routes(state: AppState) -> list[BaseRoute]:
-    """Return the participants' routes over `state`."""
+def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
+    """Return the participants' routes over `state`; `limit` is how often each of them may ask."""
     database = state.database
+    limit = RateLimit() if limit is None else limit
 
-    async def me(request: Request) -> ParticipantInfo:
-        digest = _digest(request)
-        return await read(database, lambda s: _holder(s, digest))
+    def limited(handler: Handler) -> Handler:
+        async def taken(request: Request) -> Response:
+            wait = limit.wait_s(_digest(request))
+            if wait:
+                raise wait_first(wait)
+            return await handler(request)
+
+        return route(taken)
+
+    async def body_of_holder(request: Request, model: type[B]) -> B:
+        try:
+            return await body(request, model)
+        except RefusedError:
+            digest = _digest(request)
+            await read(database, lambda s: _holder(s, digest))  # to somebody unknown only that
+            raise
 
     @route
     async def consent(request: Request) -> Response:
-        given = await body(request, _Consent)
-        version = await read(database, lambda s: repository.study(s, given.study))
+        given = await body(request, ConsentBody)
+        token = tokens.participant_token(state.key, given.study, given.nonce)
+        digest = tokens.sha256(token)
+
+        def look(s: Session) -> tuple[repository.StudyVersionInfo | None, ParticipantInfo | None]:
+            return repository.study(s, given.study), repository.participant_by_token(s, digest)
+
+        version, known = await read(database, look)
         if version is None:
             raise RefusedError(404, "not_found", "There is no such study.")
-        token = tokens.participant_token(state.key, given.study, given.nonce)
-        known = await read(
-            database, lambda s: repository.participant_by_token(s, tokens.sha256(token))
+        identity = Identity(given.provider.id, given.provider.session)
+        provider = endings.provider_of(version.config)
+        if known is None:  # else their answer was lost, and the text may have changed since
+            _require_fits(given, version.config, provider, identity)
+        provider_hmac = identity.id and tokens.provider_id_hmac(
+            state.key, given.study, given.provider.name, identity.id
         )
-        if known is None and given.consent_sha256 != consent_sha256(version):
-            raise RefusedError(
-                409, "consent_changed", "The text of this page has changed. Please read it again."
-            )
         person, created = await write(
             database,
             lambda s: repository.create_participant(
                 s,
                 study_version_id=version.id,
-                token_sha256=tokens.sha256(token),
+                token_sha256=digest,
                 nonce_sha256=tokens.sha256(given.nonce),
                 provider=given.provider.name,
-                provider_id=None,
-                provider_id_hmac=None,
+                provider_id=identity.id if provider.keeps_id else None,
+                provider_session=identity.session,
+                provider_id_hmac=provider_hmac,
+                invited=provider.invites,
                 language=given.language,
                 consent_sha256=given.consent_sha256,
                 consent_version=str(version.version),
                 seed=secrets.randbits(63),
+                quota=_quota(version.config),
                 now=datetime.now(UTC),
             ),
         )
         return json_response({"token": token, "state": person.status}, 201 if created else 200)
 
-    @route
+    @limited
+    async def form(request: Request) -> Response:
+        given = await body_of_holder(request, FormBody)
+        digest = _digest(request)
+
+        def take(s: Session) -> tuple[due_forms.Result, str]:
+            person = _holder(s, digest)
+            config = repository.study_config(s, person.study_version_id)
+            sent = repository.form_attempts(s, person.id)
+            for before in sent:
+                if (before.form, before.attempt) == (given.form, given.attempt):
+                    return due_forms.result(config, before), person.status
+            answered = repository.progress(s, person.id).complete
+            wanted = due_forms.due(config, person.status, sent, answered=answered)
+            if wanted != due_forms.Due(given.form, given.attempt):
+                raise RefusedError(409, "not_due", "This page is not to be filled in now.")
+            answers = due_forms.read(config, given.form, given.answers)
+            device = None if given.device is None else given.device.model_dump()
+            if given.form == "screening" and device is None:
+                raise RefusedError(422, "invalid", "The facts about the device are missing.")
+            passed = due_forms.passes(config, given.form, answers, device)
+            now = datetime.now(UTC)
+            repository.record_form(
+                s,
+                participant_id=person.id,
+                form=given.form,
+                attempt=given.attempt,
+                answers=answers,
+                device=device,
+                passed=passed,
+                now=now,
+            )
+            result = due_forms.result(config, FormAttempt(given.form, given.attempt, passed))
+            if outcome := due_forms.outcome(given.form, result):
+                person = endings.conclude(s, person, config, outcome, now)
+            return result, person.status
+
+        try:
+            result, status = await write(database, take)
+        except FormError as error:
+            raise RefusedError(422, "invalid", str(error)) from None
+        return json_response({"result": result, "state": status})
+
+    @limited
     async def admit(request: Request) -> Response:
-        person = await me(request)
-        version = await read(
-            database, lambda s: repository.study_version(s, person.study_version_id)
-        )
-        admitted = await write(
-            database,
-            lambda s: repository.admit(
+        digest = _digest(request)
+
+        def look(s: Session) -> repository.StudyVersionInfo:
+            return repository.study_version(s, _holder(s, digest).study_version_id)
+
+        # Read beforehand: the design is large, and the write lock is everybody's.
+        version = await read(database, look)
+
+        def take(s: Session) -> tuple[ParticipantInfo, repository.Progress]:
+            person = _holder(s, digest)
+            sent = repository.form_attempts(s, person.id)
+            if due_forms.due(version.config, person.status, sent, answered=False):
+                raise RefusedError(409, "not_ready", "There is a page to fill in before this.")
+            words = wording(version.config, person.language)
+            admitted = repository.admit(
                 s,
                 participant_id=person.id,
                 slots=plan.slots(version.design),
-                draw=partial(plan.draw, version.design),
+                draw=partial(plan.draw, version.design, wording=words),
+                quota=_quota(version.config),
                 now=datetime.now(UTC),
-            ),
-        )
-        progress = await read(database, lambda s: repository.progress(s, person.id))
+            )
+            return admitted, repository.progress(s, person.id)
+
+        person, progress = await write(database, take)
         return json_response(
-            {"state": admitted.status, "position": progress.position, "total": progress.total}
+            {"state": person.status, "position": progress.position, "total": progress.total}
         )
 
-    @route
+    @limited
     async def trials(request: Request) -> Response:
         digest = _digest(request)
 
@@ -144,79 +207,73 @@ def routes(state: AppState) -> list[BaseRoute]:
             views = repository.trials_from(s, participant_id=person.id, start=start, count=count)
             answer: dict[str, Any] = {
                 "state": person.status,
+                "language": person.language,
                 "position": progress.position,
                 "total": progress.total,
                 "presentations": progress.presentations,
-                "complete": progress.complete,
+                "complete": person.status == "complete",
+                "form": _due_form(s, person, answered=progress.complete),
                 "trials": [_trial(view) for view in views],
             }
-            if person.completion_code is not None:
-                version = repository.study_version(s, person.study_version_id)
-                answer["debrief"] = _debrief(version, person.completion_code)
+            if ended := endings.ending(s, person):
+                key, said = ended
+                answer[key] = said
             return answer
 
         return json_response(await read(database, look))
 
-    @route
+    @limited
     async def respond(request: Request) -> Response:
-        try:
-            given = await body(request, _Answer)
-        except RefusedError:
-            await me(request)  # to somebody unknown only that is said
-            raise
+        given = await body_of_holder(request, AnswerBody)
         digest = _digest(request)
 
-        def take(s: Session) -> tuple[Outcome, ParticipantInfo]:
+        def take(s: Session) -> _Taken:
             # One visit to the database for everything: answers are what comes all the time.
             person = _holder(s, digest)
-            view = repository.trial_view(s, participant_id=person.id, trial_id=given.trial_id)
-            label = questions.answer_label(view, given.answer)
-            if label is None:
-                raise RefusedError(
-                    422, "invalid", "That is not one of the answers to this question."
-                )
+            task, view = repository.asked(s, participant_id=person.id, trial_id=given.trial_id)
+            try:
+                read_as = questions.registry.get(task).read(view, given.answer)
+            except questions.AnswerError as error:
+                raise RefusedError(422, "invalid", str(error)) from None
+            now = datetime.now(UTC)
             outcome = repository.record_response(
                 s,
                 participant_id=person.id,
                 event_id=given.event_id,
                 trial_id=given.trial_id,
                 attempt=given.attempt,
-                answer=given.answer,
-                answer_label=label,
+                answer=read_as.answer,
+                answer_label=read_as.label,
+                values=read_as.values,
                 rt_ms=given.rt_ms,
                 timing=given.timing,
                 display=given.display,
-                now=datetime.now(UTC),
-                completion_code=tokens.completion_code,
+                now=now,
+                completion_code=partial(_code_when_through, s, person),
             )
-            return outcome, person
+            return _Taken(outcome, person, task, view, read_as)
 
-        outcome, person = await write(database, take)
+        taken = await write(database, take)
+        outcome = taken.outcome
         if outcome.status == "refused":
             return failure(409, "locked", "This question has been answered already.")
         answer: dict[str, Any] = {
             "status": outcome.status,
             "position": outcome.progress.position,
-            "complete": outcome.progress.complete,
+            "complete": outcome.complete,
         }
         if outcome.phase == "practice" and outcome.correct_option is not None:
-            right = given.answer == outcome.correct_option
-            version = await read(
-                database, lambda s: repository.study_version(s, person.study_version_id)
-            )
-            texts = version.config["texts"]
-            answer["feedback"] = {
-                "correct": right,
-                "text": texts["feedback_right" if right else "feedback_wrong"],
-            }
+            answer["feedback"] = await read(database, lambda s: _feedback(s, taken))
         return json_response(answer)
 
-    @route
+    @limited
     async def withdraw(request: Request) -> Response:
-        person = await me(request)
+        digest = _digest(request)
         await write(
             database,
-            lambda s: repository.withdraw(s, participant_id=person.id, now=datetime.now(UTC)),
+            lambda s: repository.withdraw(
+                s, participant_id=_holder(s, digest).id, now=datetime.now(UTC)
+            ),
         )
         return json_response({"state": "withdrawn"})
 
@@ -235,6 +292,7 @@ def routes(state: AppState) -> list[BaseRoute]:
 
     return [
         Route("/api/consent", consent, methods=["POST"]),
+        Route("/api/form", form, methods=["POST"]),
         Route("/api/admit", admit, methods=["POST"]),
         Route("/api/trials", trials, methods=["GET"]),
         Route("/api/response", respond, methods=["POST"]),
@@ -256,6 +314,68 @@ def _holder(s: Session, digest: str) -> ParticipantInfo:
     return found
 
 
+def _require_fits(
+    given: ConsentBody, config: Mapping[str, Any], provider: Provider, identity: Identity
+) -> None:
+    """Refuse a consent by another provider's link, without an id, or to another text."""
+    if given.provider.name != provider.name:
+        raise RefusedError(
+            403, "not_invited", "This link is not one of this study. Please open it anew."
+        )
+    if refusal := provider.refusal(identity):
+        raise RefusedError(403, "not_invited", refusal)
+    if given.language not in languages(config):
+        raise RefusedError(422, "invalid", "This study is not offered in that language.")
+    if given.consent_sha256 != consent_sha256(wording(config, given.language)):
+        raise RefusedError(
+            409, "consent_changed", "The text of this page has changed. Please read it again."
+        )
+
+
+def _quota(config: Mapping[str, Any]) -> Quota:
+    return Quota(**(config.get("quota") or {}))
+
+
+def _due_form(s: Session, person: ParticipantInfo, *, answered: bool) -> dict[str, Any] | None:
+    """Return what the browser gets of the form that is due, or None when none is."""
+    if person.status not in ("consented", "admitted") or (
+        person.status == "admitted" and not answered
+    ):
+        return None
+    config = repository.study_config(s, person.study_version_id)
+    sent = repository.form_attempts(s, person.id)
+    wanted = due_forms.due(config, person.status, sent, answered=answered)
+    return None if wanted is None else due_forms.shown(config, wanted, person.language)
+
+
+def _code_when_through(s: Session, person: ParticipantInfo) -> str | None:
+    """Return the code for somebody with every trial answered, unless a form is still to come."""
+    config = repository.study_config(s, person.study_version_id)
+    sent = repository.form_attempts(s, person.id)
+    if due_forms.due(config, "admitted", sent, answered=True):
+        return None
+    return endings.provider_of(config).code("complete")
+
+
+def _feedback(s: Session, taken: _Taken) -> dict[str, Any]:
+    """Return what practice says about an answer, in the participant's own language."""
+    config = repository.study_config(s, taken.person.study_version_id)
+    texts = wording(config, taken.person.language).texts
+    right = taken.outcome.correct_option or ""
+    correct = taken.given.answer == right
+
+    def word(found: re.Match[str]) -> str:
+        if found[0] == "{given}":
+            return taken.given.label
+        return questions.registry.get(taken.task).read(taken.view, right).label
+
+    # In one go: what somebody wrote may itself hold such a word.
+    text = re.sub(
+        r"\{(?:right|given)\}", word, texts["feedback_right" if correct else "feedback_wrong"]
+    )
+    return {"correct": correct, "text": text}
+
+
 def _trial(view: TrialView) -> dict[str, Any]:
     """Return what the browser may know of a trial: no condition, no right answer, no source."""
     return {
@@ -264,20 +384,16 @@ def _trial(view: TrialView) -> dict[str, Any]:
         "presentation_id": view.presentation_id,
         "presentation": view.presentation_index,
         "phase": view.phase,
+        "block": view.block,
         "task": view.task,
-        "image": {
-            "url": f"/s/{view.opaque_id}.png",
-            "sha256": view.file_sha256,
-            "width": view.width,
-            "height": view.height,
-        },
+        "images": [
+            {
+                "url": f"/s/{picture.opaque_id}.png",
+                "sha256": picture.file_sha256,
+                "width": picture.width,
+                "height": picture.height,
+            }
+            for picture in view.pictures
+        ],
         **view.view,
-    }
-
-
-def _debrief(version: StudyVersionInfo, code: str) -> dict[str, Any]:
-    return {
-        "html": markdown_html(version.config["texts"]["debrief"]),
-        "code": code,
-        "redirect": None,
     }

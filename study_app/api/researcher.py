@@ -130,10 +130,15 @@ def routes(state: AppState) -> list[BaseRoute]:
     async def log_out(request: Request) -> Response:
         token = request.cookies.get(login.COOKIE)
         if token:
-            await write(
-                database,
-                lambda s: repository.delete_session(s, token_sha256=tokens.sha256(token)),
-            )
+
+            def forget(s: Session) -> None:
+                researcher = login.find(s, token)
+                if researcher is not None:
+                    repository.delete_session(s, token_sha256=tokens.sha256(token))
+                    now = datetime.now(UTC)
+                    repository.audit(s, actor=researcher.name, action="logout", detail={}, now=now)
+
+            await write(database, forget)
         answer = json_response({"status": "ok"})
         answer.delete_cookie(login.COOKIE, httponly=True, samesite="strict")
         return answer
@@ -142,17 +147,11 @@ def routes(state: AppState) -> list[BaseRoute]:
     async def download(request: Request) -> Response:
         actor = await require_researcher(request)
         study = request.path_params["study"]
+        now = datetime.now(UTC)
         try:
-            packed = await to_thread.run_sync(lambda: _zip(state, study))
+            packed = await to_thread.run_sync(lambda: _zip(state, study, actor, now))
         except ExportError as error:
             return failure(503, "export", str(error))
-        now = datetime.now(UTC)
-        await write(
-            database,
-            lambda s: repository.audit(
-                s, actor=actor, action="export", detail={"study": study}, now=now
-            ),
-        )
         name = f"{study}-{now:%Y%m%dT%H%M%SZ}.zip"
         return Response(
             packed,
@@ -170,9 +169,9 @@ def routes(state: AppState) -> list[BaseRoute]:
     ]
 
 
-def _zip(state: AppState, study: str) -> bytes:
+def _zip(state: AppState, study: str, actor: str, now: datetime) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        made = export.write_csv(state.database, study, Path(folder) / study, datetime.now(UTC))
+        made = export.write_csv(state.database, study, Path(folder) / study, now, actor=actor)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(made.folder.iterdir()):

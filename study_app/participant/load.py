@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 from db import repository
-from study_app.participant.texts import ParticipantTexts, markdown_html
-from study_app.player import ui_strings
-from study_app.publish import consent_sha256
+from db.repository import StudyVersionInfo
+from study_app import providers
+from study_app.participant.texts import ParticipantTexts, consent_sha256, markdown_html
+from study_app.player import Words, ui_strings
+from study_app.player.strings import languages as spoken
 from study_app.state import app_state
+from study_app.wording import Wording, languages, wording
+
+_FALLBACK_LANGUAGE = "en"
 
 
 def load_texts(name: str) -> ParticipantTexts | None:
     """Return the public texts of the newest version of study `name`, or None if there is none."""
     with app_state().database.read() as s:
         version = repository.study(s, name)
-    if version is None:
-        return None
-    texts = version.config["texts"]
-    language = version.config["language"]
+    return None if version is None else texts_of(version)
+
+
+def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
+    """Return the public texts of a version, in all its languages."""
+    own, *others = (wording(version.config, language) for language in languages(version.config))
+    words = _words(own)
     return ParticipantTexts(
         study=version.name,
-        title=version.config["title"],
-        language=language,
-        consent_html=markdown_html(texts["consent"]),
-        consent_sha256=consent_sha256(version),
+        title=words["title"],
+        language=own.language,
+        consent_html=words["consent_html"],
+        consent_sha256=words["consent_sha256"],
         consent_version=str(version.version),
-        instructions_html=markdown_html(texts["instructions"]),
-        ui=ui_strings(language),
+        instructions_html=words["instructions_html"],
+        ui=words["ui"],
         open=version.status == "live",
+        translations={other.language: _words(other) for other in others},
+        provider=providers.registry.from_config(version.config.get("provider", "direct")),
     )
+
+
+def _words(own: Wording) -> Words:
+    return {
+        "title": own.title,
+        "consent_html": markdown_html(own.texts["consent"]),
+        "consent_sha256": consent_sha256(own),
+        "instructions_html": markdown_html(own.texts["instructions"]),
+        "ui": _ui(own.language),
+    }
+
+
+def _ui(language: str) -> dict[str, str]:
+    """The player's sentences in a language, else in its main one (pt for pt-BR), else English."""
+    known = spoken()
+    fitting = (tag for tag in (language, language.partition("-")[0]) if tag in known)
+    return ui_strings(next(fitting, _FALLBACK_LANGUAGE))

@@ -1,6 +1,6 @@
 """The in-browser trial player: one Streamlit component and the words it speaks."""
 
-from study_app.player.component import PlayerData, mount_player
+from study_app.player.component import PlayerData, Words, mount_player
 from study_app.player.strings import UnknownLanguageError, ui_strings
 
-__all__ = ["PlayerData", "UnknownLanguageError", "mount_player", "ui_strings"]
+__all__ = ["PlayerData", "UnknownLanguageError", "Words", "mount_player", "ui_strings"]

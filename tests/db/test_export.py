@@ -1,6 +1,7 @@
 """The export: one row per trial, every column described, whole or absent."""
 
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from db import repository as repo
 from db.errors import ExportError, StudyNotFoundError
-from db.export import codebook, csv_files, events, iso_utc, ratings, write_csv
+from db.export import codebook, csv_files, events, forms, iso_utc, participants, ratings, write_csv
 from db.export.columns import TABLES
+from db.models import AuditEntry
 
 AGREED = [
     "row_id",
@@ -45,10 +47,13 @@ AGREED = [
     "model_conf",
     "saliency_method",
     "saliency_sha256",
+    "pictures_json",
     "options_json",
     "correct_option",
     "response",
     "response_label",
+    "chosen_stimulus_id",
+    "values_json",
     "n_changes",
     "confidence",
     "rt_ms",
@@ -159,6 +164,98 @@ def test_a_changed_answer_is_one_row_and_the_trail_keeps_both(lab):
     assert list(trail["response"]) == ["3", "4", "5"]
     assert list(trail["kind"]) == ["stored", "stored", "refused"]
     assert pd.isna(trail["rt_ms"].iloc[2])
+
+
+def test_answers_about_several_pictures_lead_back_to_each(lab):
+    version = lab.open()
+    person, _ = lab.consent(version)
+    ids = [row.stimulus_id for row in lab.stimuli]
+    layouts = ("pictures", "pictures", "grid", "rank")
+    options = [{"value": value, "label": value, "key": ""} for value in ("0", "1", "tie")]
+
+    def draw(arm, list_index, seed):
+        return [
+            repo.PlannedPresentation(
+                stimulus_id=ids[1],
+                phase="main",
+                role="main",
+                condition="c",
+                block=1,
+                trials=(repo.PlannedTrial("task", {"layout": layout, "options": options}),),
+                further=(ids[3], ids[0]) if layout == "rank" else (ids[2],),
+            )
+            for layout in layouts
+        ]
+
+    lab.database.write(
+        lambda s: repo.admit(s, participant_id=person.id, slots=lab.slots, draw=draw, now=lab.now)
+    )
+    given = ("1", "tie", "0", "2,0,1")
+    for trial, value in zip(lab.trials(person), given, strict=True):
+        lab.answer(person, trial.trial_id, value, values={"confidence": 2.5, "place": value})
+    with lab.database.read() as s:
+        table = ratings(s, "demo")
+    assert table["chosen_stimulus_id"].fillna("").tolist() == [ids[2], "", "", ""]
+    assert [json.loads(text) for text in table["pictures_json"]] == [
+        [ids[1], ids[2]],
+        [ids[1], ids[2]],
+        [ids[1], ids[2]],
+        [ids[1], ids[3], ids[0]],
+    ]
+    assert table["stimulus_id"].tolist() == [ids[1]] * 4
+    assert table["confidence"].tolist() == [2.5] * 4
+    assert json.loads(table["values_json"][3]) == {"confidence": 2.5, "place": "2,0,1"}
+
+
+def test_forms_are_one_row_a_question_of_the_last_attempt(lab):
+    version = lab.open()
+    person, _ = lab.consent(version)
+
+    def send(form, attempt, answers, passed, device=None):
+        lab.database.write(
+            lambda s: repo.record_form(
+                s,
+                participant_id=person.id,
+                form=form,
+                attempt=attempt,
+                answers=answers,
+                device=device,
+                passed=passed,
+                now=lab.later(minutes=1),
+            )
+        )
+
+    device = {"touch": True, "css_px_per_mm": 3.8}
+    send("screening", 1, {"age": 33.0, "eyes": ["good", "two"], "why": None}, True, device)
+    send("comprehension", 1, {"stop": "no"}, False)
+    send("comprehension", 2, {"stop": "yes"}, True)
+    with lab.database.read() as s:
+        table, people = forms(s, "demo"), participants(s, "demo")
+        assert len(forms(s, "demo", stage="pilot")) == 0
+    columns = ["participant_id", "form", "item", "answer", "attempts", "passed"]
+    assert table[columns].astype(object).where(table.notna(), None).to_numpy().tolist() == [
+        [person.id, "screening", "age", "33.0", 1, True],
+        [person.id, "screening", "eyes", '["good","two"]', 1, True],
+        [person.id, "screening", "why", None, 1, True],
+        [person.id, "comprehension", "stop", "yes", 2, True],
+    ]
+    assert table["received_utc"].iloc[-1] == iso_utc(lab.now)
+    row = people.iloc[0]
+    assert (row["comprehension_attempts"], row["css_px_per_mm"]) == (2, 3.8)
+    assert json.loads(row["device_json"]) == device
+
+
+def test_whoever_exports_is_in_the_audit_log(lab, person, tmp_path):
+    made = write_csv(lab.database, "demo", tmp_path / "one", lab.now, actor="ada")
+    with lab.database.read() as s:
+        (entry,) = s.query(AuditEntry).all()
+    assert (entry.actor, entry.action) == ("ada", "export")
+    assert json.loads(entry.detail_json) == {
+        "study": "demo",
+        "format": "csv",
+        "rows": 5,
+        "sha256": made.sha256,
+    }
 
 
 def test_stages_are_kept_apart(lab):

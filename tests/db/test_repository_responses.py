@@ -21,6 +21,7 @@ def test_an_answer_moves_the_pointer(lab, person):
     assert outcome == repo.Outcome(
         status="stored",
         progress=repo.Progress(position=1, answered=1, total=8, presentations=4, complete=False),
+        complete=False,
         phase="practice",
         role="practice",
         task="label_nafc",
@@ -73,7 +74,7 @@ def test_only_ones_own_trials_can_be_answered(lab, person):
         with pytest.raises(TrialNotFoundError):
             lab.answer(person, trial_id)
         with lab.database.read() as s, pytest.raises(TrialNotFoundError):
-            repo.trial_view(s, participant_id=person.id, trial_id=trial_id)
+            repo.asked(s, participant_id=person.id, trial_id=trial_id)
     assert lab.count(Response) == 0
 
 
@@ -131,15 +132,44 @@ def test_completion_comes_with_the_last_answer_and_once(lab, person):
     )
 
 
+def test_what_a_question_makes_of_an_answer_is_kept(lab, person):
+    trial = lab.trials(person)[0].trial_id
+    lab.answer(person, trial, "yes:2", values={"detected": True, "confidence": 2})
+    with lab.database.read() as s:
+        assert s.query(Response).one().values_json == '{"confidence":2,"detected":true}'
+        rated = s.connection().exec_driver_sql("SELECT values_json FROM rating").scalar_one()
+    assert rated == '{"confidence":2,"detected":true}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        lab.answer(person, lab.trials(person)[1].trial_id, values={"x": float("inf")})
+
+
+def test_somebody_with_a_form_to_come_is_not_complete(lab, person):
+    trials = lab.trials(person)
+    codes = [lab.answer(person, t.trial_id, completion_code=lambda: None) for t in trials]
+    assert (codes[-1].progress.complete, codes[-1].complete) == (True, False)
+    with lab.database.read() as s:
+        assert repo.participant(s, person.id).status == "admitted"
+    done = lab.database.write(
+        lambda s: repo.conclude(
+            s, participant_id=person.id, status="complete", completion_code="CODE", now=lab.now
+        )
+    )
+    assert (done.status, done.completion_code, done.completed_at) == ("complete", "CODE", lab.now)
+    late = lab.answer(person, trials[-1].trial_id, completion_code=lambda: "OTHER")
+    assert (late.status, late.complete) == ("duplicate", True)
+    with lab.database.read() as s:
+        assert repo.participant(s, person.id).completion_code == "CODE"
+
+
 def test_trials_come_in_pieces(lab, person):
     everything = lab.trials(person)
     with lab.database.read() as s:
         piece = repo.trials_from(s, participant_id=person.id, start=3, count=2)
         beyond = repo.trials_from(s, participant_id=person.id, start=8, count=5)
-        view = repo.trial_view(s, participant_id=person.id, trial_id=everything[5].trial_id)
+        task, view = repo.asked(s, participant_id=person.id, trial_id=everything[5].trial_id)
     assert piece == everything[3:5]
     assert beyond == []
-    assert view == everything[5].view
+    assert (task, view) == (everything[5].task, everything[5].view)
     assert view["prompt"] == "Could it be a 4?"
 
 

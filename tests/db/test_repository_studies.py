@@ -110,4 +110,7 @@ def test_counts_say_how_far_people_came(lab):
     lab.database.write(lambda s: repo.withdraw(s, participant_id=gone.id, now=lab.now))
     with lab.database.read() as s:
         (counts,) = repo.counts(s, "demo")
-    assert counts == repo.VersionCounts(version.id, 1, "main", 3, 2, 1, 1)
+        assert repo.study_config(s, version.id) == version.config
+        with pytest.raises(StudyNotFoundError):
+            repo.study_config(s, 999)
+    assert counts == repo.VersionCounts(version.id, 1, "main", 3, 2, 1, 1, 0, 0)

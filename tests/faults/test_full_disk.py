@@ -102,7 +102,7 @@ def test_full_disk(
             if somebody:
                 seen = await wire.request("GET", "/api/trials?from=0&n=1", somebody.token)
                 assert seen.body["position"] == len(somebody.acknowledged)
-                picture = seen.body["trials"][0]["image"]["url"]
+                picture = seen.body["trials"][0]["images"][0]["url"]
                 assert (await wire.request("GET", picture)).status == 200
             wire.close()
             held = look_up(server.home / "study.db", people)

@@ -15,10 +15,11 @@ import pytest
 from crowd import Home, NoReplyError, Wire, request_bytes, run, take_part
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lab import PASSWORD, Lab, Person, open_lab
+from lab import DEVICE, PASSWORD, Lab, Person, open_lab
 from live_server import LiveServer
 
 from study_app import login
+from study_app.forms import Item
 
 SETTINGS = {
     "deadline": None,
@@ -30,12 +31,14 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 POSTS = [
     "/api/response",
     "/api/consent",
+    "/api/form",
     "/api/admit",
     "/api/withdraw",
     "/api/login",
     "/api/logout",
 ]
-OFTEN = ["/api/response"] * 6 + POSTS
+OFTEN = ["/api/response"] * 6 + ["/api/form"] * 3 + POSTS
+AGE = Item(name="age", kind="number", prompt="Age?", low=18).model_dump(mode="json")
 
 # Lone surrogates, zero bytes and numbers that no column holds are what breaks servers.
 TEXTS = st.one_of(
@@ -60,6 +63,9 @@ class Target:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        lab.change(screening={"items": [AGE], "device": None, "calibration": False})
+        self.newcomer: Person = lab.participant(admitted=False)
+        lab.change(screening=None)
         self.person: Person = lab.participant()
         self.trial = self.person.trials()["trials"][0]
         lab.log_in()
@@ -81,6 +87,8 @@ class Target:
                 "timing": {"input": "key"},
                 "display": {"rendering": "exact"},
             }
+        if path == "/api/form":
+            return {"form": "screening", "attempt": 1, "answers": {"age": 33}, "device": DEVICE}
         return {"password": PASSWORD} if path == "/api/login" else {}
 
     def check(self, method: str, path: str, **options: Any) -> None:
@@ -105,10 +113,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     lab.database.close()
 
 
-def headers(target: Target, data: st.DataObject, *, json_type: bool = True) -> dict[str, Any]:
+def headers(
+    target: Target, data: st.DataObject, *, path: str = "", json_type: bool = True
+) -> dict[str, Any]:
     """Of a participant, a researcher, nobody, or with a token that is none."""
     strange = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40)
-    token = target.person.token
+    token = (target.newcomer if path == "/api/form" else target.person).token
     if data.draw(st.integers(0, 9)) == 0:
         token = data.draw(strange, label="token")
     made = {"Authorization": f"Bearer {token}".encode("latin-1")}
@@ -127,13 +137,14 @@ def test_bodies_with_one_thing_wrong(target: Target, rounds: int) -> None:
         body = target.valid(path)
         place = data.draw(st.sampled_from([*body, "more"]), label="place")
         if isinstance(body.get(place), dict) and data.draw(st.booleans()):
-            body[place] = body[place] | {"more": data.draw(VALUES, label="more")}
+            within = data.draw(st.sampled_from([*body[place], "more"]), label="within")
+            body[place] = body[place] | {within: data.draw(VALUES, label="more")}
         else:
             body[place] = data.draw(VALUES, label="value")
         content = json.dumps(body).encode()
         if data.draw(st.booleans()):
             content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        target.check("POST", path, content=content, headers=headers(target, data))
+        target.check("POST", path, content=content, headers=headers(target, data, path=path))
 
     run()
 
@@ -148,7 +159,7 @@ def test_bodies_of_anything(target: Target, rounds: int) -> None:
     @settings(max_examples=30 * rounds, **SETTINGS)
     @given(st.sampled_from(POSTS), st.sampled_from(METHODS), anything, st.booleans(), st.data())
     def run(path: str, method: str, content: bytes, json_type: bool, data: st.DataObject) -> None:
-        given_headers = headers(target, data, json_type=json_type)
+        given_headers = headers(target, data, path=path, json_type=json_type)
         target.check(method, path, content=content, headers=given_headers)
 
     run()

@@ -1,14 +1,17 @@
 """Every route x (nobody, participant, researcher), against a table of what is allowed."""
 
 import io
+import json
 import re
 import zipfile
 
 import pytest
 from databases import on_sqlite
 from lab import PASSWORD
+from typer.testing import CliRunner
 
-from study_app import login
+from db.models import AuditEntry
+from study_app import cli, login
 from study_app.api.researcher import MAX_ATTEMPTS
 from study_app.security import security_headers
 
@@ -17,6 +20,7 @@ ROUTES = [
     ("GET", "/api/health", OPEN),
     ("POST", "/api/consent", OPEN),
     ("GET", "/api/trials", TOKEN),
+    ("POST", "/api/form", TOKEN),
     ("POST", "/api/admit", TOKEN),
     ("POST", "/api/response", TOKEN),
     ("POST", "/api/withdraw", TOKEN),
@@ -138,3 +142,19 @@ def test_a_generated_password_is_told_once(tmp_path):
         assert repository.check_password(s, name=login.NAME, password="mine")
         assert not repository.check_password(s, name=login.NAME, password=generated)
     database.close()
+
+
+@on_sqlite
+def test_what_the_command_line_does_is_logged(lab, tmp_path, monkeypatch):
+    home = tmp_path / "cli"
+    home.mkdir()
+    (home / "artifacts").symlink_to(lab.state.store.root)
+    monkeypatch.setenv("PLAUSIBLY_HOME", str(home))
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{lab.database.path}")
+    for words in ("study launch demo", "study close demo", f"export demo --out {tmp_path / 'out'}"):
+        done = CliRunner().invoke(cli.app, words.split(), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    with lab.database.read() as s:
+        entries = s.query(AuditEntry).order_by(AuditEntry.id).all()
+    done = [(e.actor, e.action, json.loads(e.detail_json)["study"]) for e in entries[1:]]
+    assert done == [("command line", action, "demo") for action in ("publish", "close", "export")]

@@ -7,9 +7,9 @@ import pytest
 from lab import Person
 from sqlalchemy import func, select
 
-from db import export
-from db.models import Participant, RefusedResponse, Response
-from study_app import publish, study
+from db import export, repository
+from db.models import AuditEntry, Participant, RefusedResponse, Response, Stimulus, Trial
+from study_app import plan, publish, questions, study
 
 
 def count(lab, model):
@@ -101,10 +101,15 @@ def test_gets_create_nobody(lab):
         ({"consent_sha256": "0" * 64}, 409),
         ({"consent_sha256": "short"}, 422),
         ({"nonce": "guessable"}, 422),
-        ({"provider": {"name": "elsewhere", "id": None}}, 422),
+        ({"provider": {"name": "elsewhere", "id": None}}, 403),
+        ({"provider": {"name": "prolific", "id": "a" * 24, "session": "b" * 24}}, 403),
+        ({"provider": {"name": "direct", "id": "somebody"}}, 403),
+        ({"provider": {"name": "direct", "id": "x" * 201}}, 422),
+        ({"provider": {"name": "direct", "more": 1}}, 422),
+        ({"language": "xx", "consent_sha256": "0" * 64}, 422),
         ({"extra": 1}, 422),
         ({"study": 7}, 422),
-        ({"study": "x" * 70_000}, 413),
+        ({"study": "x" * 140_000}, 413),
     ],
 )
 def test_a_consent_that_does_not_fit_is_refused_with_a_sentence(lab, changes, status):
@@ -115,8 +120,6 @@ def test_a_consent_that_does_not_fit_is_refused_with_a_sentence(lab, changes, st
 
 
 def test_a_closed_study_takes_nobody_new_and_lets_people_finish(lab):
-    from db import repository
-
     person = lab.participant()
     lab.database.write(lambda s: repository.set_study_status(s, name="demo", status="closed"))
     assert lab.consent().status_code == 404
@@ -166,7 +169,8 @@ def test_answers_may_arrive_late_and_in_any_order(lab):
         ({"rt_ms": "fast"}, 422),
         ({"timing": {str(i): 0 for i in range(31)}}, 422),
         ({"trial_id": "0" * 32}, 404),
-        ({"timing": {"x": "y" * 70_000}}, 413),
+        ({"answer": "x" * 20_001}, 422),
+        ({"timing": {"x": "y" * 140_000}}, 413),
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused_and_not_stored(lab, changes, status):
@@ -217,10 +221,11 @@ def test_wrong_numbers_are_422_and_large_ones_are_clipped(lab, query):
 
 def test_stimuli_are_the_verified_bytes_and_cacheable_for_ever(lab):
     trial = lab.participant().plan()[0]
-    answer = lab.client.get(trial["image"]["url"])
+    (picture,) = trial["images"]
+    answer = lab.client.get(picture["url"])
     assert answer.headers["content-type"] == "image/png"
     assert "immutable" in answer.headers["cache-control"]
-    assert hashlib.sha256(answer.content).hexdigest() == trial["image"]["sha256"]
+    assert hashlib.sha256(answer.content).hexdigest() == picture["sha256"]
     assert lab.client.get("/s/" + "0" * 32 + ".png").status_code == 404
 
 
@@ -229,21 +234,20 @@ def test_nothing_that_must_not_be_known_reaches_the_browser_before_the_debrief(l
     person = lab.participant()
     plan = person.plan()
     allowed = {
-        "trial_id", "position", "presentation_id", "presentation", "phase", "task", "image",
-        "prompt", "layout", "options",
+        "trial_id", "position", "presentation_id", "presentation", "phase", "block", "task",
+        "images", "prompt", "layout", "options",
     }  # fmt: skip
     assert all(set(trial) == allowed for trial in plan)
     received = [json.dumps(plan).encode()]
     for trial in plan[:-1]:
-        received.append(lab.client.get(trial["image"]["url"]).content)
+        assert all(set(p) == {"url", "sha256", "width", "height"} for p in trial["images"])
+        received += [lab.client.get(picture["url"]).content for picture in trial["images"]]
         ack = person.answer(trial)
         received += [ack.content, json.dumps(dict(ack.headers)).encode()]
         assert set(ack.json()) - {"feedback"} == {"status", "position", "complete"}
     received.append(json.dumps(person.trials(0, 20)).encode())
     everything = b"\n".join(received)
     with lab.database.read() as s:
-        from db import repository
-
         passports = [x.passport for x in repository.stimuli_of(s, lab.version.id)]
     secret = {w for p in passports for w in (p["source"]["image_id"], p["source"]["data_sha256"])}
     secret |= {p["model"]["weights_sha256"] for p in passports if p["model"]}
@@ -262,7 +266,7 @@ def test_a_trial_looks_the_same_whatever_its_role(lab):
     """Catch, control and attacked pictures cannot be told apart by anything but their pixels."""
     main = [t for t in lab.participant().plan() if t["phase"] == "main"]
     shapes = {
-        (t["task"], tuple(sorted(t)), t["layout"], len(t["options"]), t["image"]["width"])
+        (t["task"], tuple(sorted(t)), t["layout"], len(t["options"]), t["images"][0]["width"])
         for t in main
     }
     assert len(shapes) == 2
@@ -301,3 +305,107 @@ def test_a_broken_database_is_503_with_a_sentence(lab, monkeypatch):
     answer = person.answer(trial)
     assert answer.status_code == 503
     assert "disk" not in answer.text
+
+
+def test_practice_says_what_was_given_and_what_is_right_in_ones_own_language(lab):
+    texts = {
+        "consent": "Ja?",
+        "feedback_right": "Stimmt: {right}.",
+        "feedback_wrong": "Gegeben {given}, richtig {right}.",
+    }
+    words = {"3": "drei", "Yes": "Ja", "No": "Nein"} | {str(n): f"Zahl {n}" for n in range(10)}
+    lab.change(translations={"de": {"title": "T", "texts": texts, "words": words}})
+    person = lab.participant(language="de")
+    first = next(t for t in person.plan() if t["phase"] == "practice")
+    assert first["options"][0]["label"] == "Zahl 0"
+    with lab.database.read() as s:
+        right = s.get(Trial, first["trial_id"]).correct_option
+    wrong = str((int(right) + 1) % 10)
+    said = person.answer(first, wrong).json()["feedback"]
+    assert said == {"correct": False, "text": f"Gegeben Zahl {wrong}, richtig Zahl {right}."}
+    other = lab.participant(language="de")
+    own = next(t for t in other.plan() if t["phase"] == "practice")
+    with lab.database.read() as s:
+        right = s.get(Trial, own["trial_id"]).correct_option
+    assert other.answer(own, right).json()["feedback"] == {
+        "correct": True,
+        "text": f"Stimmt: Zahl {right}.",
+    }
+
+
+@questions.register
+class Remark(questions.Question):
+    """A question for these tests: any text; "{right}" and case are told apart by the server."""
+
+    prompt: str = "What?"
+
+    @classmethod
+    def read(cls, view, answer):
+        if not answer:
+            raise questions.AnswerError("Please write something.")
+        return questions.Given(answer.strip().lower(), answer, {"length": len(answer)})
+
+
+def show_two(lab, monkeypatch, **trial):
+    """Have every plan be one practice presentation of two pictures with one text question."""
+    with lab.database.read() as s:
+        ids = [row.stimulus_id for row in repository.stimuli_of(s, lab.version.id)][:2]
+    view = {"prompt": "What?", "layout": "text", "options": [], "max_length": 20_000}
+    planned = repository.PlannedPresentation(
+        stimulus_id=ids[0],
+        phase="practice",
+        role="practice",
+        condition="practice",
+        block=0,
+        trials=(repository.PlannedTrial(Remark.name, view, **trial),),
+        further=(ids[1],),
+    )
+    monkeypatch.setattr(plan, "draw", lambda *_, **__: [planned])
+    return ids
+
+
+def test_several_pictures_and_long_texts_go_through(lab, monkeypatch):
+    ids = show_two(lab, monkeypatch, correct_option="ja")
+    person = lab.participant()
+    (trial,) = person.plan()
+    assert len(trial["images"]) == 2
+    for picture, stimulus_id in zip(trial["images"], ids, strict=True):
+        content = lab.client.get(picture["url"]).content
+        with lab.database.read() as s:
+            assert content == s.get(Stimulus, stimulus_id).png
+    assert person.answer(trial, "").json()["message"] == "Please write something."
+    text = "𝄞" * 19_998 + " {right}"
+    assert person.answer(trial, text[:20_001]).status_code == 422
+    stored = person.answer(trial, text[8:])
+    assert stored.status_code == 200
+    assert stored.json()["feedback"]["correct"] is False
+    with lab.database.read() as s:
+        table = export.ratings(s, "demo")
+    assert table["response"].tolist() == [text[8:].strip().lower()]
+    assert json.loads(table["values_json"][0]) == {"length": 19_998}
+    assert json.loads(table["pictures_json"][0]) == ids
+
+
+def test_right_or_wrong_is_judged_by_the_one_spelling(lab, monkeypatch):
+    lab.change(texts=lab.version.config["texts"] | {"feedback_right": "{given} / {right}, {other}"})
+    show_two(lab, monkeypatch, correct_option="{given} ja")
+    person = lab.participant()
+    said = person.answer(person.plan()[0], " {GIVEN} JA ").json()["feedback"]
+    assert said == {"correct": True, "text": " {GIVEN} JA  / {given} ja, {other}"}
+
+
+def test_what_researchers_do_is_logged(lab):
+    lab.client.post("/api/login", json={"password": "guess"})
+    lab.log_in()
+    lab.client.get("/api/export/demo.zip").raise_for_status()
+    lab.client.post("/api/logout")
+    lab.client.post("/api/logout")
+    with lab.database.read() as s:
+        entries = s.query(AuditEntry).order_by(AuditEntry.id).all()
+    assert [(entry.actor, entry.action) for entry in entries] == [
+        ("server", "password"),
+        ("nobody", "login refused"),
+        ("researcher", "login"),
+        ("researcher", "export"),
+        ("researcher", "logout"),
+    ]

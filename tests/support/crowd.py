@@ -23,7 +23,9 @@ from typing import Any, TypeVar
 from lab import open_lab
 
 from study_app import publish
+from study_app.participant.texts import consent_sha256
 from study_app.study import Study
+from study_app.wording import wording
 
 T = TypeVar("T")
 
@@ -56,8 +58,14 @@ class Wire:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def request(self, method: str, path: str, token: str = "", body: Any = None) -> Reply:
-        """Send one request. Raises NoReplyError when no whole reply came."""
-        return await self.send(request_bytes(method, path, token, body))
+        """Send one request, again after a moment if it was one too many for its token.
+
+        Raises NoReplyError when no whole reply came.
+        """
+        raw = request_bytes(method, path, token, body)
+        while (reply := await self.send(raw)).status == 429:
+            await asyncio.sleep(AGAIN_S)
+        return reply
 
     async def send(self, raw: bytes) -> Reply:
         """Send these bytes and read one reply."""
@@ -275,9 +283,9 @@ def make_home(folder: Path, study: Study | None = None) -> Home:
     lab.database.close()
     consent = {
         "study": version.name,
-        "consent_sha256": publish.consent_sha256(version),
+        "consent_sha256": consent_sha256(wording(version.config, "en")),
         "language": "en",
-        "provider": {"name": "direct", "id": None},
+        "provider": {"name": "direct", "id": None, "session": None},
     }
     return Home(folder, consent)
 

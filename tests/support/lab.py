@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,34 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 from synthetic import experiment
 
-from db.repository import StudyVersionInfo
+from db import repository
+from db.models import Stimulus
+from db.repository import StimulusRow, StudyVersionInfo
 from db.session import Database
 from engine.artifacts import ArtifactStore
 from study_app import login, publish, study
 from study_app.api import routes
+from study_app.participant.texts import consent_sha256
 from study_app.security import SecurityMiddleware
 from study_app.state import AppState
+from study_app.wording import wording
 
 PASSWORD = "correct horse battery staple"
+DEVICE = {
+    "window_w": 1280,
+    "window_h": 720,
+    "screen_w": 1920,
+    "screen_h": 1080,
+    "device_pixel_ratio": 2,
+    "touch": False,
+    "css_px_per_mm": 3.78,
+}
+FIELDS = [field.name for field in fields(StimulusRow)]
 
 
 @dataclass
 class Lab:
-    """A server without Streamlit: database, artifacts, the study `demo`, and a client."""
+    """A server without Streamlit: database, artifacts, a study (`demo`), and a client."""
 
     state: AppState
     version: StudyVersionInfo
@@ -35,19 +50,39 @@ class Lab:
     def database(self) -> Database:
         return self.state.database
 
-    def consent(self, nonce: str | None = None, **changes: Any) -> Any:
+    def change(self, **keys: Any) -> StudyVersionInfo:
+        """Publish the study again with other keys in its stored document."""
+        with self.database.read() as s:
+            held = s.query(Stimulus).all()
+            rows = [StimulusRow(**{f: getattr(row, f) for f in FIELDS}) for row in held]
+        now = datetime.now(UTC)
+        self.version = self.database.write(
+            lambda s: repository.publish_study(
+                s,
+                name="demo",
+                config={**self.version.config, **keys},
+                design=self.version.design,
+                stage="main",
+                stimuli=rows,
+                content_sha256=secrets.token_hex(32),
+                now=now,
+            )
+        )
+        return self.version
+
+    def consent(self, nonce: str | None = None, language: str = "en", **changes: Any) -> Any:
         body = {
             "study": "demo",
-            "consent_sha256": publish.consent_sha256(self.version),
-            "language": "en",
-            "provider": {"name": "direct", "id": None},
+            "consent_sha256": consent_sha256(wording(self.version.config, language)),
+            "language": language,
+            "provider": {"name": "direct", "id": None, "session": None},
             "nonce": nonce or secrets.token_hex(16),
             **changes,
         }
         return self.client.post("/api/consent", json=body)
 
-    def participant(self, *, admitted: bool = True) -> Person:
-        person = Person(self.client, self.consent().json()["token"])
+    def participant(self, *, admitted: bool = True, **changes: Any) -> Person:
+        person = Person(self.client, self.consent(**changes).json()["token"])
         if admitted:
             person.post("/api/admit", {}).raise_for_status()
         return person
@@ -92,6 +127,12 @@ class Person:
         }
         return self.post("/api/response", body)
 
+    def form(self, form: str, answers: Any, attempt: int = 1, /, **changes: Any) -> Any:
+        body = {"form": form, "attempt": attempt, "answers": answers}
+        if form == "screening":
+            body["device"] = DEVICE
+        return self.post("/api/form", body | changes)
+
     def finish(self) -> dict[str, Any]:
         for trial in self.plan():
             self.answer(trial).raise_for_status()
@@ -99,7 +140,10 @@ class Person:
 
 
 def open_lab(
-    folder: Path, database: Database | None = None, store: ArtifactStore | None = None
+    folder: Path,
+    database: Database | None = None,
+    store: ArtifactStore | None = None,
+    study_name: str = "demo",
 ) -> Lab:
     """database: empty and upgraded; store: holds the experiment. What is not given, is made."""
     if store is None:
@@ -108,7 +152,7 @@ def open_lab(
     if database is None:
         database = Database(folder / "study.db")
         database.upgrade()
-    version = publish.publish(study.load("demo"), store, database)
+    version = publish.publish(study.load(study_name), store, database)
     login.ensure_password(database, PASSWORD)
     state = AppState(database, store, b"k" * 64)
     app = Starlette(routes=routes(state), middleware=[Middleware(SecurityMiddleware)])
