@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from made_up_study import load
+from made_up_study import player_data
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from study_app.participant.page import player_data
 from study_app.player.assets import player_css, player_html, player_script
 
 # What Streamlit does: HTML and CSS into a shadow root, the module's default export called with
 # it. window.remount() does what a rerun does.
 BOOT = """
 import mount from "/bare/player.js";
-const study = new URLSearchParams(location.search).get("study");
-const data = await (await fetch(`/bare/data?study=${study}`)).json();
+const data = await (await fetch(`/bare/data${location.search}`)).json();
 const parentElement = document.getElementById("mount").attachShadow({ mode: "open" });
 const content = document.getElementById("content").content;
 parentElement.append(content);
@@ -55,4 +53,5 @@ async def _script(request: Request) -> Response:
 
 
 async def _data(request: Request) -> Response:
-    return JSONResponse(player_data(load(request.query_params["study"])))
+    query = request.query_params
+    return JSONResponse(player_data(query["study"], query.get("lang", "en"), "languages" in query))

@@ -43,6 +43,7 @@ def open_player(
         *,
         path: str = "/bare",
         name: str | None = None,
+        query: str = "",
         fragment: str = "",
         admitted: bool = False,
         **options: Any,
@@ -53,7 +54,7 @@ def open_player(
             study.set(participants={token: person})
             fragment = f"#p={token}"
         page = (context or new_context(**options)).new_page()
-        page.goto(f"{server.url}{path}?study={name or study.name}{fragment}")
+        page.goto(f"{server.url}{path}?study={name or study.name}{query}{fragment}")
         return Player(page)
 
     return make

@@ -12,19 +12,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from made_up_study import CONSENT_SHA256
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from study_app import forms
+
 SIZE = 28
-PER_PRESENTATION = 2
+ENDINGS = {
+    "screened_out": "This study looks for other people.",
+    "failed_check": "The check did not go well.",
+}
 GONE = {"error": "not_found", "message": "There is nothing here."}
 
 
-def stimulus(study: str, presentation: int) -> Image.Image:
-    """The 8-bit grey picture of a presentation: noise, so that no two pixels can be mixed up."""
-    grey = random.Random(f"{study}/{presentation}").randbytes(SIZE * SIZE)
+def stimulus(study: str, presentation: int, place: int = 0) -> Image.Image:
+    """The 8-bit grey picture at a place: noise, so that no two pixels can be mixed up."""
+    grey = random.Random(f"{study}/{presentation}/{place}").randbytes(SIZE * SIZE)
     return Image.frombytes("L", (SIZE, SIZE), grey)
 
 
@@ -40,8 +46,16 @@ class Study:
     name: str
     practice: int = 1
     main: int = 2
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    """Views, one presentation each, with the number of its `pictures`, practice first; none: the
+    pair of label and plausibility."""
+    block_of: int = 0  # main presentations in a block; 0: all in one
+    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Screening, comprehension, demographics: their items, and the `right` answers, if any."""
     # faults
     fail_next: dict[str, list[int]] = field(default_factory=dict)  # route -> statuses to answer
+    refusals: dict[str, list[str]] = field(default_factory=dict)  # route -> [error, message]
+    retry_after: str = ""
     lose_acks: int = 0  # store the next answers, but answer 503
     wrong_pictures: int = 0  # the next pictures have other bytes
     delay_s: float = 0
@@ -49,10 +63,34 @@ class Study:
     # what happened
     participants: dict[str, dict[str, Any]] = field(default_factory=dict)  # by token
     received: list[dict[str, Any]] = field(default_factory=list)  # every POST /api/response
+    filled: list[dict[str, Any]] = field(default_factory=list)  # every POST /api/form
+
+    @property
+    def per_presentation(self) -> int:
+        return 1 if self.questions else 2
+
+    @property
+    def presentations(self) -> int:
+        return len(self.questions) or self.practice + self.main
 
     @property
     def total(self) -> int:
-        return PER_PRESENTATION * (self.practice + self.main)
+        return self.per_presentation * self.presentations
+
+    def due(self, token: str) -> dict[str, Any] | None:
+        """The form that this participant has to fill in now."""
+        person = self.participants[token]
+        names = ["screening", "comprehension"] if person["state"] == "consented" else []
+        if person["state"] == "admitted" and self.position(token) == self.total:
+            names = ["demographics"]
+        done = person.setdefault("forms", {})
+        for name in names:
+            tries = done.get(name, [])
+            if name in self.forms and not (tries and tries[-1] in ("stored", "passed")):
+                form = {k: v for k, v in self.forms[name].items() if k != "right"}
+                facts = {"device": None, "calibration": False, "attempts": 2}
+                return {**facts, **form, "form": name, "attempt": len(tries) + 1}
+        return None
 
     def position(self, token: str) -> int:
         """The first trial without an answer."""
@@ -64,7 +102,8 @@ class Study:
 
     def trial(self, token: str, k: int) -> dict[str, Any]:
         """The k-th trial as the contract has it."""
-        presentation, second = divmod(k, PER_PRESENTATION)
+        presentation, second = divmod(k, self.per_presentation)
+        main = presentation - self.practice
         own = hashlib.sha256(f"{token}/{k}".encode()).hexdigest()[:16]
         trial = {
             "trial_id": own,
@@ -72,13 +111,14 @@ class Study:
             "presentation_id": f"{token[:6]}-{presentation}",
             "presentation": presentation,
             "phase": "practice" if presentation < self.practice else "main",
-            "image": {
-                "url": f"/s/{self.name}-{presentation}.png",
-                "sha256": hashlib.sha256(png(self.name, presentation)).hexdigest(),
-                "width": SIZE,
-                "height": SIZE,
-            },
+            "block": 0 if main < 0 else 1 + main // (self.block_of or self.presentations),
+            "images": [self._image(presentation, 0)],
         }
+        if self.questions:
+            view = dict(self.questions[presentation])
+            places = range(view.pop("pictures", 1))
+            images = [self._image(presentation, place) for place in places]
+            return {**trial, "task": view["layout"], "options": [], **view, "images": images}
         if second:
             label = shown_label(presentation)
             return trial | {
@@ -98,11 +138,19 @@ class Study:
             "options": [*digits, {"value": "cant_tell", "label": "Can't tell", "key": "x"}],
         }
 
+    def _image(self, presentation: int, place: int) -> dict[str, Any]:
+        return {
+            "url": f"/s/{self.name}-{presentation}-{place}.png",
+            "sha256": hashlib.sha256(png(self.name, presentation, place)).hexdigest(),
+            "width": SIZE,
+            "height": SIZE,
+        }
 
-def png(study: str, presentation: int) -> bytes:
+
+def png(study: str, presentation: int, place: int) -> bytes:
     """The stimulus as PNG bytes."""
     buffer = BytesIO()
-    stimulus(study, presentation).save(buffer, "PNG")
+    stimulus(study, presentation, place).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -124,6 +172,7 @@ class FakeServer:
             Route("/api/consent", self.consent, methods=["POST"]),
             Route("/api/admit", self.admit, methods=["POST"]),
             Route("/api/trials", self.trials),
+            Route("/api/form", self.form, methods=["POST"]),
             Route("/api/response", self.response, methods=["POST"]),
             Route("/api/withdraw", self.withdraw, methods=["POST"]),
             Route("/s/{name}.png", self.picture),
@@ -157,10 +206,16 @@ class FakeServer:
 
     @staticmethod
     def _fault(study: Study, route: str) -> Response | None:
+        if route in study.refusals:
+            error, message = study.refusals[route]
+            status = 403 if error == "not_invited" else 409
+            return JSONResponse({"error": error, "message": message}, status)
         statuses = study.fail_next.get(route, [])
         if not statuses:
             return None
-        return JSONResponse({"error": "fault", "message": "As told."}, statuses.pop(0))
+        headers = {"Retry-After": study.retry_after} if study.retry_after else None
+        fault = {"error": "fault", "message": "As told."}
+        return JSONResponse(fault, statuses.pop(0), headers)
 
     async def consent(self, request: Request) -> Response:
         body = await request.json()
@@ -169,13 +224,19 @@ class FakeServer:
             return JSONResponse(GONE, 404)
         if fault := self._fault(study, "consent"):
             return fault
-        assert body["consent_sha256"] == "c" * 64
+        assert body["consent_sha256"] == CONSENT_SHA256[body["language"]]
         assert len(body["nonce"]) == 32
         for token, person in study.participants.items():
             if person["nonce"] == body["nonce"]:
                 return JSONResponse({"token": token, "state": person["state"]})
         token = secrets.token_hex(16)
-        study.participants[token] = {"nonce": body["nonce"], "state": "consented", "answers": {}}
+        study.participants[token] = {
+            "nonce": body["nonce"],
+            "state": "consented",
+            "answers": {},
+            "language": body["language"],
+            "provider": body["provider"],
+        }
         self._save()
         if fault := self._fault(study, "consent_reply"):
             return fault
@@ -187,6 +248,8 @@ class FakeServer:
         study, token = who
         if fault := self._fault(study, "admit"):
             return fault
+        if study.due(token):
+            return JSONResponse({"error": "not_ready", "message": "A form is due."}, 409)
         study.participants[token]["state"] = "admitted"
         self._save()
         return JSONResponse({"state": "admitted", "position": 0, "total": study.total})
@@ -202,15 +265,20 @@ class FakeServer:
         n = int(request.query_params["n"])
         assert 1 <= n <= 20
         position = study.position(token)
-        complete = position == study.total
+        form = study.due(token)
+        complete = person["state"] == "admitted" and position == study.total and not form
         body: dict[str, Any] = {
             "state": "complete" if complete else person["state"],
             "position": position,
             "total": study.total,
-            "presentations": study.practice + study.main,
+            "presentations": study.presentations,
             "complete": complete,
+            "form": form,
             "trials": [],
         }
+        if person["state"] in ENDINGS:
+            html = f"<h2>Thank you</h2><p>{ENDINGS[person['state']]}</p>"
+            body["ending"] = {"html": html, "code": "OUT-1", "redirect": None}
         if person["state"] == "admitted":
             last = min(first + n, study.total)
             body["trials"] = [study.trial(token, k) for k in range(first, last)]
@@ -221,6 +289,40 @@ class FakeServer:
                 "redirect": "https://example.org/back?cc=QK7M-2XPA",
             }
         return JSONResponse(body)
+
+    async def form(self, request: Request) -> Response:
+        if (who := self._who(request)) is None:
+            return JSONResponse({"error": "unauthorised", "message": "No."}, 401)
+        study, token = who
+        if fault := self._fault(study, "form"):
+            return fault
+        body = await request.json()
+        study.filled.append(body)
+        person, due = study.participants[token], study.due(token)
+        name, attempt = body["form"], body["attempt"]
+        tries = person["forms"].setdefault(name, [])
+        if attempt <= len(tries):
+            return JSONResponse({"result": tries[attempt - 1], "state": person["state"]})
+        if due is None or (due["form"], due["attempt"]) != (name, attempt):
+            return JSONResponse({"error": "not_due", "message": "Not now."}, 409)
+        assert ("device" in body) == (name == "screening")
+        try:
+            read = forms.read(due["items"], body["answers"])
+        except forms.FormError as error:
+            return JSONResponse({"error": "invalid", "message": str(error)}, 422)
+        right = study.forms[name].get("right", {})
+        fits = all(read[item] == value for item, value in right.items())
+        result = "passed" if name == "comprehension" else "stored"
+        if not fits and name == "comprehension":
+            result = "again" if attempt < due["attempts"] else "failed"
+        tries.append(result)
+        if not fits and result != "again":
+            person["state"] = "failed_check" if result == "failed" else "screened_out"
+        self._save()
+        if study.lose_acks > 0:
+            study.lose_acks -= 1
+            return JSONResponse({"error": "lost", "message": "Lost."}, 503)
+        return JSONResponse({"result": result, "state": person["state"]})
 
     async def response(self, request: Request) -> Response:
         if (who := self._who(request)) is None:
@@ -237,7 +339,8 @@ class FakeServer:
         if body["trial_id"] not in ids:
             return JSONResponse(GONE, 404)
         trial = study.trial(token, ids.index(body["trial_id"]))
-        assert body["answer"] in [option["value"] for option in trial["options"]]
+        if trial["options"]:
+            assert body["answer"] in [option["value"] for option in trial["options"]]
         kept = answers.get(body["trial_id"])
         if kept and kept["answer"] != body["answer"]:
             return JSONResponse({"error": "locked", "message": "Already answered."}, 409)
@@ -250,7 +353,7 @@ class FakeServer:
         reply = {
             "status": status,
             "position": study.position(token),
-            "complete": study.position(token) == study.total,
+            "complete": study.position(token) == study.total and not study.due(token),
         }
         if trial["phase"] == "practice":
             await asyncio.sleep(study.feedback_delay_s)
@@ -268,11 +371,11 @@ class FakeServer:
         return JSONResponse({"state": "withdrawn"})
 
     async def picture(self, request: Request) -> Response:
-        name, _, number = request.path_params["name"].rpartition("-")
+        name, number, place = request.path_params["name"].rsplit("-", 2)
         study = self.studies[name]
-        content = png(name, int(number))
+        content = png(name, int(number), int(place))
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         if study.wrong_pictures > 0:
             study.wrong_pictures -= 1
-            content = png("another", int(number))
+            content = png("another", int(number), int(place))
         return Response(content, media_type="image/png", headers=headers)

@@ -1,7 +1,10 @@
 """The Streamlit script of the test server."""
 
-from made_up_study import load
+from typing import cast
 
-from study_app.participant import participant_page
+import streamlit as st
+from made_up_study import player_data
 
-participant_page(load)
+from study_app.player import PlayerData, mount_player
+
+mount_player(cast(PlayerData, player_data(st.query_params["study"])))

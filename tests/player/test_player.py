@@ -22,6 +22,8 @@ NewContext = Callable[..., BrowserContext]
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 TIMING = {
     "onset_ms",
+    "first_ms",
+    "pixel_ratio_changes",
     "response_ms",
     "rt_source",
     "frame_ms",
@@ -231,7 +233,7 @@ def test_personal_link_continues_elsewhere(
     page.goto(link)
     elsewhere = Player(page)
     assert elsewhere.ready("target_plausible") == second
-    assert page.url == f"{server.url}/bare?study={study.name}"
+    assert page.url == f"{server.url}/bare?study={study.name}&lang=en"
     assert len(study.state["participants"]) == 1
 
 
@@ -303,7 +305,8 @@ def test_another_answer_elsewhere_is_no_dead_end(
     player.pair("3", "y")
     player.screen("debrief")
     assert study.answers == ["9", "yes"]
-    assert player.page.evaluate("Object.keys(localStorage).length") == 1
+    kept = player.page.evaluate("Object.keys(localStorage)")
+    assert not [key for key in kept if key.endswith((":outbox", ":refused", ":draft"))]
 
 
 def test_refused_answer_is_kept_aside_and_its_question_asked_again(
@@ -388,16 +391,6 @@ def test_second_tab_waits_and_can_take_over(study: Study, open_player: Open) -> 
 
 
 # --- pictures -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ratio", [1, 1.5, 2, 3])
-def test_canvas_holds_the_stimulus(ratio: float, study: Study, open_player: Open) -> None:
-    player = open_player(admitted=True, device_scale_factor=ratio)
-    player.ready()
-    seen = player.page.evaluate(READ_CANVAS, SIZE)
-    assert bytes(seen["grey"]) == stimulus(study.name, 0).tobytes()
-    assert seen["scale"] == int(320 * ratio / SIZE)
-    expect(player.host).to_have_attribute("data-rendering", "exact")
 
 
 @pytest.mark.parametrize("ratio", [1.5, 2])

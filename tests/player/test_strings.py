@@ -9,6 +9,7 @@ import pytest
 from study_app.participant import markdown_html
 from study_app.player import UnknownLanguageError, ui_strings
 from study_app.player.assets import player_html, player_script
+from study_app.player.strings import languages
 
 
 def test_player_and_locale_name_the_same_strings() -> None:
@@ -19,8 +20,20 @@ def test_player_and_locale_name_the_same_strings() -> None:
     assert keys - in_html <= quoted
 
 
+@pytest.mark.parametrize("language", languages())
+def test_every_language_says_the_same(language: str) -> None:
+    def braces(words: str) -> list[str]:
+        return sorted(set(re.findall(r"\{(\w+)\}", words)))
+
+    english, others = ui_strings("en"), ui_strings(language)
+    assert others.keys() == english.keys()
+    for key, words in others.items():
+        assert braces(words) == braces(english[key]), key
+        assert words == words.strip() != "", key
+
+
 def test_unknown_language_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownLanguageError, match="unknown language 'tlh'; known: en"):
+    with pytest.raises(UnknownLanguageError, match="unknown language 'tlh'; known: de, en, ja"):
         ui_strings("tlh")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from playwright.sync_api import Locator, Page, TimeoutError
 
 # Every canvas pixel back to one value per stimulus pixel; null if a square is not uniform.
-READ_CANVAS = """(size) => {
-  const canvas = document.getElementById("plausibly-player").shadowRoot.querySelector("canvas");
+READ_CANVAS = """(size, place = 0) => {
+  const root = document.getElementById("plausibly-player").shadowRoot;
+  const canvas = root.querySelectorAll("canvas")[place];
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const scale = canvas.width / size;
   const grey = [];
@@ -22,6 +25,14 @@ READ_CANVAS = """(size) => {
 }"""
 
 
+# The same of every picture that is shown, in order.
+READ_CANVASES = f"""(size) => {{
+  const read = {READ_CANVAS};
+  const root = document.getElementById("plausibly-player").shadowRoot;
+  return [...root.querySelectorAll("canvas")].map((_, place) => read(size, place));
+}}"""
+
+
 class Player:
     """The player in one browser page."""
 
@@ -29,12 +40,12 @@ class Player:
         self.page = page
         self.host = page.locator("#plausibly-player")
 
-    def find(self, selector: str) -> Locator:
-        return self.host.locator(selector)
+    def find(self, selector: str, **options: Any) -> Locator:
+        return self.host.locator(selector, **options)
 
     def screen(self, name: str, timeout: float = 15_000) -> None:
         """Waits until a screen is shown."""
-        self._reached(f"[data-screen={name}]", timeout)
+        self.reached(f"[data-screen={name}]", timeout)
 
     def start(self) -> None:
         """Consent and instructions, up to the first question."""
@@ -43,7 +54,7 @@ class Player:
 
     def ready(self, task: str | None = None) -> str:
         """Waits until a question takes answers; returns its trial id."""
-        self._reached(f"[data-task={task}][data-accepting]" if task else "[data-accepting]")
+        self.reached(f"[data-task={task}][data-accepting]" if task else "[data-accepting]")
         return self.host.get_attribute("data-accepting") or ""
 
     def press(self, key: str, task: str | None = None) -> None:
@@ -54,9 +65,10 @@ class Player:
 
     def locked(self, trial: str) -> None:
         """Waits until a trial does not take answers any more."""
-        self._reached(f":not([data-accepting='{trial}'])")
+        self.reached(f":not([data-accepting='{trial}'])")
 
-    def _reached(self, condition: str, timeout: float = 15_000) -> None:
+    def reached(self, condition: str, timeout: float = 15_000) -> None:
+        """Waits until the player's element matches a selector."""
         # Quicker than expect(), which looks only every now and then.
         try:
             self.page.locator(f"#plausibly-player{condition}").wait_for(

@@ -3,6 +3,8 @@
 const REQUEST_TIMEOUT_MS = 10_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_LAST_MS = 15_000;
+const RETRY_AFTER_MAX_MS = 60_000;
+const KEEPALIVE_BYTES = 16_000; // browsers refuse more than 64 KiB under way at once
 
 /** Milliseconds before attempt n + 1: doubling, at most 15 s, half of it random. */
 function backoffMs(failures) {
@@ -66,20 +68,21 @@ async function request(method, path, { token, body, signal } = {}) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const content = body === undefined ? undefined : JSON.stringify(body);
   const options = {
     method,
     headers,
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: content,
     cache: "no-store",
     credentials: "omit",
-    keepalive: method === "POST",
+    keepalive: method === "POST" && new Blob([content]).size <= KEEPALIVE_BYTES,
   };
   try {
-    const { response, content } = await fetchWithin(
-      REQUEST_TIMEOUT_MS, path, options, signal, (reply) => reply.text(),
+    const { response, content: reply } = await fetchWithin(
+      REQUEST_TIMEOUT_MS, path, options, signal, (answer) => answer.text(),
     );
     const retryMs = 1000 * (Number(response.headers.get("Retry-After")) || 0);
-    return { status: response.status, body: JSON.parse(content), retryMs };
+    return { status: response.status, body: JSON.parse(reply), retryMs };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     // A body that is no JSON comes from something between us and the server: like no answer.
@@ -97,6 +100,6 @@ async function patiently(send, signal, onWaiting = () => {}) {
     }
     failures += 1;
     onWaiting(true);
-    await pause(Math.max(backoffMs(failures), Math.min(reply.retryMs, BACKOFF_LAST_MS)), signal);
+    await pause(Math.max(backoffMs(failures), Math.min(reply.retryMs, RETRY_AFTER_MAX_MS)), signal);
   }
 }

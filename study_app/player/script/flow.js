@@ -1,10 +1,12 @@
-// The participant's way: consent, instructions, practice, trials, debrief. The server is the only
-// truth about where one is; this file asks it, shows the next thing, and hands answers over.
+// The participant's way: consent, screening, instructions, comprehension check, practice, trials,
+// demographics, debrief. The server is the only truth about where one is; this file asks it, shows
+// the next thing, and hands answers over.
 
 const FEEDBACK_WITHIN_MS = 3000;
 const TOKEN_IN_FRAGMENT = /^#p=([0-9a-f]{32})$/;
 const NOTE_MS = 8000;
 const LATE_MS = 300; // before it is worth saying that something is loading
+const REFUSALS = { full: "full_title", not_invited: "not_invited_title" };
 
 class Flow {
   #data;
@@ -19,7 +21,9 @@ class Flow {
   #pictures = new Pictures();
   #outbox;
   #question;
+  #formPage;
   #plan;
+  #understood = false; // the instructions have been read, and understood where that is checked
   #note = null; // what the status line says while there is nothing more urgent
   #careful = false; // an answer was refused: wait for the server, whose position may jump
   #run = new AbortController();
@@ -27,13 +31,16 @@ class Flow {
 
   /** data: what participant_page() hands over; template, css: see Host. */
   constructor(data, template, css) {
-    this.#data = data;
-    this.#t = translator(data.ui);
-    this.#host = new Host(template, css, data);
     this.#store = new Store(data.study);
+    // A personal link brings its own language.
+    const chosen = TOKEN_IN_FRAGMENT.test(window.location.hash) ? null : this.#store.language;
+    this.#data = { ...data, ...this.#wording(data, chosen) };
+    this.#t = translator(this.#data.ui);
+    this.#host = new Host(template, css, this.#data);
     this.#tabs = new Tabs(data.study, () => this.#yieldToOtherTab());
-    this.#screens = new Screens(this.#host, data, this.#t);
-    this.#question = new Question(this.#host, this.#gate, this.#frames, this.#t);
+    this.#screens = new Screens(this.#host, this.#data, this.#t);
+    this.#question = new Question(this.#host, this.#gate, this.#frames, this.#store, this.#t);
+    this.#formPage = new FormPage(this.#host, this.#t, this.#store);
     this.#outbox = new Outbox(this.#store, {
       acknowledged: (entry, body) => this.#acknowledged(entry, body),
       locked: () => this.#catchUp(),
@@ -104,6 +111,7 @@ class Flow {
     this.#screens.show("loading");
     if (this.#data.status === "unknown") return this.#screens.show("unknown");
     if (!this.#store.token) {
+      this.#offerLanguages();
       return this.#screens.show(this.#data.status === "open" ? "consent" : "closed");
     }
     if (!(await this.#tabs.claim(false))) return this.#screens.show("other_tab");
@@ -120,7 +128,12 @@ class Flow {
     let reply = await this.#insist("GET", this.#trials(0, 1));
     if (reply.status === 401) return this.#invalid();
     if (reply.status !== 200) return this.#unexpected();
-    if (reply.body.state === "consented") return this.#instructions();
+    if (reply.body.ending) return this.#ended(reply.body.ending);
+    const { state, trials } = reply.body;
+    if (["returned", "timed_out"].includes(state) && !trials.length) {
+      return this.#screens.show("over");
+    }
+    if (reply.body.state === "consented") return this.#prepare(reply.body.form);
     if (reply.body.state === "admitted") {
       // One earlier than needed, to know whether practice has just ended.
       const first = Math.max(reply.body.position, this.#outbox.positionAfter) - 1;
@@ -146,19 +159,47 @@ class Flow {
       this.#store.nonce = null;
       return this.#begin(() => this.#enter());
     }
+    if (REFUSALS[reply.body.error]) return this.#turnedAway(reply.body);
     if (reply.status === 409) return this.#screens.show("changed");
     return this.#say(reply.status === 404 ? "not_open" : "server_refused");
   }
 
-  async #instructions() {
+  /** What comes between consent and admission: forms that are due, and the instructions. */
+  async #prepare(form) {
+    if (form?.form === "screening") return this.#form(form);
+    if (!form && this.#understood) return this.#admit();
+    this.#screens.instructions({ check: Boolean(form), again: form?.attempt > 1 });
     this.#screens.show("instructions", { menu: true });
-    await this.#frames.learn();
+    const start = this.#host.find("#start");
+    await Promise.all([this.#host.pressed(start, this.#signal), this.#frames.learn()]);
+    return form ? this.#form(form) : this.#admit();
+  }
+
+  /** Shows a form until the server has taken it; then the server says how to go on. */
+  async #form(due) {
+    const signal = this.#signal;
+    this.#formPage.show(due, signal);
+    this.#screens.show("form", { menu: true });
+    this.#host.tell({ form: due.form });
+    for (;;) {
+      const filled = await this.#formPage.filled(signal);
+      const body = { form: due.form, attempt: due.attempt, ...filled };
+      const reply = await this.#insist("POST", "/api/form", body);
+      if (reply.status === 401) return this.#begin(() => this.#invalid());
+      if (reply.status === 200 || reply.status === 409) {
+        this.#formPage.done();
+        this.#understood = reply.body.result === "passed";
+        return this.#begin(() => this.#resume());
+      }
+      this.#formPage.refused(reply.status === 422 ? reply.body.message : this.#t("server_refused"));
+    }
   }
 
   async #admit() {
     const reply = await this.#insist("POST", "/api/admit", {});
     if (reply.status === 401) return this.#begin(() => this.#invalid());
-    if (reply.status !== 200) return this.#say("server_refused");
+    if (REFUSALS[reply.body.error]) return this.#turnedAway(reply.body);
+    if (reply.status !== 200 && reply.status !== 409) return this.#unexpected();
     return this.#begin(() => this.#resume());
   }
 
@@ -170,8 +211,11 @@ class Flow {
     while (position < this.#plan.total) {
       const trial = await this.#fetched(position);
       if (!trial) return this.#unexpected();
-      if (trial.phase === "main" && this.#plan.at(position - 1)?.phase === "practice") {
-        await this.#practised();
+      const before = this.#plan.at(position - 1);
+      if (trial.phase === "main" && before?.phase === "practice") await this.#waits("practised");
+      else if (before?.block > 0 && trial.block > 0 && before.block !== trial.block) {
+        this.#screens.rest(position, this.#plan.total);
+        await this.#waits("break");
       }
       this.#screens.show("trial", { progress: true, menu: true });
       this.#screens.progress(position, this.#plan.total, trial.phase === "practice");
@@ -209,7 +253,7 @@ class Flow {
     const signal = this.#signal;
     const id = trial.presentation_id;
     if (this.#pictures.ready(id)) return this.#pictures.ready(id);
-    this.#question.clear();
+    this.#question.expect(trial);
     const loading = this.#host.find("#picture-loading");
     const failed = this.#host.find("#picture-failed");
     const timer = setTimeout(() => { loading.hidden = false; }, LATE_MS);
@@ -241,6 +285,7 @@ class Flow {
     this.#outbox.push(trial.position, {
       event_id: eventId, trial_id: trial.trial_id, attempt: 1, ...answer,
     });
+    this.#store.keepDraft(trial.trial_id, null);
     this.#host.tell({ pending: this.#outbox.size });
     this.#screens.progress(trial.position + 1, this.#plan.total, trial.phase === "practice");
     if (trial.phase !== "practice" && !this.#careful) return;
@@ -249,10 +294,11 @@ class Flow {
     if (reply?.feedback?.text) await this.#question.feedback(reply.feedback, this.#signal);
   }
 
-  async #practised() {
+  /** A page between trials, until the participant goes on. */
+  async #waits(screen) {
     this.#question.clear();
-    this.#screens.show("practised", { progress: true, menu: true });
-    const button = this.#host.find("#begin");
+    this.#screens.show(screen, { progress: true, menu: true });
+    const button = this.#host.find(`[data-screen=${screen}] button`);
     button.focus();
     await this.#host.pressed(button, this.#signal);
   }
@@ -293,6 +339,8 @@ class Flow {
       if (reply.status === 401) return this.#invalid();
       if (reply.status !== 200) return this.#unexpected();
       if (reply.body.complete) return this.#debrief(reply.body.debrief);
+      if (reply.body.ending) return this.#ended(reply.body.ending);
+      if (reply.body.form) return this.#form(reply.body.form);
       // An answer was refused: its question is asked again.
       if (reply.body.position < reply.body.total) return this.#begin(() => this.#resume());
       await pause(backoffMs(polls), signal);
@@ -304,7 +352,38 @@ class Flow {
     this.#screens.show("debrief", { menu: true });
   }
 
+  /** The end for somebody who was screened out or did not pass the check. */
+  #ended(ending) {
+    this.#screens.debrief(ending);
+    this.#screens.show("ended", { menu: true });
+  }
+
+  // --- languages --------------------------------------------------------------------------------
+
+  /** The words of `data` in a language, if it is offered. */
+  #wording(data, language) {
+    return data.wordings[language] ? { language, ...data.wordings[language] } : {};
+  }
+
+  #offerLanguages() {
+    const choose = (language) => {
+      this.#store.language = language;
+      this.#data = { ...this.#data, ...this.#wording(this.#data, language) };
+      this.#t.speak(this.#data.ui);
+      this.#host.speak(language, this.#data.title);
+      this.#screens.speak(this.#data);
+      this.#offerLanguages();
+      this.#host.find(`.languages [lang="${language}"]`).focus();
+    };
+    this.#screens.languages(this.#data.languages, this.#data.language, choose);
+  }
+
   // --- elsewhere --------------------------------------------------------------------------------
+
+  #turnedAway({ error, message }) {
+    this.#screens.refused(REFUSALS[error], message);
+    this.#screens.show("refused");
+  }
 
   async #invalid() {
     this.#question.clear();
@@ -349,8 +428,9 @@ class Flow {
 
   #personalLink() {
     const { origin, pathname } = window.location;
-    const study = encodeURIComponent(this.#data.study);
-    return `${origin}${pathname}?study=${study}#p=${this.#store.token}`;
+    const { study, language } = this.#data;
+    const search = new URLSearchParams({ study, lang: language });
+    return `${origin}${pathname}?${search}#p=${this.#store.token}`;
   }
 
   /** A personal link brings its token in the fragment: it wins, and leaves the address bar. */
@@ -358,6 +438,7 @@ class Flow {
     const found = TOKEN_IN_FRAGMENT.exec(window.location.hash);
     if (!found) return;
     this.#store.token = found[1];
+    this.#store.language = this.#data.language;
     const { pathname, search } = window.location;
     window.history.replaceState(window.history.state, "", pathname + search);
   }
@@ -377,7 +458,6 @@ class Flow {
     onPress("#decline", () => this.#screens.show("declined"));
     onPress("#back", () => this.#screens.show("consent"));
     onPress("#reload", () => window.location.reload());
-    onPress("#start", () => this.#admit());
     onPress("#withdraw-confirm", () => this.#withdraw());
     onPress("#here", () => this.#continueHere());
     onPress("#anew", () => {
@@ -390,6 +470,7 @@ class Flow {
     const { signal } = this.#listening;
     window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
     window.addEventListener("resize", () => this.#question.resized(), { signal });
+    onPixelRatio(() => this.#question.resized(), signal);
     window.addEventListener("hashchange", () => {
       if (TOKEN_IN_FRAGMENT.test(window.location.hash)) this.#begin(() => this.#enter());
     }, { signal });
@@ -399,7 +480,7 @@ class Flow {
     event.stopImmediatePropagation();
     const presses = event.key === "Enter" || event.key === " ";
     // A held key would press the button that appears next.
-    if (event.repeat && presses) event.preventDefault();
+    if (event.repeat && presses && !isField(event.composedPath()[0])) event.preventDefault();
     if (this.#menu.open || this.#screens.current !== "trial") return;
     if (this.#question.key(event)) event.preventDefault();
   }

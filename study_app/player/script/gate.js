@@ -17,10 +17,13 @@ class InputGate {
   /** Milliseconds until it opens. */
   get opensIn() { return this.#openAt - performance.now(); }
 
+  /** Whether an event comes late enough to be meant for the question. */
+  isOpen(event) { return event.timeStamp >= this.#openAt; }
+
   /** Lets a key press or click through, or not. */
   admits(event) {
     const time = event.timeStamp;
-    if (time < this.#openAt) return false;
+    if (!this.isOpen(event)) return false;
     const now = isFromKeys(event)
       ? { time, key: event.key ?? "activated" }
       : { time, x: event.clientX, y: event.clientY };
@@ -49,7 +52,7 @@ function isFromKeys(event) {
   return event.type === "keydown" || event.detail === 0;
 }
 
-/** A press of a single key, not held and without Control, Alt or Meta. */
+/** A press of a single key, without Control, Alt or Meta. */
 function isPlainKey(event) {
-  return !event.repeat && !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
+  return !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
 }

@@ -7,13 +7,16 @@
 const HOST_ID = "plausibly-player";
 const SHIELDED = [
   "click", "dblclick", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend",
-  "touchmove", "wheel", "focusin", "focusout", "keypress", "keyup",
+  "pointermove", "touchmove", "wheel", "focusin", "focusout", "keypress", "keyup",
 ];
+
+const HANDLED = ["click", "pointerdown", "pointermove"];
 
 class Host {
   #element = document.createElement("div");
   #covered = new Set();
   #clicks = new WeakMap(); // element -> handler
+  #pointers = new WeakMap();
   #listening = new AbortController();
   #observer = new MutationObserver(() => this.#guard());
   #languageBefore = document.documentElement.lang;
@@ -23,9 +26,7 @@ class Host {
   constructor(template, css, { language, title }) {
     document.getElementById(HOST_ID)?.remove();
     this.#element.id = HOST_ID;
-    this.#element.lang = language;
-    document.documentElement.lang = language;
-    if (title) document.title = title;
+    this.speak(language, title);
     const style = document.createElement("style");
     style.textContent = css;
     this.root = this.#element.attachShadow({ mode: "open" });
@@ -36,6 +37,11 @@ class Host {
       this.#element.showPopover();
     }
     this.#guard();
+    // A finger that rests while it draws is drawing: no long press, which would swallow the next
+    // tap. Comes before the others, which let nothing through.
+    window.addEventListener("touchstart", (event) => {
+      if (event.composedPath().some((part) => this.#pointers.has(part))) event.preventDefault();
+    }, { capture: true, passive: false, signal: this.#listening.signal });
     const capture = { capture: true, passive: true, signal: this.#listening.signal };
     for (const type of SHIELDED) {
       window.addEventListener(type, (event) => this.#shield(event), capture);
@@ -46,8 +52,18 @@ class Host {
 
   find(selector) { return this.root.querySelector(selector); }
 
-  /** Calls handler(event) for clicks on an element of the player; replaces an earlier handler. */
+  /** The language and title of everything shown. */
+  speak(language, title) {
+    this.#element.lang = language;
+    document.documentElement.lang = language;
+    if (title) document.title = title;
+  }
+
+  /** Calls handler(event) for clicks on an element of the player, instead of an earlier handler. */
   onClick(element, handler) { this.#clicks.set(element, handler); }
+
+  /** Calls handler(event) when a pointer comes down or moves on an element. */
+  onPointer(element, handler) { this.#pointers.set(element, handler); }
 
   /** Resolves when the button is pressed. */
   pressed(button, signal) {
@@ -76,9 +92,10 @@ class Host {
     const fromKeys = event.type.startsWith("key");
     if (!fromKeys && !path.includes(this.#element)) return;
     event.stopImmediatePropagation();
-    if (event.type !== "click") return;
-    const target = path.find((element) => this.#clicks.has(element));
-    if (target) this.#clicks.get(target)(event);
+    const handlers = event.type === "click" ? this.#clicks : this.#pointers;
+    if (!HANDLED.includes(event.type)) return;
+    const target = path.find((element) => handlers.has(element));
+    if (target) handlers.get(target)?.(event);
   }
 
   #guard() {

@@ -1,44 +1,53 @@
-// Paints a stimulus on a canvas of device pixels: every stimulus pixel becomes a k x k square, by
+// Paints stimuli on canvases of device pixels: every stimulus pixel becomes a k x k square, by
 // replication, so that no browser ever smooths it. What was painted is read back and compared.
 
 class Painter {
-  #stage;
-  #frame;
-  #pixels = null;
+  #shown = []; // {pixels, frame, picture, canvas, scale, exact}
+  #ratio = 1;
   #redraws = 0;
-  #display = null;
 
-  /** stage: the element whose inner size limits the picture; frame: where the canvas goes. */
-  constructor(stage, frame) {
-    this.#stage = stage;
-    this.#frame = frame;
-  }
-
-  /** How the picture is shown now: {css_px, device_pixel_ratio, upscale_factor, …, rendering}. */
+  /** How the pictures are shown now; lengths are those of the picture at place 0. */
   get display() {
-    return { ...this.#display, window_w: window.innerWidth, window_h: window.innerHeight };
+    const [first] = this.#shown;
+    return {
+      css_px: first.canvas.width / this.#ratio,
+      device_pixel_ratio: this.#ratio,
+      upscale_factor: first.scale,
+      rendering: this.#shown.every(({ exact }) => exact) ? "exact" : "mismatch",
+      window_w: window.innerWidth,
+      window_h: window.innerHeight,
+    };
   }
 
-  /** How often the picture has been painted anew since it was first shown. */
+  /** How often the pictures have been painted anew since the question was shown. */
   get redraws() { return this.#redraws; }
 
-  /** Shows new pixels, in this animation frame. */
-  show(pixels) {
-    this.#pixels = pixels;
-    this.#redraws = 0;
+  /** Shows the pixels of a presentation, in this animation frame, one in each place. */
+  show(pixels, places) {
+    this.#shown = pixels.map((own, k) => ({
+      pixels: own, frame: places[k].frame, picture: places[k].picture, canvas: null,
+    }));
     this.#paint();
+    this.#redraws = 0;
+  }
+
+  /** Another question on the same pictures begins: they keep their place in its layout. */
+  settle() {
+    this.refresh();
+    this.#redraws = 0;
   }
 
   clear() {
-    this.#pixels = null;
-    this.#frame.replaceChildren();
+    for (const { canvas } of this.#shown) canvas.remove();
+    this.#shown = [];
   }
 
   /** Paints again if the window or its pixel ratio now asks for another size. */
   refresh() {
-    if (!this.#pixels) return;
-    const { upscale_factor: scale, device_pixel_ratio: ratio } = this.#display;
-    if (ratio === window.devicePixelRatio && scale === this.#scale(ratio)) {
+    if (!this.#shown.length) return;
+    const scales = this.#scales(window.devicePixelRatio);
+    const same = this.#shown.every(({ scale }, k) => scale === scales[k]);
+    if (same && this.#ratio === window.devicePixelRatio) {
       this.#align();
       return;
     }
@@ -46,47 +55,63 @@ class Painter {
     this.#paint();
   }
 
-  #scale(ratio) {
-    const { width, height } = this.#pixels;
-    const { clientWidth, clientHeight } = this.#stage;
-    const room = Math.min((clientWidth * ratio) / width, (clientHeight * ratio) / height);
-    return Math.max(1, Math.floor(room));
+  /** The largest whole factors that fit; pictures of one size have one factor. */
+  #scales(ratio) {
+    for (const { frame } of this.#shown) frame.style.minWidth = frame.style.minHeight = "";
+    const room = this.#shown.map(({ frame, pixels: { width, height } }) => (
+      Math.min((frame.clientWidth * ratio) / width, (frame.clientHeight * ratio) / height)
+    ));
+    const bySize = new Map();
+    this.#shown.forEach(({ pixels: { width, height } }, k) => {
+      const size = `${width}x${height}`;
+      bySize.set(size, Math.min(bySize.get(size) ?? Infinity, room[k]));
+    });
+    return this.#shown.map(({ pixels: { width, height } }) => (
+      Math.max(1, Math.floor(bySize.get(`${width}x${height}`)))
+    ));
   }
 
   #paint() {
-    const ratio = window.devicePixelRatio;
-    const scale = this.#scale(ratio);
-    const { width, height, words } = this.#pixels;
+    this.#ratio = window.devicePixelRatio;
+    const scales = this.#scales(this.#ratio);
+    this.#shown.forEach((shown, k) => this.#paintOne(shown, scales[k]));
+    this.#align();
+  }
+
+  #paintOne(shown, scale) {
+    const { width, height, words } = shown.pixels;
     const canvas = document.createElement("canvas");
     canvas.width = width * scale;
     canvas.height = height * scale;
-    canvas.style.width = `${canvas.width / ratio}px`;
-    canvas.style.height = `${canvas.height / ratio}px`;
+    canvas.style.width = `${canvas.width / this.#ratio}px`;
+    canvas.style.height = `${canvas.height / this.#ratio}px`;
     const wanted = replicate(words, width, height, scale);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     const bytes = new Uint8ClampedArray(wanted.buffer);
     context.putImageData(new ImageData(bytes, canvas.width, canvas.height), 0, 0);
     const seen = context.getImageData(0, 0, canvas.width, canvas.height).data;
     const exact = new Uint32Array(seen.buffer).every((word, i) => word === wanted[i]);
-    this.#display = {
-      css_px: canvas.width / ratio,
-      device_pixel_ratio: ratio,
-      upscale_factor: scale,
-      rendering: exact ? "exact" : "mismatch",
-    };
-    this.#frame.replaceChildren(canvas);
-    this.#align();
+    shown.canvas?.remove();
+    shown.picture.prepend(canvas);
+    Object.assign(shown, { canvas, scale, exact });
   }
 
-  /** Moves the canvas by less than a device pixel onto the grid of device pixels. */
+  /** Moves every canvas by less than a device pixel onto the grid of device pixels. */
   #align() {
-    const canvas = this.#frame.firstElementChild;
-    const ratio = window.devicePixelRatio;
-    canvas.style.left = "0";
-    canvas.style.top = "0";
-    const { left, top } = canvas.getBoundingClientRect();
-    canvas.style.left = `${Math.round(left * ratio) / ratio - left}px`;
-    canvas.style.top = `${Math.round(top * ratio) / ratio - top}px`;
+    const ratio = this.#ratio;
+    for (const { canvas, frame, scale } of this.#shown) {
+      // A picture that may be larger than its frame even one to one makes room for itself.
+      if (scale === 1) {
+        frame.style.minWidth = canvas.style.width;
+        frame.style.minHeight = canvas.style.height;
+      }
+      canvas.style.left = canvas.style.top = "0";
+    }
+    for (const { canvas } of this.#shown) {
+      const { left, top } = canvas.getBoundingClientRect();
+      canvas.style.left = `${Math.round(left * ratio) / ratio - left}px`;
+      canvas.style.top = `${Math.round(top * ratio) / ratio - top}px`;
+    }
   }
 }
 

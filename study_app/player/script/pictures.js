@@ -38,7 +38,7 @@ async function loadPicture(image, fresh, signal) {
 }
 
 class Pictures {
-  #entries = new Map(); // presentation_id -> {image, failures, state, pixels, waiters}
+  #entries = new Map(); // presentation_id -> {images, loaded, failures, state, pixels, waiters}
   #run = null;
 
   start() { this.#run = new AbortController(); }
@@ -54,19 +54,20 @@ class Pictures {
     const wanted = new Map();
     for (const trial of trials) {
       if (wanted.size < AHEAD || wanted.has(trial.presentation_id)) {
-        wanted.set(trial.presentation_id, trial.image);
+        wanted.set(trial.presentation_id, trial.images);
       }
     }
     for (const id of this.#entries.keys()) if (!wanted.has(id)) this.#entries.delete(id);
-    for (const [id, image] of wanted) {
-      if (!this.#entries.has(id)) {
-        this.#entries.set(id, { image, failures: 0, state: "queued", pixels: null, waiters: [] });
-      }
+    for (const [id, images] of wanted) {
+      if (this.#entries.has(id)) continue;
+      this.#entries.set(id, {
+        images, loaded: [], failures: 0, state: "queued", pixels: null, waiters: [],
+      });
     }
     this.#pump();
   }
 
-  /** The pixels of a wanted presentation, at once if they are here, else undefined. */
+  /** The pixels of a wanted presentation's pictures, at once if they are here, else undefined. */
   ready(presentationId) {
     return this.#entries.get(presentationId)?.pixels ?? undefined;
   }
@@ -102,8 +103,11 @@ class Pictures {
   async #load(entry, signal) {
     entry.state = "loading";
     try {
-      // A wrong picture may sit in the browser's cache: repeat past it.
-      entry.pixels = await loadPicture(entry.image, entry.failures > 0, signal);
+      for (const [place, image] of entry.images.entries()) {
+        // A wrong picture may sit in the browser's cache: repeat past it.
+        entry.loaded[place] ??= await loadPicture(image, entry.failures > 0, signal);
+      }
+      entry.pixels = entry.loaded;
       entry.state = "ready";
       entry.waiters.splice(0).forEach((resolve) => resolve(entry.pixels));
     } catch {

@@ -1,51 +1,63 @@
-// One question on the picture: shows prompt and options, takes exactly one answer. Also the
+// One question on the pictures: shows prompt and layout, takes exactly one answer. Also the
 // feedback of practice, in the same place.
 
-/** The answer key of an event: the character, or the key's place on a keyboard without it. */
-function keyOf(event, known) {
-  const key = event.key.toLowerCase();
-  if (known(key)) return key;
-  // French digits need Shift, Cyrillic letters are other characters: the place of the key counts.
-  const place = /^(?:Digit|Key)(.)$/.exec(event.code)?.[1].toLowerCase();
-  return place && !/^[a-z0-9]$/.test(key) && known(place) ? place : null;
-}
+const LAYOUTS = {
+  grid: GridLayout,
+  row: RowLayout,
+  scale: ScaleLayout,
+  pictures: PickLayout,
+  rank: RankLayout,
+  point: PointLayout,
+  brush: BrushLayout,
+  text: TextLayout,
+  survey: SurveyLayout,
+};
 
 class Question {
   #host;
   #gate;
   #frames;
-  #painter;
+  #stage;
+  #painter = new Painter();
+  #store;
+  #screen;
   #answers;
-  #options = new Map(); // key -> {value, button}
-  #choose = null; // (event, value, button): takes the answer; null when there is nothing to answer
+  #layout = null;
+  #choose = null; // (event, answer): takes the answer; null when there is nothing to answer
   #exposure = null;
+  #size = null; // of the first picture
   #t;
 
-  constructor(host, gate, frames, t) {
+  constructor(host, gate, frames, store, t) {
     this.#host = host;
     this.#gate = gate;
     this.#frames = frames;
+    this.#store = store;
     this.#t = t;
+    this.#screen = host.find("[data-screen=trial]");
     this.#answers = host.find(".answers");
-    this.#painter = new Painter(host.find(".stage"), host.find(".picture"));
+    this.#stage = new Stage(host.find(".places"), t);
+  }
+
+  /** Makes room for the pictures of a trial that are still on their way. */
+  expect(trial) {
+    this.clear();
+    this.#stage.set(trial.images.length);
+    this.#arrange(trial);
   }
 
   /**
-   * Asks a trial; `pixels` when its picture is not shown yet. Resolves with the answer:
+   * Asks a trial; `pixels` of its pictures when they are not shown yet. Resolves with the answer:
    * {answer, rt_ms, timing, display}.
    */
   async ask(trial, pixels, signal) {
-    const painted = await this.#frames.onsetOf(() => {
-      if (pixels) this.#painter.show(pixels);
-      this.#render(trial);
-    });
+    const painted = await this.#frames.onsetOf(() => this.#render(trial, pixels));
     signal.throwIfAborted();
     const exposure = new Exposure(painted);
     this.#exposure = exposure;
     this.#accept(painted.onset, trial.trial_id);
     return orAbort(new Promise((resolve) => {
-      this.#choose = (event, answer, button) => {
-        this.#lock(button);
+      this.#choose = (event, answer) => {
         const input = this.#gate.inputOf(event);
         const timing = exposure.end(event, input, this.#frames.frameMs, this.#painter.redraws);
         const rt = tenth(event.timeStamp - painted.onset);
@@ -60,43 +72,41 @@ class Question {
     const words = element("p", correct ? "right" : "");
     words.setAttribute("role", "status");
     words.textContent = text;
-    const button = element("button", "primary");
-    button.type = "button";
+    const layout = new Layout(this.#desk({}));
+    const go = (event, button) => this.#give(event, "", button);
+    const button = layout.button(this.#t("continue"), "", go, "primary");
     button.id = "feedback-continue";
-    button.textContent = this.#t("continue");
+    layout.wire(button, "Enter", go);
+    layout.wire(button, " ", go);
     box.append(words, button);
     const painted = await this.#frames.onsetOf(() => {
-      this.#options.clear();
-      this.#answers.className = "answers";
+      this.#layout = layout;
       this.#answers.replaceChildren(box);
       button.focus();
     });
     signal.throwIfAborted();
     this.#accept(painted.onset, "continue");
-    await orAbort(new Promise((resolve) => {
-      this.#choose = () => {
-        this.#lock(button);
-        resolve();
-      };
-      const go = { value: null, button };
-      this.#options = new Map([["enter", go], [" ", go]]);
-      this.#host.onClick(button, (event) => this.#take(event, go));
-    }), signal);
+    await orAbort(new Promise((resolve) => { this.#choose = resolve; }), signal);
   }
 
   /** A key went down. Returns whether it was one of this question's keys. */
   key(event) {
-    const key = keyOf(event, (name) => this.#options.has(name));
-    if (key === null || !isPlainKey(event)) return false;
-    this.#take(event, this.#options.get(key));
-    return true;
+    const [target] = event.composedPath();
+    if (!this.#layout || !isPlainKey(event) || isField(target)) return false;
+    // A focused button is pressed by the browser.
+    const presses = event.key === "Enter" || event.key === " ";
+    if (presses && target.matches?.("button, summary, a")) return false;
+    return this.#layout.key(event);
   }
 
   /** Something was opened over the picture. */
   lookedAway() { this.#exposure?.lookedAway(); }
 
   /** The window has another size or pixel ratio. */
-  resized() { this.#painter.refresh(); }
+  resized() {
+    this.#exposure?.resized();
+    this.#painter.refresh();
+  }
 
   /** Takes everything off the screen. */
   clear() {
@@ -104,18 +114,13 @@ class Question {
     this.#exposure?.cancel();
     this.#exposure = null;
     this.#choose = null;
-    this.#options.clear();
+    this.#layout = null;
     this.#painter.clear();
+    this.#stage.dress();
     this.#answers.replaceChildren();
     this.#host.find(".prompt").textContent = "";
+    this.#host.find(".note").hidden = true;
     this.#host.tell({ trialId: null, task: null, phase: null, accepting: null, rendering: null });
-  }
-
-  #take(event, { value, button }) {
-    if (!this.#choose || !this.#gate.admits(event)) return;
-    const choose = this.#choose;
-    this.#choose = null;
-    choose(event, value, button);
   }
 
   #accept(onset, name) {
@@ -125,22 +130,25 @@ class Question {
     }, this.#gate.opensIn + 1);
   }
 
-  #lock(button) {
-    this.#gate.close();
-    this.#answers.classList.add("locked");
-    button.classList.add("chosen");
-    this.#host.tell({ accepting: null });
-  }
-
-  #render(trial) {
+  #render(trial, pixels) {
+    if (pixels) {
+      this.#painter.clear();
+      this.#stage.set(pixels.length);
+      [this.#size] = pixels;
+    }
+    for (const { frame } of this.#stage.places) this.#host.onClick(frame, null);
+    this.#arrange(trial);
+    const note = this.#host.find(".note");
+    note.textContent = trial.note ?? "";
+    note.hidden = !trial.note;
     this.#host.find(".prompt").textContent = trial.prompt;
-    this.#options.clear();
-    const grid = trial.layout === "grid";
-    this.#answers.className = `answers ${grid ? "grid" : "row"}`;
-    const narrow = trial.options.filter((option) => option.label.length <= 3).length;
-    this.#answers.style.setProperty("--columns", narrow > 10 ? 6 : 5);
-    this.#answers.replaceChildren(...trial.options.map((option) => this.#button(option, grid)));
-    this.#answers.focus({ preventScroll: true });
+    this.#answers.className = `answers ${trial.layout}`;
+    this.#answers.replaceChildren();
+    this.#layout = new LAYOUTS[trial.layout](this.#desk(trial));
+    // Painted last: now everything has its place.
+    if (pixels) this.#painter.show(pixels, this.#stage.places);
+    else this.#painter.settle();
+    this.#layout.focus.focus({ preventScroll: true });
     this.#host.tell({
       trialId: trial.trial_id,
       task: trial.task,
@@ -150,29 +158,63 @@ class Question {
     });
   }
 
-  #button(option, grid) {
-    const button = element("button", grid && option.label.length > 3 ? "wide" : "");
-    button.type = "button";
-    button.textContent = option.label;
-    button.dataset.value = option.value;
-    const entry = { value: option.value, button };
-    this.#host.onClick(button, (event) => this.#take(event, entry));
-    if (option.key) {
-      this.#options.set(option.key.toLowerCase(), entry);
-      button.setAttribute("aria-keyshortcuts", option.key);
-      if (option.key !== option.label) {
-        const hint = element("kbd", "");
-        hint.textContent = option.key;
-        hint.setAttribute("aria-hidden", "true");
-        button.append(hint);
-      }
-    }
-    return button;
+  /** Tells the style sheet what needs room: it gives the pictures the rest. */
+  #arrange(trial) {
+    const { images, layout, captions = [], note, phase } = trial;
+    this.#stage.dress(captions);
+    this.#screen.removeAttribute("style");
+    Object.assign(this.#screen.dataset, { layout, pictures: images.length });
+    const { classList } = this.#screen;
+    classList.toggle("captioned", captions.some(Boolean));
+    classList.toggle("noted", Boolean(note));
+    classList.toggle("practice", phase === "practice");
+    classList.remove("locked");
+  }
+
+  /** What a layout works with: see Layout. */
+  #desk(trial) {
+    const note = (event) => this.#exposure?.touched(event);
+    return {
+      trial,
+      places: this.#stage.places,
+      answers: this.#answers,
+      style: (name, value) => this.#screen.style.setProperty(name, value),
+      size: this.#size,
+      t: this.#t,
+      draft: this.#store.draft(trial.trial_id),
+      keep: (value) => {
+        // What is typed after the answer was given is no part of it.
+        const given = this.#screen.classList.contains("locked");
+        if (!given) this.#store.keepDraft(trial.trial_id, value);
+      },
+      admits: (event) => {
+        if (!this.#choose || !this.#gate.admits(event)) return false;
+        note(event);
+        return true;
+      },
+      works: (event) => {
+        note(event);
+        return this.#choose !== null && this.#gate.isOpen(event);
+      },
+      give: (event, answer, button) => this.#give(event, answer, button),
+      onPress: (button, act) => this.#host.onClick(button, act),
+      onPointer: (target, act) => this.#host.onPointer(target, act),
+    };
+  }
+
+  /** Takes the answer; nothing else counts until the next question. */
+  #give(event, answer, button) {
+    const choose = this.#choose;
+    this.#choose = null;
+    this.#gate.close();
+    this.#screen.classList.add("locked");
+    button.classList.add("chosen");
+    this.#host.tell({ accepting: null });
+    choose(event, answer);
   }
 }
 
-function element(name, className) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  return made;
+/** Whether keys typed here are the participant's words and no answers. */
+function isField(target) {
+  return target.matches?.("textarea, select, input") ?? false;
 }

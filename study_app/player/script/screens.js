@@ -8,30 +8,50 @@ class Screens {
   constructor(host, data, t) {
     this.#host = host;
     this.#t = t;
-    translate(host.root, t);
-    this.#fill("title", (element) => { element.textContent = data.title; });
-    // These two are made by the server from the study's Markdown, without raw HTML.
-    this.#fill("consent", (element) => { element.innerHTML = data.consent_html; });
-    this.#fill("instructions", (element) => { element.innerHTML = data.instructions_html; });
+    this.speak(data);
     host.onClick(host.find("#link-copy"), () => this.#copy("#link-copy", "#link"));
     host.onClick(host.find("#code-copy"), () => this.#copy("#code-copy", ".code"));
   }
 
   get current() { return this.#current; }
 
+  /** Writes everything in the language of `wording`. */
+  speak(wording) {
+    translate(this.#host.root, this.#t);
+    this.#fill("title", (part) => { part.textContent = wording.title; });
+    // These two are made by the server from the study's Markdown, without raw HTML.
+    this.#fill("consent", (part) => { part.innerHTML = wording.consent_html; });
+    this.#fill("instructions", (part) => { part.innerHTML = wording.instructions_html; });
+  }
+
+  /** Offers the languages of the study, each in its own name, on the consent page. */
+  languages(tags, chosen, choose) {
+    const list = this.#host.find(".languages");
+    list.hidden = tags.length < 2;
+    list.replaceChildren(...tags.map((tag) => {
+      const button = element("button", "");
+      button.type = "button";
+      button.lang = tag;
+      button.textContent = languageName(tag);
+      button.setAttribute("aria-pressed", tag === chosen);
+      this.#host.onClick(button, () => choose(tag));
+      return button;
+    }));
+  }
+
   /** Shows one screen, with the progress bar and the menu where they belong. */
   show(name, { progress = false, menu = false } = {}) {
     const before = this.#current;
     this.#current = name;
     for (const section of this.#host.root.querySelectorAll("section")) {
-      section.classList.toggle("shown", section.dataset.screen === name);
+      section.classList.toggle("shown", section.dataset.screen.split(" ").includes(name));
     }
     this.#host.find(".progress").hidden = !progress;
     this.#host.find("#menu-button").hidden = !menu;
     this.#host.tell({ screen: name });
     if (before === name) return;
     this.#host.root.host.scrollTop = 0;
-    if (name !== "trial") this.#host.find(`[data-screen="${name}"] [tabindex="-1"]`)?.focus();
+    if (name !== "trial") this.#host.find(`[data-screen~="${name}"] [tabindex="-1"]`)?.focus();
   }
 
   /** Runs `action` when the button is pressed; it is disabled meanwhile. */
@@ -66,8 +86,25 @@ class Screens {
     line.classList.toggle("filled", Boolean(words));
   }
 
+  /** Prepares the instructions: a check may follow; they come again after it has failed. */
+  instructions({ check, again }) {
+    this.#host.find("#instructions-again").hidden = !again;
+    this.#host.find("#start").textContent = this.#t(check ? "continue" : "start");
+  }
+
+  /** Why somebody cannot take part, in the server's words. */
+  refused(title, message) {
+    this.#host.find("#refused-title").textContent = this.#t(title);
+    this.#host.find("#refused-text").textContent = message;
+  }
+
+  rest(answered, total) {
+    this.#host.find("#break-text").textContent = this.#t("break_text", { answered, total });
+  }
+
+  /** The last page, for whom it went well and for whom it did not. */
   debrief({ html, code, redirect }) {
-    this.#fill("debrief", (element) => { element.innerHTML = html; });
+    this.#fill("debrief", (part) => { part.innerHTML = html; });
     this.#host.find(".code").textContent = code ?? "";
     this.#host.find(".code-box").hidden = !code;
     const link = this.#host.find("#redirect");

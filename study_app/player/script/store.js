@@ -2,6 +2,7 @@
 // windows) the same lives in memory, and only a refresh loses it.
 
 const REFUSED_KEPT = 50;
+const SPARE = [":refused", ":draft"];
 
 class Store {
   #memory = new Map();
@@ -27,9 +28,23 @@ class Store {
   get refused() { return this.#readList(":refused"); }
   set refused(entries) { this.#writeList(":refused", entries.slice(-REFUSED_KEPT)); }
 
+  /** What has been entered under this key but not sent, or null. There is one draft at a time. */
+  draft(key) {
+    const [kept] = this.#readList(":draft");
+    return kept !== undefined && kept.key === key ? kept.value : null;
+  }
+
+  keepDraft(key, value) { this.#writeList(":draft", value === null ? [] : [{ key, value }]); }
+
+  /** The language that the participant chose, or null. */
+  get language() { return this.#read(":language"); }
+  set language(value) { this.#write(":language", value); }
+
   /** Forgets the participant on this device. */
   clear() {
     this.token = null;
+    this.language = null;
+    this.#writeList(":draft", []);
     this.nonce = null;
     this.outbox = [];
     this.refused = [];
@@ -58,12 +73,20 @@ class Store {
   }
 
   #write(suffix, value) {
+    if (this.#stored(suffix, value)) return;
+    // Storage is full: what nobody waits for makes room for what somebody does.
+    for (const spare of SPARE) if (spare !== suffix) this.#stored(spare, null);
+    if (!this.#stored(suffix, value)) this.#memory.set(suffix, value);
+  }
+
+  #stored(suffix, value) {
     try {
       if (value === null) localStorage.removeItem(this.#prefix + suffix);
       else localStorage.setItem(this.#prefix + suffix, value);
       this.#memory.delete(suffix);
+      return true;
     } catch {
-      this.#memory.set(suffix, value);
+      return false;
     }
   }
 }

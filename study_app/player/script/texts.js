@@ -1,8 +1,19 @@
 // Puts the words of the participant's language into the screens.
 
-/** Returns t(key, values): the sentence with its {braces} filled in. */
+/**
+ * Returns t(key, values): the sentence with its {braces} filled in. `t.speak(strings)` changes the
+ * language.
+ */
 function translator(strings) {
-  return (key, values = {}) => strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  let words = strings;
+  const t = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  t.speak = (others) => { words = others; };
+  return t;
+}
+
+/** A language's own name. */
+function languageName(tag) {
+  return new Intl.DisplayNames([tag], { type: "language" }).of(tag);
 }
 
 /** Fills every [data-text] and [data-label] under root. */

@@ -13,6 +13,15 @@ function tenth(ms) {
   return Math.round(ms * 10) / 10;
 }
 
+/** Calls `changed` when the pixel ratio changes, which need not change the window's size. */
+function onPixelRatio(changed, signal) {
+  const same = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+  same.addEventListener("change", () => {
+    changed();
+    onPixelRatio(changed, signal);
+  }, { once: true, signal });
+}
+
 class FrameClock {
   #durations = [];
 
@@ -60,6 +69,9 @@ class Exposure {
   #hiddenMs = 0;
   #hiddenSince = null;
   #lost = 0;
+  #first = null;
+  #ratio = window.devicePixelRatio;
+  #ratioChanges = 0;
   #stop = new AbortController();
 
   constructor({ onset, error }) {
@@ -76,6 +88,16 @@ class Exposure {
   /** The window lost the focus, or something was opened over the picture. */
   lookedAway() { this.#lost += 1; }
 
+  /** The window was zoomed, resized or moved to another screen. */
+  resized() {
+    if (window.devicePixelRatio === this.#ratio) return;
+    this.#ratio = window.devicePixelRatio;
+    this.#ratioChanges += 1;
+  }
+
+  /** The participant did something; the first time counts. */
+  touched(event) { this.#first ??= event.timeStamp; }
+
   /** The timing record of the answer given by `event`. */
   end(event, input, frameMs, redraws) {
     if (this.#hiddenSince !== null) this.#hiddenMs += performance.now() - this.#hiddenSince;
@@ -83,12 +105,14 @@ class Exposure {
     return {
       onset_ms: tenth(this.#onset),
       response_ms: tenth(event.timeStamp),
+      first_ms: tenth((this.#first ?? event.timeStamp) - this.#onset),
       rt_source: "event",
       frame_ms: tenth(frameMs),
       onset_error_ms: tenth(this.#error),
       hidden_ms: tenth(this.#hiddenMs),
       focus_lost_n: this.#lost,
       redraw_n: redraws,
+      pixel_ratio_changes: this.#ratioChanges,
       input,
       started_utc: this.#started.toISOString(),
     };

@@ -1,0 +1,69 @@
+// A form as a page of its own: screening with the facts of the device, comprehension check,
+// demographics. What is entered is kept on this device until the server has it.
+
+const HEADS = {
+  screening: ["screening_title", "screening_text"],
+  comprehension: ["comprehension_title", "comprehension_text"],
+  demographics: ["demographics_title", "demographics_text"],
+};
+
+class FormPage {
+  #host;
+  #t;
+  #store;
+  #root;
+  #key = null; // of the draft
+  #form = null;
+  #device = null;
+  #send = null;
+
+  constructor(host, t, store) {
+    this.#host = host;
+    this.#t = t;
+    this.#store = store;
+    this.#root = host.find("#form-body");
+  }
+
+  /** Shows the form that is due: {form, items, attempt, device, calibration, …}. */
+  show(due, signal) {
+    this.#key = `${due.form}:${due.attempt}`;
+    const draft = this.#store.draft(this.#key) ?? { answers: {} };
+    const onPress = (button, act) => this.#host.onClick(button, act);
+    this.#form = new Form(due.items, { t: this.#t, onPress }, draft.answers);
+    this.#device = due.form === "screening" ? new Device(due, this.#t, draft.device, signal)
+      : null;
+    const [title, text] = HEADS[due.form];
+    this.#host.find("#form-title").textContent = this.#t(title);
+    this.#host.find("#form-text").textContent = this.#t(text);
+    if (this.#device) this.#form.element.append(...this.#device.elements);
+    this.#send = element("button", "primary");
+    this.#send.type = "submit";
+    this.#send.id = "form-send";
+    this.#send.textContent = this.#t("continue");
+    const actions = element("div", "actions");
+    actions.append(this.#send);
+    this.#form.element.append(actions);
+    this.#form.element.addEventListener("input", () => this.#keep());
+    this.#root.replaceChildren(this.#form.element);
+  }
+
+  /** Resolves with {answers, device?} once the participant has sent a form without gaps. */
+  async filled(signal) {
+    this.#send.disabled = false;
+    do await this.#host.pressed(this.#send, signal); while (!this.#form.check());
+    this.#send.disabled = true;
+    const { answers } = this.#form;
+    return this.#device ? { answers, device: this.#device.facts } : { answers };
+  }
+
+  /** The server would not take the answers, and says why. */
+  refused(sentence) { this.#form.explain(sentence); }
+
+  /** The server has them. */
+  done() { this.#store.keepDraft(this.#key, null); }
+
+  #keep() {
+    const device = this.#device?.draft;
+    this.#store.keepDraft(this.#key, { answers: this.#form.draft, device });
+  }
+}

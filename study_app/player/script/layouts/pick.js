@@ -1,0 +1,22 @@
+// pictures: the pictures are the buttons; others, such as "no difference", stand below them.
+
+class PickLayout extends Layout {
+  constructor(desk) {
+    super(desk);
+    const { options } = desk.trial;
+    desk.places.forEach(({ frame, under }, place) => {
+      const button = this.option(options[place]);
+      frame.classList.add("pressable");
+      desk.onPress(frame, (event) => button.disabled || this.#pick(event, options[place], button));
+      under.append(button);
+    });
+    const others = options.slice(desk.places.length);
+    desk.style("--narrow-rows", others.length);
+    desk.style("--wide-rows", others.length);
+    desk.answers.append(...others.map((option) => this.option(option)));
+  }
+
+  #pick(event, { value }, button) {
+    if (this.desk.admits(event)) this.desk.give(event, value, button);
+  }
+}

@@ -1,0 +1,30 @@
+// scale: points in their order, with words for both ends. Points that are words stand one below
+// the other on a narrow screen.
+
+class ScaleLayout extends Layout {
+  constructor(desk) {
+    super(desk);
+    const { options, ends = [] } = desk.trial;
+    const words = options.some(({ label }) => isWord(label));
+    const points = element("div", "points");
+    const buttons = options.map((option) => this.option(option));
+    points.append(...buttons);
+    desk.answers.classList.add(words ? "words" : "caps");
+    desk.style("--points", options.length);
+    desk.style("--wide-rows", 1);
+    desk.style("--narrow-rows", words ? options.length + (ends.length ? 1 : 0) : 1);
+    // More than seven caps are too narrow for a finger on a phone: two rows.
+    const inRow = options.length > 7 ? Math.ceil(options.length / 2) : options.length;
+    desk.style("--points-in-row", inRow);
+    desk.answers.append(points);
+    ["low", "high"].forEach((side, k) => {
+      if (!ends[k]) return;
+      const end = element("span", `end ${side}`);
+      end.id = `end-${side}`;
+      end.textContent = ends[k];
+      buttons.at(-k).setAttribute("aria-describedby", end.id);
+      if (side === "low") points.before(end);
+      else points.after(end);
+    });
+  }
+}

@@ -1,0 +1,18 @@
+// survey: the items of a form, answered together.
+
+class SurveyLayout extends Layout {
+  constructor(desk) {
+    super(desk);
+    const form = new Form(desk.trial.items, desk, desk.draft ?? {});
+    form.element.addEventListener("input", (event) => {
+      desk.works(event);
+      desk.keep(form.draft);
+    });
+    const confirm = this.button(desk.t("confirm"), "", (event, button) => {
+      if (form.check()) desk.give(event, JSON.stringify(form.answers), button);
+    }, "primary confirm");
+    confirm.type = "submit";
+    form.element.append(confirm);
+    desk.answers.append(form.element);
+  }
+}
