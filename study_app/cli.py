@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from db.errors import DatabaseError, ExportError, StudyNotFoundError
 from engine.errors import PlausiblyError, UsageError
-from study_app import datasets_cli, experiments_cli, report_cli
+from study_app import datasets_cli, experiments_cli, report_cli, studies_cli
+from study_app.records import opened, require_study, upgraded
 from study_app.settings import Settings
 from study_app.terminal import AsJson, print_json, say
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from db.repository import StudyVersionInfo
-    from db.session import Database
 
 app = typer.Typer(
     name="plausibly",
@@ -32,9 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 database_app = typer.Typer(help="Look after the study database.", no_args_is_help=True)
-study_app = typer.Typer(help="Publish, watch and close studies.", no_args_is_help=True)
 app.add_typer(database_app, name="db")
-app.add_typer(study_app, name="study")
+app.add_typer(studies_cli.app, name="study")
 app.add_typer(datasets_cli.app, name="datasets")
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the app.")]
@@ -56,13 +48,13 @@ def demo(
 
         require_port(host, port)
     settings = Settings()
-    _upgrade(settings)
+    upgraded(settings)
     # In a process of its own: the server that follows must not carry torch.
     command = [sys.executable, "-m", "study_app.cli", "run", "demo"]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise typer.Exit(done.returncode)
-    version = _publish("demo", settings)
+    version = studies_cli.published("demo", settings)
     say(f"Study demo is {version.status} (version {version.version}).")
     if not no_serve:
         serve(port=port, host=host)
@@ -72,10 +64,24 @@ for command in (
     experiments_cli.run,
     experiments_cli.replicate,
     report_cli.report,
-    experiments_cli.schema,
     experiments_cli.verify,
 ):
     app.command()(command)
+
+
+@app.command()
+def schema(
+    what: Annotated[Literal["experiment", "study"], typer.Argument(help="Which files.")] = (
+        "experiment"
+    ),
+) -> None:
+    """Print the JSON schema of experiment or study files, for editors and checks."""
+    if what == "experiment":
+        experiments_cli.schema()
+    else:
+        from study_app.schema import study
+
+        print_json(study())
 
 
 @app.command()
@@ -131,9 +137,9 @@ def export(
         raise UsageError(f"unknown format {file_format!r}; known: csv")
     if stage not in STAGES:
         raise UsageError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
-    with _database() as database:
+    with opened() as database:
         with database.read() as s:
-            _require_study(s, study)
+            require_study(s, study)
         made = exporting.write_csv(database, study, out, datetime.now(UTC), stage=stage)
     say(f"{made.rows} ratings of study {study} in {made.folder}")
 
@@ -150,8 +156,8 @@ def analyze(
     from study_app.console import print_table
     from study_app.researcher.tables import human_table_rich
 
-    with _database() as database, database.read() as s:
-        version = _require_study(s, study)
+    with opened() as database, database.read() as s:
+        version = require_study(s, study)
         ratings = exporting.ratings(s, study, stage=version.stage)
     rows, catch = human.human_table(ratings), human.attention(ratings)
     if as_json:
@@ -161,68 +167,11 @@ def analyze(
         print_table(human_table_rich(study, rows, catch, titles))
 
 
-@study_app.command("launch")
-def study_launch(
-    study: Annotated[str, typer.Argument(help="A YAML file or a built-in name.")],
-    as_json: AsJson = False,
-) -> None:
-    """Publish a study file and open it to participants; again with changes: a new version."""
-    settings = Settings()
-    _upgrade(settings)
-    version = _publish(study, settings, reopen=True)
-    if as_json:
-        print_json({"study": version.name, "status": version.status, "version": version.version})
-    else:
-        say(f"Study {version.name} is {version.status} (version {version.version}).")
-
-
-@study_app.command("status")
-def study_status(
-    study: Annotated[str, typer.Argument(help="Name of the study.")], as_json: AsJson = False
-) -> None:
-    """Print how many people started, were admitted, finished and withdrew."""
-    from dataclasses import asdict
-
-    from db import repository
-
-    with _database() as database, database.read() as s:
-        status = _require_study(s, study).status
-        counts = [asdict(row) for row in repository.counts(s, study)]
-    if as_json:
-        print_json({"study": study, "status": status, "versions": counts})
-        return
-    say(f"Study {study} is {status}.")
-    for row in counts:
-        say(
-            f"  version {row['version']} ({row['stage']}): {row['started']} started, "
-            f"{row['admitted']} admitted, {row['completed']} completed, "
-            f"{row['withdrawn']} withdrew"
-        )
-
-
-@study_app.command("close")
-def study_close(study: Annotated[str, typer.Argument(help="Name of the study.")]) -> None:
-    """Take no new participants; those who started can finish."""
-    from db import repository
-
-    now = datetime.now(UTC)
-    with _database() as database:
-        with database.read() as s:
-            _require_study(s, study)
-        database.write(lambda s: repository.set_study_status(s, name=study, status="closed"))
-        database.write(
-            lambda s: repository.audit(
-                s, actor="command line", action="close", detail={"study": study}, now=now
-            )
-        )
-    say(f"Study {study} is closed. Its source images may now appear in the gallery.")
-
-
 @database_app.command("upgrade")
 def database_upgrade() -> None:
     """Create the database, or bring it up to date after a backup."""
     settings = Settings()
-    backup = _upgrade(settings)
+    backup = upgraded(settings)
     where = settings.database().where
     say(f"{where} is up to date." + (f" Backup: {backup}" if backup else ""))
 
@@ -232,7 +181,7 @@ def database_backup(
     target: Annotated[Path, typer.Argument(help="The file to write.")],
 ) -> None:
     """Copy the database, also while it is in use."""
-    with _database() as database:
+    with opened() as database:
         made = database.backup(target)
     say(f"Backup: {made}")
 
@@ -252,65 +201,6 @@ def main() -> None:
 def _fail(error: Exception, code: int) -> NoReturn:
     print(f"plausibly: {error}", file=sys.stderr)
     sys.exit(code)
-
-
-def _publish(study: str, settings: Settings, *, reopen: bool = False) -> StudyVersionInfo:
-    """Publish a study file and put it into the audit log."""
-    from db import repository
-    from study_app import publish
-    from study_app import study as studies
-
-    loaded = studies.load(study)
-    database = settings.database()
-    now = datetime.now(UTC)
-    try:
-        version = publish.publish(loaded, settings.store, database)
-        if reopen and version.status != "live":
-            version = database.write(
-                lambda s: repository.set_study_status(s, name=loaded.name, status="live")
-            )
-        database.write(
-            lambda s: repository.audit(
-                s,
-                actor="command line",
-                action="publish",
-                detail={"study": version.name, "version": version.version},
-                now=now,
-            )
-        )
-    finally:
-        database.close()
-    return version
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    """Open the database that is there; commands that only look make none."""
-    database = Settings().database()
-    try:
-        database.check()
-        yield database
-    finally:
-        database.close()
-
-
-def _upgrade(settings: Settings) -> Path | None:
-    """Create the database or bring it up to date; return the backup that was made."""
-    database = settings.database()
-    try:
-        return database.upgrade()
-    finally:
-        database.close()
-
-
-def _require_study(session: Session, name: str) -> StudyVersionInfo:
-    from db import repository
-
-    version = repository.study(session, name)
-    if version is None:
-        known = ", ".join(repository.study_names(session)) or "none yet"
-        raise UsageError(f"unknown study {name!r}; published: {known}")
-    return version
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 from db import repository
@@ -11,7 +10,7 @@ from db.session import Database
 from engine import canonical, results
 from engine.artifacts import ArtifactStore
 from engine.stimuli import Stimulus
-from study_app import plan
+from study_app.design import design
 from study_app.study import Study
 
 
@@ -22,7 +21,7 @@ def publish(study: Study, store: ArtifactStore, database: Database) -> StudyVers
         UsageError: its experiment has not been run here, or has too few usable images.
     """
     found = results.find(store, study.experiment)
-    design = plan.design(study, found)
+    drawn = design(study, found)
     config = study.to_json()
     now = datetime.now(UTC)
     version = database.write(
@@ -30,10 +29,10 @@ def publish(study: Study, store: ArtifactStore, database: Database) -> StudyVers
             s,
             name=study.name,
             config=config,
-            design=design.document,
+            design=drawn.document,
             stage=study.stage,
-            stimuli=[_row(stimulus) for stimulus in design.stimuli.values()],
-            content_sha256=canonical.sha256({"config": config, "design": design.document}),
+            stimuli=[_row(stimulus) for stimulus in drawn.stimuli.values()],
+            content_sha256=canonical.sha256({"config": config, "design": drawn.document}),
             now=now,
         )
     )
@@ -42,11 +41,6 @@ def publish(study: Study, store: ArtifactStore, database: Database) -> StudyVers
             lambda s: repository.set_study_status(s, name=study.name, status="live")
         )
     return version
-
-
-def consent_sha256(version: StudyVersionInfo) -> str:
-    """Return the hash of the consent text that participants of `version` agree to."""
-    return hashlib.sha256(version.config["texts"]["consent"].encode()).hexdigest()
 
 
 def _row(stimulus: Stimulus) -> StimulusRow:

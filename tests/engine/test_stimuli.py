@@ -7,7 +7,7 @@ from synthetic import experiment
 from engine import canonical, results, stimuli
 from engine.artifacts import ArtifactStore
 from engine.errors import UsageError
-from engine.rendering import pixels_sha256
+from engine.rendering import draw_map, pixels_sha256, scale_of
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,96 @@ def test_png_and_pixels_are_the_same_picture(found):
     stimulus = stimuli.adversarial(found, "none", "tgsm", 0)
     assert np.array_equal(stimulus.pixels, found.examples("none", "tgsm").pixels[0])
     assert stimulus.png.startswith(b"\x89PNG")
+
+
+def test_a_clean_image_may_come_with_a_models_answer(found):
+    plain, answered = stimuli.clean(found, 5), stimuli.clean(found, 5, "gradient_penalty")
+    made = found.examples("gradient_penalty", "fgsm")
+    assert plain.passport["prediction"] is plain.passport["defense"] is None
+    assert answered.passport["defense"] == "gradient_penalty"
+    assert answered.passport["prediction"] == {
+        "label": int(made.before_label[5]), "confidence": float(made.before_confidence[5])
+    }  # fmt: skip
+    assert answered.passport.keys() == plain.passport.keys()
+    assert answered.pixels_sha256 == plain.pixels_sha256
+
+
+def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
+    quantity, maps = found.maps("none", "input_gradient")
+    drawn = stimuli.saliency(found, "none", "tgsm", 4, "input_gradient")
+    picture = stimuli.adversarial(found, "none", "tgsm", 4)
+    own = maps["tgsm"][4]
+    assert drawn.pixels.shape == (3, 8, 8)
+    assert np.array_equal(drawn.pixels, draw_map(own, scale_of(own.sum(axis=0))))
+    saliency = drawn.passport["saliency"]
+    assert saliency == {
+        "name": "input_gradient",
+        "params": {"of": "sum_log_probabilities"},
+        "of": "tgsm",
+        "quantity": quantity,
+        "content_sha256": found.artifact("maps:none:input_gradient").content_sha256,
+        "placebo": False,
+        "scale": scale_of(own.sum(axis=0)),
+        "scale_over": "image",
+    }
+    assert drawn.passport["kind"] == "map"
+    for key in ("source", "true_label", "target", "prediction", "before", "model", "attack"):
+        assert drawn.passport[key] == picture.passport[key]
+    assert drawn.passport["pixels"]["sha256"] == pixels_sha256(drawn.pixels)
+    assert set(drawn.passport) == {*picture.passport, "saliency"}
+
+
+def test_one_scale_for_a_model_makes_its_maps_comparable(found):
+    _, maps = found.maps("none", "input_gradient")
+    scale = scale_of(maps["clean"].sum(axis=1))
+    for index in (0, 1):
+        drawn = stimuli.saliency(found, "none", "clean", index, "input_gradient", scale="model")
+        assert drawn.passport["saliency"]["scale"] == scale
+        assert np.array_equal(drawn.pixels, draw_map(maps["clean"][index], scale))
+
+
+def test_a_masked_models_map_is_neutral_everywhere(found):
+    drawn = stimuli.saliency(found, "distillation", "clean", 0, "input_gradient")
+    assert (drawn.pixels == 247).all()
+    assert drawn.passport["saliency"]["scale"] == 0
+
+
+def test_a_placebo_of_another_image_looks_like_its_map_and_says_what_it_is(found):
+    placebo = stimuli.saliency(found, "none", "clean", 4, "input_gradient", shown=9)
+    other = stimuli.saliency(found, "none", "clean", 9, "input_gradient")
+    assert np.array_equal(placebo.pixels, other.pixels)
+    assert placebo.passport["saliency"]["placebo"] is True
+    assert placebo.passport["saliency"]["shown_index"] == 9
+    assert placebo.passport["source"]["index"] == placebo.passport["true_label"] == 4
+
+
+def test_edges_depend_on_the_image_and_on_no_model(found):
+    of_two = [stimuli.edges(found, d, "clean", 4) for d in ("none", "distillation")]
+    assert np.array_equal(of_two[0].pixels, of_two[1].pixels)
+    assert of_two[0].passport["prediction"]["confidence"] > 0
+    assert of_two[0].passport["saliency"]["placebo"] is True
+    nobody = stimuli.edges(found, None, "clean", 4)
+    assert nobody.passport["defense"] is None
+    assert np.array_equal(nobody.pixels, of_two[0].pixels)
+    attacked = stimuli.edges(found, "none", "tgsm", 4)
+    assert not np.array_equal(attacked.pixels, nobody.pixels)
+    wide = stimuli.edges(found, "none", "clean", 4, scale="model").passport["saliency"]
+    assert wide["scale_over"] == "model"
+    assert wide["scale"] != nobody.passport["saliency"]["scale"]
+
+
+def test_edges_are_neutral_in_the_open_and_change_sign_at_an_edge():
+    image = np.zeros((1, 1, 40, 40), np.float32)
+    image[..., 20:] = 1
+    second = stimuli._laplacian_of_gaussian(image)[0, 0]
+    assert np.abs(second[:, [0, 5, 34, 39]]).max() < 1e-3
+    assert (second[:, 19] > 0.01).all()  # the dark side
+    assert (second[:, 20] < -0.01).all()
+    assert np.allclose(second[:, :20], -second[:, :19:-1], atol=1e-6)
+
+
+def test_a_map_that_is_not_there_is_named(found):
+    with pytest.raises(UsageError, match=r"has no maps of 'pgd'.*clean, fgsm, noise, tgsm"):
+        stimuli.saliency(found, "none", "pgd", 0, "input_gradient")
+    with pytest.raises(UsageError, match="maps:none:lime"):
+        stimuli.saliency(found, "none", "clean", 0, "lime")

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from engine import config, schema
 from engine.artifacts import ArtifactStore
 from study_app import cli
+from study_app.schema import study as study_schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +96,17 @@ def test_launching_again_adds_nothing_and_a_change_makes_a_version(home, tmp_pat
     ("arguments", "said"),
     [
         (["study", "launch", "nope"], "unknown study 'nope'.*demo"),
+        (["study", "lint", "nope"], "unknown study 'nope'.*demo"),
+        (["study", "new", "My Study"], "name 'My Study': a study's name is a-z"),
+        (["study", "new", "mine", "--from", "nope"], "unknown study 'nope'.*demo"),
+        (["study", "new", "mine", "--out", "mine.txt"], "--out mine.txt: .* ends in .yaml"),
+        (["study", "preview", "demo", "--arm", "x"], "unknown arm 'x'; known: all"),
+        (["study", "preview", "demo", "--list", "10"], "--list 10: arm 'all' has 10, from 0"),
+        (["study", "preview", "demo", "--language", "fr"], "'fr'; the study has: en, de, ja"),
+        (["study", "preview", "demo", "--out", "x.pdf"], "--out x.pdf: give a .html or .png file"),
+        (["study", "preview", "ross2018"], "experiment 'protocols' has not been run here"),
+        (["study", "launch", "ross2018"], "experiment 'protocols' has not been run here"),
+        (["schema", "trial"], "'trial' is not one of 'experiment', 'study'"),
         (["study", "status", "nope"], "unknown study 'nope'; published: demo"),
         (["study", "close", "nope"], "unknown study 'nope'; published: demo"),
         (["analyze", "nope"], "unknown study 'nope'; published: demo"),
@@ -198,6 +210,73 @@ def test_run_makes_one_stage_or_all_of_them_for_every_seed(tmp_path):
 def test_the_schema_is_printed(tmp_path):
     printed = json.loads(plausibly(tmp_path / "home", "schema").stdout)
     assert printed == schema.experiment()
+    assert json.loads(plausibly(tmp_path / "home", "schema", "study").stdout) == study_schema()
+
+
+def test_a_new_study_is_a_copy_that_can_be_linted_and_never_overwrites(home):
+    made = plausibly(home, "study", "new", "mine", "--from", "zhou-firestone2019", "--json")
+    assert json.loads(made.stdout) == {
+        "study": "mine", "from": "zhou-firestone2019", "file": "mine.yaml"
+    }  # fmt: skip
+    path = home.parent / "mine.yaml"
+    original = (ROOT / "study_app/studies/zhou-firestone2019.yaml").read_text()
+    assert path.read_text() == original.replace("name: zhou-firestone2019", "name: mine", 1)
+    assert refused(plausibly(home, "study", "new", "mine"), 2, "mine.yaml is there already")
+    linted = plausibly(home, "study", "lint", path, "--json")
+    assert linted.returncode == 0
+    assert json.loads(linted.stdout) == {"problems": [], "errors": 0}
+
+
+def edited(home, **changes):
+    document = yaml.safe_load((ROOT / "study_app/studies/demo.yaml").read_text())
+    path = home.parent / "edited.yaml"
+    path.write_text(yaml.safe_dump({**document, **changes}, sort_keys=False))
+    return path
+
+
+def test_a_study_with_errors_is_neither_passed_nor_launched(home):
+    path = edited(home, catch=0, exclusions=[])
+    linted = plausibly(home, "study", "lint", path)
+    assert linted.returncode == 2
+    assert "error: catch: no catch trial" in linted.stdout
+    assert re.search(r"^1 error, \d+ warnings\.$", linted.stdout, re.MULTILINE)
+    (problem,) = [
+        p for p in json.loads(plausibly(home, "study", "lint", path, "--json").stdout)["problems"]
+        if p["severity"] == "error"
+    ]  # fmt: skip
+    assert problem["rule"] == "catch_trials"
+    launched = plausibly(home, "study", "launch", path)
+    assert refused(launched, 2, r"study 'demo' is not launched:\n  error: catch: no catch trial")
+    status = json.loads(plausibly(home, "study", "status", "demo", "--json").stdout)
+    assert len(status["versions"]) == 1
+
+
+def test_too_few_images_are_an_error_of_the_design(home):
+    linted = plausibly(home, "study", "lint", edited(home, practice=20, catch=50))
+    assert linted.returncode == 2
+    assert "needs 70 source images for practice and catch" in linted.stdout
+
+
+def test_launching_prints_warnings_beside_the_result(home):
+    launched = plausibly(home, "study", "launch", edited(home, title="Anew"), "--json")
+    assert json.loads(launched.stdout)["version"] == 2
+    assert "warn: quota: none" in launched.stderr
+
+
+def test_a_preview_is_the_plan_and_its_pictures_and_publishes_nothing(home, tmp_path):
+    before = files(home)
+    arguments = ("study", "preview", "demo", "--list", "3", "--seed", "5", "--language", "de")
+    table = plausibly(home, *arguments, "--out", tmp_path / "sheet.html").stdout
+    assert "demo: arm all, list 3, seed 5" in table
+    assert table.count("label_nafc") == 26
+    page = (tmp_path / "sheet.html").read_text()
+    assert page.count("data:image/png;base64,") == page.count("<section>") == 26
+    assert "Welche Ziffer passt am besten" in page
+    printed = plausibly(home, *arguments, "--out", tmp_path / "sheet.png", "--json")
+    plan = json.loads(printed.stdout)
+    assert [len(p["passports"]) for p in plan["presentations"]] == [1] * 26
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert files(home) == before
 
 
 def test_a_corrupt_artifact_is_1_and_named(home):
@@ -216,8 +295,7 @@ def test_a_study_is_not_published_from_a_corrupt_artifact(home):
         damaged.write_bytes(b"nonsense")
     (home / "study.db").unlink()
     assert refused(plausibly(home, "study", "launch", "demo"), 1, r"damaged.*remove the folder")
-    status = plausibly(home, "study", "status", "demo")
-    assert refused(status, 2, "published: none yet")
+    assert not (home / "study.db").exists()
 
 
 def test_an_experiment_that_has_not_been_run_is_said(tmp_path):

@@ -29,25 +29,56 @@ COMPONENTS = {
 }
 DATA_SHA256 = "d" * 64
 
+PROTOCOLS_DEFENSES = {
+    "none": "No defense",
+    "gradient_penalty": "Gradient penalty",
+    "distillation": "Distillation",
+    "brief": "Briefly trained",
+}
+PROTOCOLS_ATTACKS = {
+    "jsma": "JSMA",
+    "tgsm": "Iterated TGSM",
+    "toward_next": "Towards the next class",
+    "toward_likely": "Towards the second choice",
+    "noise": "Random signs",
+    "permuted": "Permuted",
+}
+CONTROLS = ("noise", "permuted")
+AIMS_FURTHER = "toward_likely"
+"""It aims at the class after next, all others at the next."""
+ERRS = "brief"
+"""This model labels every third clean image wrong."""
 
-def experiment(store: ArtifactStore, name: str = "demo") -> Results:
+
+def protocols(store: ArtifactStore) -> Results:
+    """Write what stands for the experiment `protocols` and return how it is read."""
+    return experiment(store, "protocols", PROTOCOLS_DEFENSES, PROTOCOLS_ATTACKS)
+
+
+def experiment(
+    store: ArtifactStore,
+    name: str = "demo",
+    defenses: dict[str, str] = DEFENSES,
+    attacks: dict[str, str] = ATTACKS,
+) -> Results:
     """Write the experiment and return how it is read."""
     rng = np.random.default_rng(0)
     labels = np.arange(IMAGES, dtype=np.int64) % CLASSES
     clean = rng.integers(0, 256, (IMAGES, 1, SIDE, SIDE)).astype(np.uint8)
     facts = {"dataset": {"name": "digits"}, "seed": 0}
     parents = {}
-    for number, defense in enumerate(DEFENSES):
+    for number, defense in enumerate(defenses):
         model = _model(store, facts, defense)
         parents[f"model:{defense}"] = model.as_parent()
         made = {}
-        for attack in ATTACKS:
+        for attack in attacks:
             shift = 0 if (defense, attack) == ("distillation", "fgsm") else 20 + number
-            made[attack] = _examples(store, facts, model, attack, clean, labels, shift)
+            before = (labels + 3 * (np.arange(IMAGES) % 3 == 0) * (defense == ERRS)) % CLASSES
+            made[attack] = _examples(store, facts, model, attack, clean, labels, before, shift)
             parents[f"examples:{defense}:{attack}"] = made[attack].as_parent()
         maps = _maps(store, facts, model, made, zero=defense == "distillation", size=number + 1)
         parents[f"maps:{defense}:input_gradient"] = maps.as_parent()
-    parents["evaluation"] = _evaluation(store, facts).as_parent()
+    parents["evaluation"] = _evaluation(store, facts, defenses, attacks).as_parent()
     config = {
         **facts,
         "name": name,
@@ -56,8 +87,8 @@ def experiment(store: ArtifactStore, name: str = "demo") -> Results:
         "dataset_label": "",
         "notes": [],
         "class_names": list("0123456789"),
-        "defenses": [list(pair) for pair in DEFENSES.items()],
-        "attacks": [list(pair) for pair in ATTACKS.items()],
+        "defenses": [list(pair) for pair in defenses.items()],
+        "attacks": [list(pair) for pair in attacks.items()],
         "curves": [],
         "saliency": [["input_gradient", "Input gradient"]],
     }
@@ -75,13 +106,15 @@ def _model(store: ArtifactStore, facts: dict, defense: str) -> Artifact:
     return store.get("model", recipe.key)
 
 
-def _examples(store, facts, model, attack, clean, labels, shift) -> Artifact:
-    config = {**facts, "attack": COMPONENTS[attack], "control": attack == "noise"}
+def _examples(store, facts, model, attack, clean, labels, before, shift) -> Artifact:
+    control = attack in CONTROLS
+    component = COMPONENTS.get(attack, {"name": attack})
+    config = {**facts, "attack": component, "control": control}
     recipe = Recipe("examples", config, {"model": model.as_parent()}, DATA_SHA256)
     pixels = (clean.astype(np.int64) ^ shift).astype(np.uint8)
     difference = np.abs(pixels.astype(np.int64) - clean).reshape(len(labels), -1)
-    target = (labels + 1) % CLASSES
-    label = target if shift and attack != "noise" else labels
+    target = (labels + 1 + (attack == AIMS_FURTHER)) % CLASSES
+    label = target if shift and not control else labels
     confidence = np.linspace(0.5, 1, len(labels), dtype=np.float32)
     with store.draft(recipe) as draft:
         write_arrays(
@@ -90,12 +123,12 @@ def _examples(store, facts, model, attack, clean, labels, shift) -> Artifact:
             pixels=pixels,
             true_label=labels,
             target=target if attack != "fgsm" else label,
-            before_label=labels,
+            before_label=before,
             before_confidence=confidence,
             label=label,
             confidence=confidence,
             # Random signs fool it before rounding alone, every third image.
-            unrounded_label=np.where((attack == "noise") & (labels % 3 == 0), target, label),
+            unrounded_label=np.where(control & (labels % 3 == 0), target, label),
             linf=difference.max(1) / 255,
             l2=np.sqrt(np.square(difference).sum(1)) / 255,
             l0=(difference != 0).sum(1),
@@ -116,16 +149,16 @@ def _maps(store, facts, model, made, *, zero: bool, size: int) -> Artifact:
                 image: np.zeros(shape, np.float32)
                 if zero
                 else rng.normal(0, size, shape).astype(np.float32)
-                for image in ("clean", *ATTACKS)
+                for image in ("clean", *made)
             },
         )
         write_json(draft / RESULT, {"quantity": "gradient of Σₖ log pₖ", "images": []})
     return store.get("maps", recipe.key)
 
 
-def _evaluation(store: ArtifactStore, facts: dict) -> Artifact:
-    recipe = Recipe("evaluation", facts, {}, DATA_SHA256)
-    tested = {label: {"accuracy": 0.5, "hit": 0.5} for label in DEFENSES}
+def _evaluation(store: ArtifactStore, facts: dict, defenses: dict, attacks: dict) -> Artifact:
+    recipe = Recipe("evaluation", {**facts, "attacks": list(attacks)}, {}, DATA_SHA256)
+    tested = {label: {"accuracy": 0.5, "hit": 0.5} for label in defenses}
     result = {
         "images": IMAGES,
         "models": {
@@ -137,7 +170,7 @@ def _evaluation(store: ArtifactStore, facts: dict) -> Artifact:
                     "checks": [],
                 },
             }
-            for label in DEFENSES
+            for label in defenses
         },
         "examples": {
             attack: {
@@ -147,9 +180,9 @@ def _evaluation(store: ArtifactStore, facts: dict) -> Artifact:
                     "median_linf": 0.1,
                     "median_l2": 1.0,
                 }
-                for source in DEFENSES
+                for source in defenses
             }
-            for attack in ATTACKS
+            for attack in attacks
         },
     }
     with store.draft(recipe) as draft:

@@ -1,0 +1,68 @@
+"""What a rule of the linter is, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from study_app.study import Study
+
+Severity: TypeAlias = Literal["error", "warn"]
+
+
+class Finding(NamedTuple):
+    """What a rule yields."""
+
+    severity: Severity
+    place: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A finding with the name of its rule; `message` says what is wrong and the fix."""
+
+    rule: str
+    severity: Severity
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.place}: {self.message} [{self.rule}]"
+
+
+class Subject(NamedTuple):
+    """What is looked at: a study and, where its experiment is known, the names of the classes."""
+
+    study: Study
+    class_names: Sequence[str] = ()
+
+
+Rule: TypeAlias = Callable[[Subject], Iterator[Finding]]
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(check: Rule) -> Rule:
+    """Add a rule under the name of its function; its docstring is its documentation."""
+    RULES[check.__name__] = check
+    return check
+
+
+def error(place: str, message: str) -> Finding:
+    """Return what keeps a study from being launched."""
+    return Finding("error", place, message)
+
+
+def warn(place: str, message: str) -> Finding:
+    """Return what its author should know."""
+    return Finding("warn", place, message)
+
+
+def lacking(study: Study, place: str, message: str) -> Finding:
+    """Return that a control is missing: an error, unless the study is a faithful replication."""
+    if study.faithful:
+        return Finding("warn", place, f"{message}; a faithful replication may lack it")
+    return Finding("error", place, message)

@@ -1,0 +1,118 @@
+"""Rules about what people read: nothing leaks, and every language is whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from study_app.lint.rules import Finding, Subject, error, rule, warn
+from study_app.study import Study
+from study_app.wording import Texts
+
+_HARMLESS = frozenset(("none", "all", "clean", "noise", "control", "map"))
+"""Words that texts use without giving anything away."""
+
+
+_TELLING = re.compile(r"\b(adversarial|perturb\w*|FGSM|TGSM|PGD|JSMA|saliency)\b", re.IGNORECASE)
+
+
+@rule
+def leaking_labels(subject: Subject) -> Iterator[Finding]:
+    """Nothing read before the debrief names a condition, a defense, an attack or a true class."""
+    study = subject.study
+    secret = {c.title for c in study.conditions.values()}
+    secret |= {arm.title for arm in study.arms.values()}
+    for condition in study.conditions.values():
+        for picture in condition.shown_pictures:
+            secret |= {x for x in (picture.defense, picture.attack, picture.method) if x}
+    names = sorted({name.replace("_", " ").lower() for name in secret} - _HARMLESS)
+    for place, text in _read_before_the_debrief(study):
+        for name in names:
+            if _mentions(text, name):
+                yield error(
+                    place,
+                    f"names {name!r}, which is a condition, defense, attack or "
+                    "method: people would know what is studied; say it in the debrief",
+                )
+        for word in _TELLING.findall(text):
+            yield warn(
+                place,
+                f"speaks of {word!r}: people may look for it; leave it to the "
+                "debrief unless it is the question",
+            )
+    for phrase in study.phrases():
+        for name in subject.class_names:
+            if len(name) > 2 and phrase != name and _mentions(phrase, name.lower()):
+                yield warn(
+                    "questions",
+                    f"{phrase!r} names the class {name!r}; write {{label}} "
+                    "where the label of the trial is meant",
+                )
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _read_before_the_debrief(study: Study) -> Iterator[tuple[str, str]]:
+    yield "title", study.title
+    for key, text in study.texts:
+        if key != "debrief":
+            yield f"texts.{key}", text
+    for phrase in study.phrases():
+        yield "questions", phrase
+    for tag, there in study.translations.items():
+        yield f"translations.{tag}.title", there.title
+        for key, text in there.texts.items():
+            if key != "debrief":
+                yield f"translations.{tag}.texts.{key}", text
+        for word in there.words.values():
+            yield f"translations.{tag}.words", word
+
+
+@rule
+def translations(subject: Subject) -> Iterator[Finding]:
+    """Every language has all texts and phrases, and the player speaks it."""
+    study = subject.study
+    for tag in (study.language, *study.translations):
+        if tag not in player_languages():
+            place = "language" if tag == study.language else f"translations.{tag}"
+            yield warn(
+                place,
+                f"the player does not speak {tag!r}; its own words need a file in "
+                f"study_app/player/locales, which has: {', '.join(player_languages())}",
+            )
+    needed = [key for key, text in study.texts if text != Texts.model_fields[key].default]
+    used = {"debrief", *needed}
+    used |= {"screened_out"} if study.screening else set()
+    used |= {"failed_check"} if study.comprehension else set()
+    phrases = study.phrases()
+    for tag, there in study.translations.items():
+        missing = sorted(used - {key for key, text in there.texts.items() if text})
+        if missing:
+            yield error(f"translations.{tag}.texts", f"lacks {', '.join(missing)}")
+        untold = [phrase for phrase in phrases if phrase not in there.words]
+        if untold:
+            yield error(
+                f"translations.{tag}.words",
+                f"lacks {len(untold)} phrases, which would stay as they are: "
+                + "; ".join(map(repr, untold)),
+            )
+        wordy = [name for name in subject.class_names if len(name) > 2 and name not in there.words]
+        if wordy:
+            yield warn(f"translations.{tag}.words", f"lacks the labels {', '.join(wordy)}")
+        stray = sorted(set(there.words) - set(phrases) - set(subject.class_names))
+        if stray and subject.class_names:
+            yield warn(
+                f"translations.{tag}.words",
+                f"{stray[0]!r} is no phrase of the study; a "
+                "phrase that was changed needs its translation changed",
+            )
+
+
+def player_languages() -> list[str]:
+    """Return the languages that the player speaks; importing it would bring Streamlit."""
+    return sorted(
+        path.stem for path in (Path(__file__).parents[1] / "player/locales").glob("*.yaml")
+    )
