@@ -21,6 +21,14 @@ def small(name):
     document["training"] |= TRAINING
     for curve in document["curves"].values():
         curve["images"] = 10
+    for smallest in document["minimum_norms"].values():
+        smallest["images"] = 10
+        smallest["attack"] |= {"steps": 2, "restarts": 2}
+    for grid in document.get("grids", {}).values():
+        grid["per_class"] = 1
+        if "gamma" in grid["attack"]:
+            grid["attack"]["gamma"] = 0.01
+    document["doubt"] |= {"images": 10, "steps": 2, "restarts": 1}
     for model in document["defenses"].values():
         for schedule in (model.get("training", {}), *model.get("required", {}).values()):
             schedule |= {key: 1 for key in ("steps", "keep_every") if key in schedule}
