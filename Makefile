@@ -17,7 +17,7 @@ serve: .venv/.runtime
 test: .venv/.dev
 	tools/require-chromium
 	tools/require-postgres
-	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The fault tests ten times as long; the result goes into docs/faults.md.
 soak: .venv/.dev

@@ -75,7 +75,7 @@ def test_links_and_folders_exist(document):
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (ROOT / document.parent / target).exists(), target
-    for folder in re.findall(r"^\| `([a-z_/]+)` \|", text, flags=re.MULTILINE):
+    for folder in re.findall(r"^\| `([a-z_]+/[a-z_/]*)` \|", text, flags=re.MULTILINE):
         assert (ROOT / folder).exists(), folder
 
 

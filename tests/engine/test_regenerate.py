@@ -89,8 +89,9 @@ def test_everything_made_again_has_the_same_bits_and_nothing_changes(home, store
         "evaluation": "same",
         "measures": "same",
         "experiment": "same",
+        "ladder": "same",
     }
-    assert len(log.made) == 6
+    assert len(log.made) == 7
     after = files(home)
     assert {p for p in before if before[p] != after.get(p)} <= {str(home)}
     assert set(after) == set(before)
