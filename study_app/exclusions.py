@@ -1,6 +1,7 @@
 """Exclusion rules, written down before the data are seen.
 
-They mark rows of the export; nothing is left out or deleted.
+They are stored with the study's version; what they exclude is to be marked in the export, never
+left out or deleted. The export does not apply them yet.
 """
 
 from __future__ import annotations
