@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from crowd import run
 from lab import open_lab
 from live_server import LiveServer
 from sqlalchemy import select
@@ -327,7 +328,7 @@ def test_the_server_purges_at_once_and_every_day(lab, monkeypatch):
             await asyncio.sleep(0.001)
         task.cancel()
 
-    asyncio.run(asyncio.wait_for(a_while(), 60))
+    run(asyncio.wait_for(a_while(), 60))
 
 
 def test_a_server_that_starts_purges(tmp_path, store):
