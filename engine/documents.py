@@ -7,6 +7,7 @@ with its place.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +62,37 @@ def member(registry: Registry[Any]) -> BeforeValidator:
             raise ValueError(str(error)) from None
 
     return BeforeValidator(resolve)
+
+
+def described(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a mapping that describes a member; `parameters`: the member's schema."""
+    return {
+        **parameters,
+        "properties": {"name": {"const": name}, **parameters.get("properties", {})},
+        "required": ["name", *parameters.get("required", [])],
+    }
+
+
+def complete(schema: dict[str, Any]) -> None:
+    """Put in what pydantic leaves out of a document's schema.
+
+    A field with `{"member": NOUN}` becomes a reference to the noun's definition, and labels that
+    fit no pattern are refused.
+    """
+    for part in _parts(schema):
+        if isinstance(part.get("member"), str):
+            part["$ref"] = f"#/$defs/{part.pop('member')}"
+        if "patternProperties" in part:
+            part["additionalProperties"] = False
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every mapping within `schema`, and itself."""
+    if isinstance(schema, dict):
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list):
+            yield from _parts(part)
 
 
 def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], str]:

@@ -8,7 +8,6 @@ that exist, one swept parameter) is beyond a schema: `engine.config` checks it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from engine import (
@@ -16,6 +15,7 @@ from engine import (
     config,
     datasets,
     defenses,
+    documents,
     linear_theory,
     models,
     preprocessing,
@@ -69,8 +69,7 @@ def experiment() -> Schema:
         "oneOf": kinds,
         "$defs": definitions,
     }
-    for part in _parts(whole):
-        _complete(part)
+    documents.complete(whole)
     return whole
 
 
@@ -81,11 +80,7 @@ def _member(registry: Registry[Any], name: str) -> Schema:
         schema["properties"] = {
             key: _swept(parameter) for key, parameter in schema.get("properties", {}).items()
         }
-    return {
-        **schema,
-        "properties": {"name": {"const": name}, **schema.get("properties", {})},
-        "required": ["name", *schema.get("required", [])],
-    }
+    return documents.described(name, schema)
 
 
 def _swept(parameter: Schema) -> Schema:
@@ -131,20 +126,3 @@ def _one_or_several(noun: str) -> Schema:
 
 def _reference(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
-
-
-def _parts(schema: Any) -> Iterator[Schema]:
-    """Yield every mapping within `schema`, and itself."""
-    if isinstance(schema, dict):
-        yield schema
-    for part in schema.values() if isinstance(schema, dict) else schema:
-        if isinstance(part, dict | list):
-            yield from _parts(part)
-
-
-def _complete(part: Schema) -> None:
-    """Put in what pydantic leaves out: the members, and that other labels are refused."""
-    if isinstance(part.get("member"), str):
-        part |= _reference(part.pop("member"))
-    if "patternProperties" in part:
-        part["additionalProperties"] = False

@@ -54,7 +54,9 @@ def demo(
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise typer.Exit(done.returncode)
-    version = studies_cli.published("demo", settings)
+    from study_app import study
+
+    version = studies_cli.published(study.load("demo"), settings)
     say(f"Study demo is {version.status} (version {version.version}).")
     if not no_serve:
         serve(port=port, host=host)

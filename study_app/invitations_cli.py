@@ -10,6 +10,7 @@ import typer
 
 from engine.errors import UsageError
 from study_app import tokens
+from study_app.records import opened, require_study
 from study_app.settings import Settings
 from study_app.terminal import AsJson, print_json, say
 
@@ -32,17 +33,11 @@ def invite(
     from db import repository
     from study_app.providers.invitation import PARAMETER
 
-    settings = Settings()
-    database = settings.database()
-    key = settings.secret()
+    key = Settings().secret()
     now = datetime.now(UTC)
-    try:
-        database.check()
+    with opened() as database:
         with database.read() as s:
-            version = repository.study(s, study)
-            known = ", ".join(repository.study_names(s)) or "none yet"
-        if version is None:
-            raise UsageError(f"unknown study {study!r}; published: {known}")
+            version = require_study(s, study)
         provider = version.config.get("provider", {}).get("name", "direct")
         if provider != "invitation":
             raise UsageError(
@@ -58,8 +53,6 @@ def invite(
             repository.audit(s, actor="command line", action="invite", detail=detail, now=now)
 
         database.write(add)
-    finally:
-        database.close()
     start = f"{url.rstrip('/')}/take?study={quote(study)}&{PARAMETER}=" if url else ""
     if as_json:
         print_json({"study": study, "invitations": [start + code for code in codes]})

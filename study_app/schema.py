@@ -7,9 +7,9 @@ each with its parameters. What holds between the parts of a file is beyond a sch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from engine import documents
 from engine.registry import Registry
 from study_app import providers, questions
 from study_app.study import Study
@@ -27,38 +27,18 @@ def study() -> Schema:
     whole = Study.model_json_schema()
     definitions: Schema = whole.setdefault("$defs", {})
     for noun, registry in _REGISTRIES.items():
-        members = {f"{noun}.{name}": _member(registry, name) for name in registry.names()}
+        members = {
+            f"{noun}.{name}": documents.described(name, registry.schema(name))
+            for name in registry.names()
+        }
         for schema in members.values():
             definitions |= schema.pop("$defs", {})
         short = [n for n in registry.names() if members[f"{noun}.{n}"]["required"] == ["name"]]
         choices = [{"enum": short}, *({"$ref": f"#/$defs/{name}"} for name in members)]
         definitions |= {noun: {"oneOf": choices}, **members}
-    for part in _parts(whole):
-        if isinstance(part.get("member"), str):
-            part["$ref"] = f"#/$defs/{part.pop('member')}"
-        if "patternProperties" in part:
-            part["additionalProperties"] = False  # other labels are refused
+    documents.complete(whole)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **whole,
         "title": "Study file",
     }
-
-
-def _member(registry: Registry[Any], name: str) -> Schema:
-    """Return the schema of a mapping that describes the member `name`."""
-    schema = registry.schema(name)
-    return {
-        **schema,
-        "properties": {"name": {"const": name}, **schema.get("properties", {})},
-        "required": ["name", *schema.get("required", [])],
-    }
-
-
-def _parts(schema: Any) -> Iterator[Schema]:
-    """Yield every mapping within `schema`, and itself."""
-    if isinstance(schema, dict):
-        yield schema
-    for part in schema.values() if isinstance(schema, dict) else schema:
-        if isinstance(part, dict | list):
-            yield from _parts(part)

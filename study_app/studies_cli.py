@@ -145,7 +145,7 @@ def launch(study: File, as_json: AsJson = False) -> None:
         console.print(str(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
     settings = Settings()
     upgraded(settings)
-    version = published(study, settings, reopen=True)
+    version = published(loaded, settings, reopen=True)
     if as_json:
         print_json({"study": version.name, "status": version.status, "version": version.version})
     else:
@@ -196,20 +196,18 @@ def close(study: Published, as_json: AsJson = False) -> None:
         say(f"Study {study} is closed. Its source images may now appear in the gallery.")
 
 
-def published(study: str, settings: Settings, *, reopen: bool = False) -> StudyVersionInfo:
-    """Publish a study file and put it into the audit log."""
+def published(study: Study, settings: Settings, *, reopen: bool = False) -> StudyVersionInfo:
+    """Publish a study and put it into the audit log."""
     from db import repository
     from study_app import publish
-    from study_app import study as studies
 
-    loaded = studies.load(study)
     database = settings.database()
     now = datetime.now(UTC)
     try:
-        version = publish.publish(loaded, settings.store, database)
+        version = publish.publish(study, settings.store, database)
         if reopen and version.status != "live":
             version = database.write(
-                lambda s: repository.set_study_status(s, name=loaded.name, status="live")
+                lambda s: repository.set_study_status(s, name=study.name, status="live")
             )
         database.write(
             lambda s: repository.audit(
@@ -229,14 +227,10 @@ def _experiment(study: Study) -> Results:
     """Return the study's experiment; refuse it with the way to make it."""
     from engine import results
 
-    store = Settings().store
-    if study.experiment not in (runs := results.everything(store)):
-        known = ", ".join(sorted(runs)) or "none yet"
-        raise UsageError(
-            f"experiment {study.experiment!r} has not been run here; finished: {known}; "
-            "run its file with: plausibly run"
-        )
-    return runs[study.experiment]
+    try:
+        return results.find(Settings().store, study.experiment)
+    except UsageError as error:
+        raise UsageError(f"{error}; run its file with: plausibly run") from None
 
 
 def _problems(study: Study) -> Sequence[Problem]:

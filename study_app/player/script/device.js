@@ -36,19 +36,20 @@ class Device {
       screen_h: window.screen.height,
       device_pixel_ratio: window.devicePixelRatio,
       touch: navigator.maxTouchPoints > 0,
-      mouse: window.matchMedia("(any-pointer: fine)").matches,
+      mouse: this.#mouse,
       css_px_per_mm: this.#skip?.checked ? null : this.#scale,
     };
   }
+
+  get #mouse() { return window.matchMedia("(any-pointer: fine)").matches; }
 
   /** Says in time what the study needs: a window can be enlarged before the form is sent. */
   #look() {
     const { min_width: width, min_height: height, pointer = "any" } = this.#wants ?? {};
     const small = window.innerWidth < (width ?? 0) || window.innerHeight < (height ?? 0);
-    const fine = window.matchMedia("(any-pointer: fine)").matches;
     const words = [];
     if (small) words.push(this.#t("device_window", { width: width ?? 0, height: height ?? 0 }));
-    if (pointer === "mouse" && !fine) words.push(this.#t("device_mouse"));
+    if (pointer === "mouse" && !this.#mouse) words.push(this.#t("device_mouse"));
     if (pointer === "touch" && !navigator.maxTouchPoints) words.push(this.#t("device_touch"));
     this.#notice.textContent = words.join(" ");
     this.#notice.hidden = !words.length;
