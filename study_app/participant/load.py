@@ -23,19 +23,12 @@ def load_texts(name: str) -> ParticipantTexts | None:
 
 def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
     """Return the public texts of a version, in all its languages."""
-    own, *others = (wording(version.config, language) for language in languages(version.config))
-    words = _words(own)
+    offered = (wording(version.config, language) for language in languages(version.config))
     return ParticipantTexts(
         study=version.name,
-        title=words["title"],
-        language=own.language,
-        consent_html=words["consent_html"],
-        consent_sha256=words["consent_sha256"],
+        wordings={words.language: _words(words) for words in offered},
         consent_version=str(version.version),
-        instructions_html=words["instructions_html"],
-        ui=words["ui"],
         open=version.status == "live",
-        translations={other.language: _words(other) for other in others},
         provider=providers.registry.from_config(version.config.get("provider", "direct")),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import streamlit as st
 
 from study_app.participant.texts import ParticipantTexts
-from study_app.player import PlayerData, mount_player, ui_strings
+from study_app.player import PlayerData, Words, mount_player, ui_strings
 
 _FALLBACK_LANGUAGE = "en"
 
@@ -41,8 +41,8 @@ def player_data(
     query = query or {}
     if texts is None:
         texts = _no_study()
-    wordings = texts.wordings
-    language = _first(wordings, (query.get("lang"), locale)) or texts.language
+    wordings = dict(texts.wordings)
+    language = _first(wordings, (query.get("lang"), locale)) or next(iter(wordings))
     words = wordings[language]
     identity = texts.provider.identity(query)
     code = texts.provider.code("no_consent")
@@ -85,14 +85,11 @@ def _main(tag: str) -> str:
 
 
 def _no_study() -> ParticipantTexts:
-    return ParticipantTexts(
-        study="",
-        title="",
-        language=_FALLBACK_LANGUAGE,
-        consent_html="",
-        consent_sha256="",
-        consent_version="",
-        instructions_html="",
-        ui=ui_strings(_FALLBACK_LANGUAGE),
-        open=False,
-    )
+    nothing: Words = {
+        "title": "",
+        "consent_html": "",
+        "consent_sha256": "",
+        "instructions_html": "",
+        "ui": ui_strings(_FALLBACK_LANGUAGE),
+    }
+    return ParticipantTexts("", {_FALLBACK_LANGUAGE: nothing}, consent_version="", open=False)
