@@ -167,6 +167,10 @@ class _Draw:
             view["prompt"] = view["prompt"].replace("{label}", self._say(names[about]))
         if any(captions):
             view["captions"] = [self._say(caption or "") for caption in captions]
+        if question.exposure_ms is not None:
+            view["exposure_ms"] = question.exposure_ms
+        if question.response_window_ms is not None:
+            view["response_window_ms"] = question.response_window_ms
         return PlannedTrial(
             task=question.name,
             view=view,

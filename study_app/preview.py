@@ -86,7 +86,10 @@ class Seen:
                 one.role,
                 one.condition,
                 ", ".join(_brief(stimulus.passport) for stimulus in self.pictures(one)),
-                "\n".join(_asked(trial.task, trial.shown_label) for trial in one.trials),
+                "\n".join(
+                    ", ".join((_asked(trial.task, trial.shown_label), *_times(trial.view)))
+                    for trial in one.trials
+                ),
                 "\n".join(trial.correct_option or "" for trial in one.trials),
             )
         return table
@@ -105,7 +108,8 @@ class Seen:
             )
             asked = "".join(
                 f"<p>{escape(t.view.get('note', ''))} {escape(t.view['prompt'])}<br><small>"
-                f"{escape(' · '.join(o['label'] for o in t.view['options']))}</small></p>"
+                f"{escape(' · '.join([*(o['label'] for o in t.view['options']), *_times(t.view)]))}"
+                "</small></p>"
                 for t in one.trials
             )
             captions = " | ".join(one.trials[0].view.get("captions", []))
@@ -182,6 +186,12 @@ def _brief(passport: Mapping[str, Any]) -> str:
         name = passport["saliency"]["name"]
         return f"{'placebo' if passport['saliency']['placebo'] else 'map'} {name} {source}"
     return " ".join(filter(None, (passport["kind"], passport["defense"], source)))
+
+
+def _times(view: Mapping[str, Any]) -> list[str]:
+    """Return in words how long the pictures are shown and the answer may take, where it is set."""
+    said = {"exposure_ms": "shown for {} ms", "response_window_ms": "answer within {} ms"}
+    return [words.format(view[key]) for key, words in said.items() if key in view]
 
 
 def _asked(task: str, label: str | None) -> str:

@@ -149,6 +149,8 @@ class Study(Document):
             asked = self.asked(condition)
             if not asked:
                 problems.append(f"conditions.{label}: no questions here and none of the study's")
+            if asked and asked[0].exposure_ms == 0:
+                problems.append(f"conditions.{label}: the first question never shows its pictures")
             count = len(condition.shown_pictures)
             for question in asked:
                 few, many = question.pictures

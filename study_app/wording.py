@@ -23,6 +23,7 @@ class Texts(Document):
     debrief: str = Field(min_length=1)
     feedback_right: str = Field("That is right.", min_length=1)
     feedback_wrong: str = Field("The answer was {right}.", min_length=1)
+    feedback_late: str = Field("Time was up. Please answer a little sooner.", min_length=1)
     screened_out: str = Field(
         "Thank you for your interest. This study looks for other people or another device, so that "
         "you cannot take part. Your answers so far are not used.",
@@ -66,7 +67,7 @@ class Wording:
         language: BCP 47 tag.
         title: heading of the consent page.
         texts: Markdown by key: consent, instructions, debrief, feedback_right, feedback_wrong,
-            screened_out, failed_check.
+            feedback_late, screened_out, failed_check.
         words: phrases of the study file (prompts, options) -> in this language.
     """
 

@@ -153,6 +153,12 @@ RATINGS = (
     ),
     _stored("values_json", Response.values_json, of="rating"),
     Column(
+        "timed_out",
+        "boolean",
+        "true where no answer came within the response window; empty: answered",
+        "values:timed_out",
+    ),
+    Column(
         "n_changes",
         "Int64",
         "How often the answer was changed before it locked",
@@ -168,6 +174,30 @@ RATINGS = (
         "Float64",
         "Uncertainty of the onset in milliseconds",
         "timing:onset_error_ms",
+    ),
+    Column(
+        "exposure_ms",
+        "Float64",
+        "How long the pictures were visible, in milliseconds; empty: until the answer",
+        "timing:exposure_ms",
+    ),
+    Column(
+        "exposure_set_ms",
+        "Int64",
+        "How long the study shows them; 0: not again; empty: until the answer",
+        "view:exposure_ms",
+    ),
+    Column(
+        "response_window_ms",
+        "Int64",
+        "Within what time the study wants the answer; empty: there is no hurry",
+        "view:response_window_ms",
+    ),
+    Column(
+        "shown_n",
+        "Int64",
+        "How often the question was shown on this device: more than once after a refresh",
+        "timing:shown_n",
     ),
     Column(
         "display_css_px", "Float64", "Side of the image as shown, in CSS pixels", "display:css_px"

@@ -9,6 +9,7 @@ import pandas as pd
 from engine.analysis.rates import Rate, crossed_rate
 
 CANT_TELL = "cant_tell"
+TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Attention:
 
 
 def human_table(ratings: pd.DataFrame, *, seed: int = 0) -> list[ConditionResult]:
-    """Return one result a condition, over main presentations with both questions answered.
+    """Return one result a condition, over main presentations with both questions answered in time.
 
     Args:
         ratings: the export's per-trial table.
@@ -64,7 +65,7 @@ def human_table(ratings: pd.DataFrame, *, seed: int = 0) -> list[ConditionResult
 
 
 def attention(ratings: pd.DataFrame, *, seed: int = 0) -> Attention:
-    """Return how catch trials were answered."""
+    """Return how catch trials were answered; one without an answer in time was missed."""
 
     def share(task: str) -> Rate:
         known = ratings[(ratings["trial_type"] == "catch") & (ratings["task"] == task)]
@@ -76,6 +77,7 @@ def attention(ratings: pd.DataFrame, *, seed: int = 0) -> Attention:
 def _presentations(trials: pd.DataFrame) -> pd.DataFrame:
     """Join the two questions of each presentation into one row."""
     columns = ["presentation_id", "participant_id", "source_image_id", "condition"]
+    trials = trials[trials["response"] != TIMED_OUT]
     label = trials[trials["task"] == "label_nafc"][[*columns, "response", "response_label"]]
     plausible = trials[trials["task"] == "target_plausible"][
         ["presentation_id", "response", "shown_label"]

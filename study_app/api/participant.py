@@ -232,7 +232,7 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
             person = _holder(s, digest)
             task, view = repository.asked(s, participant_id=person.id, trial_id=given.trial_id)
             try:
-                read_as = questions.registry.get(task).read(view, given.answer)
+                read_as = questions.read(task, view, given.answer)
             except questions.AnswerError as error:
                 raise RefusedError(422, "invalid", str(error)) from None
             now = datetime.now(UTC)
@@ -363,6 +363,8 @@ def _feedback(s: Session, taken: _Taken) -> dict[str, Any]:
     texts = wording(config, taken.person.language).texts
     right = taken.outcome.correct_option or ""
     correct = taken.given.answer == right
+    late = taken.given.answer == questions.TIMED_OUT
+    key = "feedback_late" if late else "feedback_right" if correct else "feedback_wrong"
 
     def word(found: re.Match[str]) -> str:
         if found[0] == "{given}":
@@ -370,9 +372,7 @@ def _feedback(s: Session, taken: _Taken) -> dict[str, Any]:
         return questions.registry.get(taken.task).read(taken.view, right).label
 
     # In one go: what somebody wrote may itself hold such a word.
-    text = re.sub(
-        r"\{(?:right|given)\}", word, texts["feedback_right" if correct else "feedback_wrong"]
-    )
+    text = re.sub(r"\{(?:right|given)\}", word, texts[key])
     return {"correct": correct, "text": text}
 
 

@@ -72,6 +72,23 @@ def _read_before_the_debrief(study: Study) -> Iterator[tuple[str, str]]:
 
 
 @rule
+def time_is_told(subject: Subject) -> Iterator[Finding]:
+    """Who has to answer within a time is told so before the first trial."""
+    told = re.search(r"second|quick|fast|soon|Sekunde|schnell|秒", subject.study.texts.instructions)
+    if not told and _is_timed(subject.study):
+        yield warn(
+            "texts.instructions",
+            "do not say that answers are due within a time (response_window_ms): who reads slowly "
+            "or uses a screen reader would be shut out without a word",
+        )
+
+
+def _is_timed(study: Study) -> bool:
+    asked = (q for c in study.conditions.values() for q in study.asked(c))
+    return any(question.response_window_ms for question in asked)
+
+
+@rule
 def translations(subject: Subject) -> Iterator[Finding]:
     """Every language has all texts and phrases, and the player speaks it."""
     study = subject.study
@@ -87,6 +104,7 @@ def translations(subject: Subject) -> Iterator[Finding]:
     used = {"debrief", *needed}
     used |= {"screened_out"} if study.screening else set()
     used |= {"failed_check"} if study.comprehension else set()
+    used |= {"feedback_late"} if study.practice and _is_timed(study) else set()
     phrases = study.phrases()
     for tag, there in study.translations.items():
         missing = sorted(used - {key for key, text in there.texts.items() if text})

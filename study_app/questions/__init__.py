@@ -23,6 +23,13 @@ Value = str | float | int | bool | None
 Phrase = Annotated[str, Field(min_length=1)]
 """Words that the participant reads, in the study's own language."""
 
+TIMED_OUT = "timed_out"
+"""What is stored where no answer came within the response window."""
+MIN_EXPOSURE_MS = 100
+"""Six frames at 60 Hz: one that is dropped is then a sixth of the exposure at most."""
+MIN_WINDOW_MS = 500
+"""A press counts from 200 ms on; nobody reads, looks and answers sooner than this."""
+
 
 class Option(TypedDict):
     """One answer: its stored value, what the button says, and the key that gives it ("": none)."""
@@ -49,7 +56,7 @@ class View(TypedDict):
         survey: a JSON object, item name -> answer; `items` as in `study_app.forms`.
 
     `captions`: a few words under each picture, in order. `note`: a line above the prompt, such as
-    what the computer says.
+    what the computer says. `exposure_ms`, `response_window_ms`: see `Question`.
     """
 
     prompt: str
@@ -57,6 +64,8 @@ class View(TypedDict):
     options: list[Option]
     note: NotRequired[str]
     captions: NotRequired[list[str]]
+    exposure_ms: NotRequired[int]
+    response_window_ms: NotRequired[int]
     ends: NotRequired[list[str]]
     cells: NotRequired[int]
     size: NotRequired[list[int]]
@@ -140,7 +149,16 @@ class AnswerError(ValueError):
 
 
 class Question(Component):
-    """Asks one thing about the pictures of one presentation."""
+    """Asks one thing about the pictures of one presentation.
+
+    Attributes:
+        prompt: the question.
+        exposure_ms: how long the pictures are shown, in milliseconds from their first frame; then
+            their places are empty and the question stays. None: until the answer. 0: the pictures
+            of the question before are not shown again. A browser keeps to whole frames.
+        response_window_ms: within what time the answer must be given, in milliseconds from the
+            first frame; then the trial ends without one. None: there is no hurry.
+    """
 
     about_label: ClassVar[bool] = False
     """It speaks of a label that is shown with it."""
@@ -154,7 +172,23 @@ class Question(Component):
     columns: ClassVar[Mapping[str, str]] = {}
     """The data columns it yields beside the answer: name -> what it holds."""
 
+    composed: ClassVar[bool] = False
+    """The answer is written rather than chosen, so that it cannot be due at a moment."""
+
     prompt: Phrase
+    exposure_ms: int | None = Field(None, ge=0, le=60_000)
+    response_window_ms: int | None = Field(None, ge=MIN_WINDOW_MS, le=600_000)
+
+    @model_validator(mode="after")
+    def _times_are_possible(self) -> Self:
+        if self.exposure_ms and self.exposure_ms < MIN_EXPOSURE_MS:
+            raise ValueError(
+                f"exposure_ms: {self.exposure_ms} is less than {MIN_EXPOSURE_MS}: a browser cannot "
+                "promise that on an unknown display; see docs/questions.md"
+            )
+        if self.composed and self.response_window_ms is not None:
+            raise ValueError("response_window_ms: words are not written against the clock")
+        return self
 
     @model_validator(mode="after")
     def _says_the_label(self) -> Self:
@@ -190,6 +224,17 @@ class Question(Component):
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
         """Return the answer of a rater who perceives `percept`; must pass `read`."""
         raise NotImplementedError
+
+
+def read(task: str, view: Mapping[str, Any], answer: str) -> Given:
+    """Return what is stored of an answer to a question of type `task`, or of none in time.
+
+    Raises:
+        AnswerError: it is no answer to this question.
+    """
+    if answer == TIMED_OUT and "response_window_ms" in view:
+        return Given(TIMED_OUT, "", {"timed_out": True})
+    return registry.get(task).read(view, answer)
 
 
 def chosen(view: Mapping[str, Any], answer: str) -> Given:

@@ -35,6 +35,7 @@ class FreeText(Question):
     """
 
     pictures: ClassVar[tuple[int, int]] = (1, 6)
+    composed: ClassVar[bool] = True
 
     prompt: Phrase = "What do you see?"
     max_length: int = Field(500, ge=1, le=5000)

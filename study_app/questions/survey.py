@@ -48,6 +48,7 @@ class Survey(Question):
     """
 
     pictures: ClassVar[tuple[int, int]] = (1, 6)
+    composed: ClassVar[bool] = True
 
     prompt: Phrase = "A few questions about what you have just seen"
     items: Annotated[tuple[Item, ...], Field(min_length=1), AfterValidator(_fit_for_a_survey)]

@@ -339,7 +339,9 @@ class FakeServer:
         if body["trial_id"] not in ids:
             return JSONResponse(GONE, 404)
         trial = study.trial(token, ids.index(body["trial_id"]))
-        if trial["options"]:
+        if body["answer"] == "timed_out":
+            assert "response_window_ms" in trial
+        elif trial["options"]:
             assert body["answer"] in [option["value"] for option in trial["options"]]
         kept = answers.get(body["trial_id"])
         if kept and kept["answer"] != body["answer"]:

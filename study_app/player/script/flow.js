@@ -5,6 +5,7 @@
 const FEEDBACK_WITHIN_MS = 3000;
 const TOKEN_IN_FRAGMENT = /^#p=([0-9a-f]{32})$/;
 const NOTE_MS = 8000;
+const TIME_OVER_MS = 2000;
 const LATE_MS = 300; // before it is worth saying that something is loading
 const REFUSALS = { full: "full_title", not_invited: "not_invited_title" };
 
@@ -24,6 +25,7 @@ class Flow {
   #formPage;
   #plan;
   #understood = false; // the instructions have been read, and understood where that is checked
+  #noteTimer;
   #note = null; // what the status line says while there is nothing more urgent
   #careful = false; // an answer was refused: wait for the server, whose position may jump
   #run = new AbortController();
@@ -288,6 +290,9 @@ class Flow {
     this.#store.keepDraft(trial.trial_id, null);
     this.#host.tell({ pending: this.#outbox.size });
     this.#screens.progress(trial.position + 1, this.#plan.total, trial.phase === "practice");
+    if (answer.answer === TIMED_OUT && trial.phase !== "practice") {
+      this.#mention("time_over", TIME_OVER_MS);
+    }
     if (trial.phase !== "practice" && !this.#careful) return;
     const within = FEEDBACK_WITHIN_MS;
     const reply = await this.#outbox.acknowledgement(eventId, within, this.#signal);
@@ -310,12 +315,18 @@ class Flow {
 
   #refused() {
     this.#careful = true;
-    this.#note = "answer_refused";
+    this.#mention("answer_refused", NOTE_MS);
+  }
+
+  /** Says something on the status line for a while. */
+  #mention(key, ms) {
+    clearTimeout(this.#noteTimer);
+    this.#note = key;
     this.#say(null);
-    setTimeout(() => {
+    this.#noteTimer = setTimeout(() => {
       this.#note = null;
       this.#say(null);
-    }, NOTE_MS);
+    }, ms);
   }
 
   /** An answer came too late, perhaps because the study went on elsewhere: asks how far it is. */

@@ -7,18 +7,22 @@ const BOUNCE_PX = 24;
 
 class InputGate {
   #openAt = Infinity;
+  #closeAt = Infinity;
   #last = null; // what was let through last: {time, key} or {time, x, y}
 
-  /** Opens 200 ms after the onset of a question. */
-  open(onset) { this.#openAt = onset + LOCKOUT_MS; }
+  /** Opens 200 ms after the onset of a question, and closes at the end of its response window. */
+  open(onset, until = Infinity) {
+    this.#openAt = onset + LOCKOUT_MS;
+    this.#closeAt = until;
+  }
 
   close() { this.#openAt = Infinity; }
 
   /** Milliseconds until it opens. */
   get opensIn() { return this.#openAt - performance.now(); }
 
-  /** Whether an event comes late enough to be meant for the question. */
-  isOpen(event) { return event.timeStamp >= this.#openAt; }
+  /** Whether an event comes late enough to be meant for the question, and not too late. */
+  isOpen({ timeStamp }) { return timeStamp >= this.#openAt && timeStamp <= this.#closeAt; }
 
   /** Lets a key press or click through, or not. */
   admits(event) {

@@ -13,6 +13,8 @@ const LAYOUTS = {
   survey: SurveyLayout,
 };
 
+const TIMED_OUT = "timed_out"; // the answer of who gave none within the response window
+
 class Question {
   #host;
   #gate;
@@ -48,21 +50,24 @@ class Question {
 
   /**
    * Asks a trial; `pixels` of its pictures when they are not shown yet. Resolves with the answer:
-   * {answer, rt_ms, timing, display}.
+   * {answer, rt_ms, timing, display}. The pictures are taken away after `trial.exposure_ms`, and
+   * without an answer it is TIMED_OUT after `trial.response_window_ms`, if these are set.
    */
   async ask(trial, pixels, signal) {
     const painted = await this.#frames.onsetOf(() => this.#render(trial, pixels));
     signal.throwIfAborted();
-    const exposure = new Exposure(painted);
+    const exposure = new Exposure(painted, this.#store.showing(trial.trial_id));
     this.#exposure = exposure;
-    this.#accept(painted.onset, trial.trial_id);
+    this.#accept(painted.onset, trial.trial_id, trial.response_window_ms);
+    if (trial.exposure_ms) this.#hideAfter(trial.exposure_ms, exposure);
     return orAbort(new Promise((resolve) => {
       this.#choose = (event, answer) => {
-        const input = this.#gate.inputOf(event);
+        const input = event && this.#gate.inputOf(event);
         const timing = exposure.end(event, input, this.#frames.frameMs, this.#painter.redraws);
-        const rt = tenth(event.timeStamp - painted.onset);
+        const rt = event && tenth(event.timeStamp - painted.onset);
         resolve({ answer, rt_ms: rt, timing, display: this.#painter.display });
       };
+      if (trial.response_window_ms) this.#timeOutAfter(trial.response_window_ms, exposure);
     }), signal);
   }
 
@@ -123,11 +128,28 @@ class Question {
     this.#host.tell({ trialId: null, task: null, phase: null, accepting: null, rendering: null });
   }
 
-  #accept(onset, name) {
-    this.#gate.open(onset);
+  #accept(onset, name, windowMs = Infinity) {
+    this.#gate.open(onset, onset + (windowMs ?? Infinity));
     setTimeout(() => {
       if (this.#choose && this.#gate.opensIn <= 0) this.#host.tell({ accepting: name });
     }, this.#gate.opensIn + 1);
+  }
+
+  /** Takes the pictures away when they have been on the screen for so long. */
+  async #hideAfter(ms, exposure) {
+    const hide = () => { this.#screen.classList.add("over"); };
+    try {
+      await this.#frames.offsetOf(hide, exposure, ms);
+    } catch (error) {
+      if (!exposure.signal.aborted) throw error; // answered before
+    }
+  }
+
+  #timeOutAfter(ms, exposure) {
+    // A press in the last moment may still be on its way to the page: it has one frame.
+    const left = exposure.onset + ms + this.#frames.frameMs - performance.now();
+    const timer = setTimeout(() => this.#give(null, TIMED_OUT, null), left);
+    exposure.signal.addEventListener("abort", () => clearTimeout(timer));
   }
 
   #render(trial, pixels) {
@@ -168,6 +190,7 @@ class Question {
     classList.toggle("captioned", captions.some(Boolean));
     classList.toggle("noted", Boolean(note));
     classList.toggle("practice", phase === "practice");
+    classList.toggle("over", trial.exposure_ms === 0);
     classList.remove("locked");
   }
 
@@ -202,13 +225,13 @@ class Question {
     };
   }
 
-  /** Takes the answer; nothing else counts until the next question. */
+  /** Takes the answer, or that there is none; nothing else counts until the next question. */
   #give(event, answer, button) {
     const choose = this.#choose;
     this.#choose = null;
     this.#gate.close();
     this.#screen.classList.add("locked");
-    button.classList.add("chosen");
+    button?.classList.add("chosen");
     this.#host.tell({ accepting: null });
     choose(event, answer);
   }

@@ -2,7 +2,7 @@
 // windows) the same lives in memory, and only a refresh loses it.
 
 const REFUSED_KEPT = 50;
-const SPARE = [":refused", ":draft"];
+const SPARE = [":refused", ":draft", ":shown"];
 
 class Store {
   #memory = new Map();
@@ -36,6 +36,14 @@ class Store {
 
   keepDraft(key, value) { this.#writeList(":draft", value === null ? [] : [{ key, value }]); }
 
+  /** Counts that a trial is shown now; returns how often it has been, on this device. */
+  showing(trialId) {
+    const [before] = this.#readList(":shown");
+    const times = before?.trialId === trialId ? before.times + 1 : 1;
+    this.#writeList(":shown", [{ trialId, times }]);
+    return times;
+  }
+
   /** The language that the participant chose, or null. */
   get language() { return this.#read(":language"); }
   set language(value) { this.#write(":language", value); }
@@ -45,6 +53,7 @@ class Store {
     this.token = null;
     this.language = null;
     this.#writeList(":draft", []);
+    this.#writeList(":shown", []);
     this.nonce = null;
     this.outbox = [];
     this.refused = [];

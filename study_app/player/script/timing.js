@@ -3,6 +3,7 @@
 
 const FRAMES_KEPT = 15;
 const USUAL_FRAME_MS = 1000 / 60;
+const WATCHED_MS = 200; // before the end of an exposure, which every frame then looks for
 
 /** Resolves with the time of the next animation frame. */
 function nextFrame() {
@@ -55,15 +56,39 @@ class FrameClock {
     return { onset, error: Math.max(onset - painted, this.frameMs) };
   }
 
+  /**
+   * Runs `hide` in the animation frame by which what began with `exposure` has been seen for `ms`,
+   * to the nearest frame, and notes in `exposure` how long that was. Throws when it has ended.
+   */
+  async offsetOf(hide, exposure, ms) {
+    const { onset, signal } = exposure;
+    // As with the onset: what is done in a frame is on the screen by the second frame after it.
+    const last = onset + ms - 2.5 * this.frameMs;
+    await pause(Math.max(0, last - WATCHED_MS - performance.now()), signal);
+    let now = 0;
+    while (now < last) {
+      now = await nextFrame();
+      signal.throwIfAborted();
+    }
+    hide();
+    exposure.seenUntil(now + 2 * this.frameMs);
+    await nextFrame();
+    const offset = await nextFrame();
+    signal.throwIfAborted();
+    exposure.seenUntil(offset);
+  }
+
   #note(ms) {
     // A gap of seconds is a hidden page, not a frame.
     if (ms > 0 && ms < 250) this.#durations = [...this.#durations, ms].slice(-FRAMES_KEPT);
   }
 }
 
-/** One question from its onset to its answer: counts looking away. */
+/** One question from its onset to its answer: counts looking away, and being shown before. */
 class Exposure {
   #onset;
+  #times;
+  #seenUntil = null;
   #error;
   #started = new Date();
   #hiddenMs = 0;
@@ -74,8 +99,10 @@ class Exposure {
   #ratioChanges = 0;
   #stop = new AbortController();
 
-  constructor({ onset, error }) {
+  /** times: how often the question has been shown, this time included. */
+  constructor({ onset, error }, times) {
     this.#onset = onset;
+    this.#times = times;
     this.#error = error;
     const { signal } = this.#stop;
     document.addEventListener("visibilitychange", () => this.#visibility(), { signal });
@@ -84,6 +111,12 @@ class Exposure {
   }
 
   get onset() { return this.#onset; }
+
+  /** Aborted when the question has been answered or given up. */
+  get signal() { return this.#stop.signal; }
+
+  /** The pictures were taken away. */
+  seenUntil(time) { this.#seenUntil = time; }
 
   /** The window lost the focus, or something was opened over the picture. */
   lookedAway() { this.#lost += 1; }
@@ -98,15 +131,17 @@ class Exposure {
   /** The participant did something; the first time counts. */
   touched(event) { this.#first ??= event.timeStamp; }
 
-  /** The timing record of the answer given by `event`. */
+  /** The timing record of the answer given by `event`; null: by nobody, the time was over. */
   end(event, input, frameMs, redraws) {
     if (this.#hiddenSince !== null) this.#hiddenMs += performance.now() - this.#hiddenSince;
     this.cancel();
     return {
       onset_ms: tenth(this.#onset),
-      response_ms: tenth(event.timeStamp),
-      first_ms: tenth((this.#first ?? event.timeStamp) - this.#onset),
-      rt_source: "event",
+      response_ms: event && tenth(event.timeStamp),
+      first_ms: this.#sinceOnset(this.#first ?? event?.timeStamp),
+      rt_source: event && "event",
+      exposure_ms: this.#sinceOnset(this.#seenUntil),
+      shown_n: this.#times,
       frame_ms: tenth(frameMs),
       onset_error_ms: tenth(this.#error),
       hidden_ms: tenth(this.#hiddenMs),
@@ -119,6 +154,8 @@ class Exposure {
   }
 
   cancel() { this.#stop.abort(); }
+
+  #sinceOnset(time) { return typeof time === "number" ? tenth(time - this.#onset) : null; }
 
   #visibility() {
     if (document.hidden) {
