@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from db.backend import open_backend
 from db.errors import DatabaseError
-from db.upgrade import is_current, run_migrations
 from db.writer import GroupCommitWriter
 
 T = TypeVar("T")
@@ -77,6 +76,8 @@ class Database:
             if self._is_current():
                 return None
             backup = self._backend.backup_before_upgrade()
+        from db.upgrade import is_current, run_migrations
+
         engine = self._backend.migrators()
         try:
             with engine.begin() as connection:
@@ -120,6 +121,8 @@ class Database:
         self._readers.dispose()
 
     def _is_current(self) -> bool:
+        from db.upgrade import is_current  # brings Alembic, which most commands do without
+
         try:
             with self._readers.connect() as connection:
                 return is_current(connection, self.where)

@@ -58,7 +58,9 @@ def run(
     torch.set_num_threads(recipe.numeric_path["threads"])
     # Some backward passes have no deterministic kernel on a GPU: there it warns instead.
     on_gpu = torch.device(device).type == "cuda"
-    torch.use_deterministic_algorithms(True, warn_only=on_gpu)
+    # Does what torch.use_deterministic_algorithms does, without importing torch's compiler: that
+    # takes two seconds in every worker, and nothing here is compiled.
+    torch.set_deterministic_debug_mode("warn" if on_gpu else "error")
     with store.draft(
         recipe, seed=recipe.config.get("seed"), device=devices.describe(device)
     ) as draft:

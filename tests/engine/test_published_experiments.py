@@ -27,7 +27,9 @@ def small(name):
     for grid in document.get("grids", {}).values():
         grid["per_class"] = 1
         if "gamma" in grid["attack"]:
-            grid["attack"]["gamma"] = 0.01
+            grid["attack"]["gamma"] = 0.002
+        if "steps" in grid["attack"]:
+            grid["attack"]["steps"] = 2
     document["doubt"] |= {"images": 10, "steps": 2, "restarts": 1}
     for model in document["defenses"].values():
         for schedule in (model.get("training", {}), *model.get("required", {}).values()):

@@ -79,13 +79,11 @@ def whole():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_worker():
-    """A worker takes longer to start than these trainings take; and leave torch as it was."""
-    before = torch.are_deterministic_algorithms_enabled()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.sched_getaffinity", lambda _pid: {0})
-        yield
-    torch.use_deterministic_algorithms(before)
+def torch_as_it_was():
+    """What is computed here, and not in a worker, changes torch's settings."""
+    before = torch.get_deterministic_debug_mode()
+    yield
+    torch.set_deterministic_debug_mode(before)
 
 
 @pytest.fixture(scope="module")
