@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from engine.documents import Document
+from study_app.plain_text import plain
 
 MAX_TEXT = 2000
 """Characters of a text answer, unless the item says less."""
@@ -198,8 +199,8 @@ def _read(item: Mapping[str, Any], given: Any) -> Any:
         case "text" if isinstance(given, str):
             if len(given) > item["max_length"]:
                 raise FormError(f"The answer to {name!r} is too long.")
-            # Neither a database nor UTF-8 takes these.
-            if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in given):
-                raise FormError(f"The answer to {name!r} has characters that cannot be stored.")
-            return given.strip()
+            try:
+                return plain(given)
+            except ValueError as error:
+                raise FormError(f"The answer to {name!r} has {error}.") from None
     raise FormError(f"That is not an answer to the question {name!r}.")

@@ -20,15 +20,19 @@ from engine.stimuli import Stimulus
 from study_app import plan
 from study_app.design import design
 from study_app.study import Study
-from study_app.wording import languages, wording
+from study_app.wording import Wording, languages, markdown_html, wording
 
 SUFFIXES = (".html", ".png")
 _SIDE = 112
 """Pictures on a sheet are enlarged by whole numbers to about this many pixels."""
 _COLUMNS = 4
 _NARROWEST = 230
+_BEFORE = ("consent", "screening", "instructions", "comprehension")
+_AFTER = ("demographics", "debrief")
 _STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}"
+    "article{max-width:42em;border-left:3px solid #ddd;padding-left:1em;margin:1.5em 0}"
+    "h2{font-size:1em;color:#666}"
     "main{display:grid;grid-template-columns:repeat(auto-fill,minmax(17em,1fr));gap:1.5em}"
     "img{image-rendering:pixelated;margin-right:4px}small{color:#666}p{margin:.3em 0}"
 )
@@ -44,6 +48,8 @@ class Seen:
         seed: the participant's.
         plan: what was drawn.
         stimuli: the pictures by id.
+        config: the resolved study.
+        words: its words in the participant's language.
     """
 
     study: str
@@ -51,6 +57,8 @@ class Seen:
     seed: int
     plan: Sequence[PlannedPresentation]
     stimuli: Mapping[str, Stimulus]
+    config: Mapping[str, Any]
+    words: Wording
 
     @property
     def title(self) -> str:
@@ -120,8 +128,27 @@ class Seen:
             )
         return (
             f'<!doctype html><meta charset="utf-8"><title>{escape(self.title)}</title>'
-            f"<style>{_STYLE}</style><h1>{escape(self.title)}</h1><main>{''.join(parts)}</main>"
+            f"<style>{_STYLE}</style><h1>{escape(self.title)}</h1>{self._pages(_BEFORE)}"
+            f"<main>{''.join(parts)}</main>{self._pages(_AFTER)}"
         )
+
+    def _pages(self, names: Sequence[str]) -> str:
+        """Return the texts and forms of those names, as far as the study has them."""
+        pages = []
+        for name in names:
+            if name in self.words.texts:
+                body = markdown_html(self.words.texts[name])
+            elif form := self.config[name]:
+                body = "".join(self._asked_in_a_form(item) for item in form["items"])
+            else:
+                continue
+            pages.append(f"<article><h2>{name}</h2>{body}</article>")
+        return "".join(pages)
+
+    def _asked_in_a_form(self, item: Mapping[str, Any]) -> str:
+        prompt = escape(self.words.say(item["prompt"]))
+        options = " · ".join(self.words.say(option["label"]) for option in item["options"])
+        return f"<p>{prompt}<br><small>{escape(options)}</small></p>"
 
     def _png(self) -> bytes:
         font = ImageFont.load_default(11)
@@ -169,9 +196,9 @@ def draw(
         known = ", ".join(languages(config))
         raise UsageError(f"unknown language {language!r}; the study has: {known}")
     drawn = design(study, results)
-    words = None if language is None else wording(config, language)
+    words = wording(config, language or study.language)
     planned = plan.draw(drawn.document, arm, list_index, seed, wording=words)
-    return Seen(study.name, (arm, list_index), seed, planned, drawn.stimuli)
+    return Seen(study.name, (arm, list_index), seed, planned, drawn.stimuli, config, words)
 
 
 def _wide(stimulus: Stimulus) -> tuple[int, int]:

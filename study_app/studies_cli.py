@@ -163,8 +163,16 @@ def status(study: Published, as_json: AsJson = False) -> None:
     with opened() as database, database.read() as s:
         current = require_study(s, study).status
         counts = [asdict(row) for row in repository.counts(s, study)]
+        invitations = repository.invitation_counts(s, study)
     if as_json:
-        print_json({"study": study, "status": current, "versions": counts})
+        print_json(
+            {
+                "study": study,
+                "status": current,
+                "versions": counts,
+                "invitations": asdict(invitations),
+            }
+        )
         return
     say(f"Study {study} is {current}.")
     for row in counts:
@@ -173,6 +181,8 @@ def status(study: Published, as_json: AsJson = False) -> None:
             f"{row['admitted']} admitted, {row['completed']} completed, "
             f"{row['withdrawn']} withdrew"
         )
+    if invitations.made:
+        say(f"  invitations: {invitations.made} made, {invitations.used} used")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markdown_it import MarkdownIt
 from pydantic import Field, field_validator
 
 from engine.documents import Document
@@ -79,6 +80,11 @@ class Wording:
     def say(self, phrase: str) -> str:
         """Return a phrase of the study file in this language; itself where none is given."""
         return self.words.get(phrase, phrase)
+
+
+def markdown_html(markdown: str) -> str:
+    """Return CommonMark as HTML. Raw HTML in the source is shown as text, never passed on."""
+    return str(MarkdownIt("commonmark", {"html": False}).render(markdown))
 
 
 def languages(config: Mapping[str, Any]) -> list[str]:

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from db import repository
 from db.repository import ParticipantInfo
 from study_app import providers
-from study_app.participant.texts import markdown_html
-from study_app.wording import wording
+from study_app.wording import markdown_html, wording
 
 Ending = Literal["complete", "screened_out", "failed_check"]
 

@@ -1,6 +1,6 @@
 """The participant's page."""
 
 from study_app.participant.page import participant_page
-from study_app.participant.texts import ParticipantTexts, markdown_html
+from study_app.participant.texts import ParticipantTexts
 
-__all__ = ["ParticipantTexts", "markdown_html", "participant_page"]
+__all__ = ["ParticipantTexts", "participant_page"]

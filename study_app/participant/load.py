@@ -5,11 +5,11 @@ from __future__ import annotations
 from db import repository
 from db.repository import StudyVersionInfo
 from study_app import providers
-from study_app.participant.texts import ParticipantTexts, consent_sha256, markdown_html
+from study_app.participant.texts import ParticipantTexts, consent_sha256
 from study_app.player import Words, ui_strings
 from study_app.player.strings import languages as spoken
 from study_app.state import app_state
-from study_app.wording import Wording, languages, wording
+from study_app.wording import Wording, languages, markdown_html, wording
 
 _FALLBACK_LANGUAGE = "en"
 

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from markdown_it import MarkdownIt
-
 from study_app import providers
 from study_app.player import Words
 from study_app.wording import Wording
@@ -35,11 +33,6 @@ class ParticipantTexts:
     consent_version: str
     open: bool
     provider: providers.Provider = field(default_factory=_open_link)
-
-
-def markdown_html(markdown: str) -> str:
-    """CommonMark as HTML. Raw HTML in the source is shown as text, never passed on."""
-    return str(MarkdownIt("commonmark", {"html": False}).render(markdown))
 
 
 def consent_sha256(words: Wording) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from study_app.plain_text import plain
 from study_app.questions import (
     AnswerError,
     Given,
@@ -16,7 +17,6 @@ from study_app.questions import (
     Question,
     Showing,
     View,
-    _text,
     register,
 )
 
@@ -61,7 +61,10 @@ class FreeText(Question):
     @classmethod
     def read(cls, view: Mapping[str, Any], answer: str) -> Given:
         """Return the text without space around it, its line ends as \\n."""
-        text = _text.plain(answer)
+        try:
+            text = plain(answer)
+        except ValueError as error:
+            raise AnswerError(f"The text has {error}. Please remove them.") from None
         if len(text) > view["max_length"]:
             raise AnswerError(f"Please write at most {view['max_length']} characters.")
         if view["required"] and not text:

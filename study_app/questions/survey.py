@@ -20,7 +20,6 @@ from study_app.questions import (
     Showing,
     Value,
     View,
-    _text,
     register,
 )
 
@@ -78,9 +77,8 @@ class Survey(Question):
             raise AnswerError("The answers are not JSON.") from None
         if not isinstance(given, dict):
             raise AnswerError("The answers are not a JSON object.")
-        texts = {n: _text.plain(value) for n, value in given.items() if isinstance(value, str)}
         try:
-            answers = forms.read(view["items"], {**given, **texts})
+            answers = forms.read(view["items"], given)
         except forms.FormError as error:
             raise AnswerError(str(error)) from None
         values = {name: _value(answers[name]) for name in answers}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from study_app.participant import markdown_html
 from study_app.player import ui_strings
+from study_app.wording import markdown_html
 
 CONSENT_SHA256 = {"en": "c" * 64, "de": "d" * 64, "ja": "e" * 64}
 TITLE = {

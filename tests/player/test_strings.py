@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from study_app.participant import markdown_html
 from study_app.player import UnknownLanguageError, ui_strings
 from study_app.player.assets import player_html, player_script
 from study_app.player.strings import languages
+from study_app.wording import markdown_html
 
 
 def test_player_and_locale_name_the_same_strings() -> None:

@@ -294,6 +294,9 @@ def test_a_preview_is_the_plan_and_its_pictures_and_publishes_nothing(home, tmp_
     page = (tmp_path / "sheet.html").read_text()
     assert page.count("data:image/png;base64,") == page.count("<section>") == 26
     assert "Welche Ziffer passt am besten" in page
+    # Before and after: what people read, in their language.
+    read = [page.index(words) for words in ("Das dauert etwa", "<main>", "Vielen Dank.")]
+    assert read == sorted(read)
     printed = plausibly(home, *arguments, "--out", tmp_path / "sheet.png", "--json")
     plan = json.loads(printed.stdout)
     assert [len(p["passports"]) for p in plan["presentations"]] == [1] * 26

@@ -17,7 +17,7 @@ from db.errors import DatabaseError
 from db.models import AuditEntry, Invitation, Participant, ProviderIdentity
 from db.session import Database
 from engine.errors import UsageError
-from study_app import invitations_cli, providers, tokens
+from study_app import providers, studies_cli, tokens
 from study_app.api import upkeep
 from study_app.forms import Item
 from study_app.providers import Identity
@@ -267,16 +267,12 @@ def test_a_used_invitation_stays_used_when_its_holder_withdraws(lab, invited):
 
 @pytest.fixture
 def command(monkeypatch, tmp_path, lab):
-    """Runs `invite` on the lab's database, if that is a file of the home it is told of."""
-    import typer
-
+    """Runs `plausibly study` on the lab's database."""
     monkeypatch.setenv("PLAUSIBLY_HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "secret.key").write_text(lab.state.key.decode())
     monkeypatch.setenv("DATABASE_URL", url_of(lab.database))
-    app = typer.Typer()
-    app.command()(invitations_cli.invite)
-    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+    return lambda *arguments: CliRunner().invoke(studies_cli.app, list(arguments))
 
 
 def url_of(database) -> str:
@@ -287,14 +283,20 @@ def url_of(database) -> str:
 
 def test_invitations_are_made_and_printed_once(lab, command):
     lab.change(provider={"name": "invitation"})
-    printed = command("demo", "--count", "3", "--url", "https://x.org/")
+    printed = command("invite", "demo", "--count", "3", "--url", "https://x.org/")
     links = printed.output.split()
     assert len(links) == 3
     start = "https://x.org/take?study=demo&invitation="
     assert all(link.startswith(start) for link in links)
     assert come(lab, "invitation", links[1].removeprefix(start)).status_code == 201
-    as_json = command("demo", "--count", "1", "--json")
+    assert "  invitations: 3 made, 1 used\n" in command("status", "demo").output
+    assert "  invitations: 3 made, 1 used\n" in command("status", "demo").output
+    as_json = command("invite", "demo", "--count", "1", "--json")
     assert len(json.loads(as_json.output)["invitations"]) == 1
+    status = json.loads(command("status", "demo", "--json").output)
+    assert status["invitations"] == {"made": 4, "used": 1}
+    status = json.loads(command("status", "demo", "--json").output)
+    assert status["invitations"] == {"made": 4, "used": 1}
     logged = [e for e in rows(lab, AuditEntry) if e.action == "invite"]
     assert [json.loads(e.detail_json) for e in logged] == [
         {"study": "demo", "count": 3},
@@ -304,7 +306,7 @@ def test_invitations_are_made_and_printed_once(lab, command):
 
 @pytest.mark.parametrize(("study", "said"), [("demo", "provider 'direct'"), ("nope", "unknown")])
 def test_invitations_need_a_study_that_wants_them(command, study, said):
-    failed = command(study, "--count", "1")
+    failed = command("invite", study, "--count", "1")
     assert isinstance(failed.exception, UsageError)
     assert said in str(failed.exception)
 

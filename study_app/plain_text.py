@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 
-from study_app.questions import AnswerError
-
 
 def plain(text: str) -> str:
     r"""Return `text` without space around it, its line ends as \n.
 
     Raises:
-        AnswerError: it has characters that are no text: a database may refuse them.
+        ValueError: it has characters that are no text: a database may refuse them.
     """
     lines = text.strip().splitlines()
     if any(unicodedata.category(c) in ("Cc", "Cs") for line in lines for c in line if c != "\t"):
-        raise AnswerError("The text has characters that cannot be stored. Please remove them.")
+        raise ValueError("characters that cannot be stored")
     return "\n".join(lines)
