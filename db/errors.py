@@ -26,7 +26,14 @@ class StudyFullError(RepositoryError):
 
 
 class NotInvitedError(RepositoryError):
-    """The study takes only people whom it knows by their invitation or provider id."""
+    """The study takes only people whom it knows by their invitation or provider id.
+
+    reason: `invitation` (unknown), `used_invitation`, or `other_person` (with this nonce).
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StimulusConflictError(RepositoryError):

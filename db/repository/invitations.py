@@ -55,9 +55,11 @@ def require_invitation(s: Session, *, study_id: int, code_hmac: str | None) -> N
         )
     ).first()
     if row is None:
-        raise NotInvitedError("This invitation is not known. Please check the link you were sent.")
+        raise NotInvitedError(
+            "invitation", "This invitation is not known. Please check the link you were sent."
+        )
     if row.used_at is not None:
-        raise NotInvitedError("This invitation has been used already.")
+        raise NotInvitedError("used_invitation", "This invitation has been used already.")
 
 
 def use_invitation(

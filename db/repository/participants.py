@@ -128,7 +128,7 @@ def create_participant(
     if existing is not None:
         if existing.token_sha256 != token_sha256:
             if participant_by_token(s, token_sha256) is not None:
-                raise NotInvitedError(_ANOTHERS_BROWSER)
+                raise NotInvitedError("other_person", _ANOTHERS_BROWSER)
             existing.token_sha256 = token_sha256
             s.flush()
         return participant(s, existing.id), False
@@ -271,5 +271,5 @@ def _same_person(
             return person
     person = s.scalar(in_study.where(Participant.nonce_sha256 == nonce_sha256))
     if person is not None and person.provider_id_hmac != provider_id_hmac:
-        raise NotInvitedError(_ANOTHERS_BROWSER)
+        raise NotInvitedError("other_person", _ANOTHERS_BROWSER)
     return person

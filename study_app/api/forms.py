@@ -70,6 +70,16 @@ def read(config: Mapping[str, Any], form: Form, answers: Mapping[str, Any]) -> d
     return forms.read(_items(config, form), answers)
 
 
+def unfit(config: Mapping[str, Any], form: Form, answers: Mapping[str, Any]) -> str | None:
+    """Return the name of the first item whose answer `read` does not take, if it is one's fault."""
+    for item in _items(config, form):
+        try:
+            forms.read([item], {k: v for k, v in answers.items() if k == item["name"]})
+        except forms.FormError:
+            return str(item["name"])
+    return None
+
+
 def passes(
     config: Mapping[str, Any],
     form: Form,

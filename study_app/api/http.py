@@ -33,9 +33,9 @@ class Body(BaseModel):
 class RefusedError(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, **more: str | None) -> None:
         super().__init__(message)
-        self.response = failure(status, code, message)
+        self.response = failure(status, code, message, **more)
 
 
 def wait_first(seconds: float) -> RefusedError:
@@ -45,10 +45,13 @@ def wait_first(seconds: float) -> RefusedError:
     return refused
 
 
-def failure(status: int, code: str, message: str) -> JSONResponse:
-    """Return an error: a code for programs and one calm sentence for people."""
+def failure(status: int, code: str, message: str, **more: str | None) -> JSONResponse:
+    """Return an error: a code for programs, one calm sentence for people, and what more is known.
+
+    The player says it in the participant's language: by the code and by `more`, not `message`.
+    """
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return json_response({"error": code, "message": message}, status, headers)
+    return json_response({"error": code, "message": message, **more}, status, headers)
 
 
 def json_response(
@@ -76,7 +79,7 @@ def route(handler: Handler) -> Handler:
         ) as error:
             return failure(404, "not_found", str(error))
         except db_errors.NotInvitedError as error:
-            return failure(403, "not_invited", str(error))
+            return failure(403, "not_invited", str(error), reason=error.reason)
         except db_errors.NotAdmissibleError as error:
             return failure(409, "left", str(error))
         except db_errors.StudyFullError as error:

@@ -136,7 +136,11 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
             wanted = due_forms.due(config, person.status, sent, answered=answered)
             if wanted != due_forms.Due(given.form, given.attempt):
                 raise RefusedError(409, "not_due", "This page is not to be filled in now.")
-            answers = due_forms.read(config, given.form, given.answers)
+            try:
+                answers = due_forms.read(config, given.form, given.answers)
+            except FormError as error:
+                item = due_forms.unfit(config, given.form, given.answers)
+                raise RefusedError(422, "invalid", str(error), item=item) from None
             device = None if given.device is None else given.device.model_dump()
             if given.form == "screening" and device is None:
                 raise RefusedError(422, "invalid", "The facts about the device are missing.")
@@ -157,10 +161,7 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
                 person = endings.conclude(s, person, config, outcome, now)
             return result, person.status
 
-        try:
-            result, status = await write(database, take)
-        except FormError as error:
-            raise RefusedError(422, "invalid", str(error)) from None
+        result, status = await write(database, take)
         return json_response({"result": result, "state": status})
 
     @limited
@@ -320,10 +321,13 @@ def _require_fits(
     """Refuse a consent by another provider's link, without an id, or to another text."""
     if given.provider.name != provider.name:
         raise RefusedError(
-            403, "not_invited", "This link is not one of this study. Please open it anew."
+            403,
+            "not_invited",
+            "This link is not one of this study. Please open it anew.",
+            reason="other_link",
         )
     if refusal := provider.refusal(identity):
-        raise RefusedError(403, "not_invited", refusal)
+        raise RefusedError(403, "not_invited", refusal.message, reason=refusal.reason)
     if given.language not in languages(config):
         raise RefusedError(422, "invalid", "This study is not offered in that language.")
     if given.consent_sha256 != consent_sha256(wording(config, given.language)):

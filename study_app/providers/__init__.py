@@ -21,6 +21,20 @@ MAX_ID = 200
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why somebody may not take part.
+
+    Attributes:
+        reason: for the player, which says what helps in the participant's language; one that it
+            does not know gets its words for any refused link.
+        message: the same in an English sentence, for who reads the API.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Identity:
     """Who somebody is to the provider.
 
@@ -47,9 +61,11 @@ class Provider(Component):
         """Return who opened a link with this query; what is missing is None."""
         return Identity()
 
-    def refusal(self, identity: Identity) -> str | None:
-        """Return in a sentence why somebody with this identity may not take part, or None."""
-        return None if identity == Identity() else "Please open this study by its plain link."
+    def refusal(self, identity: Identity) -> Refusal | None:
+        """Return why somebody with this identity may not take part, or None."""
+        if identity == Identity():
+            return None
+        return Refusal("plain_link", "Please open this study by its plain link.")
 
     def code(self, outcome: Outcome) -> str | None:
         """Return the code for an outcome: the study's, or a fresh one for each participant."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from study_app.providers import Identity, Provider, cut, register
+from study_app.providers import Identity, Provider, Refusal, cut, register
 
 PARAMETER = "invitation"
 """The parameter of the link: `?study=NAME&invitation=CODE`."""
@@ -30,10 +30,15 @@ class Invitation(Provider):
         code = cut(query, PARAMETER)
         return Identity(code.upper() if code else None)
 
-    def refusal(self, identity: Identity) -> str | None:
+    def refusal(self, identity: Identity) -> Refusal | None:
         """Refuse what cannot be a code; whether it is one of the study's, the database knows."""
         if identity.id is None:
-            return "This study is by invitation. Please use the link that you were sent."
+            return Refusal(
+                "no_invitation",
+                "This study is by invitation. Please use the link that you were sent.",
+            )
         if not _CODE.fullmatch(identity.id):
-            return "This invitation is not known. Please check the link you were sent."
+            return Refusal(
+                "invitation", "This invitation is not known. Please check the link you were sent."
+            )
         return None

@@ -20,7 +20,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from study_app.providers import Identity, Outcome, Provider, cut, register
+from study_app.providers import Identity, Outcome, Provider, Refusal, cut, register
 
 BACK = "https://app.prolific.com/submissions/complete?cc="
 
@@ -52,10 +52,13 @@ class Prolific(Provider):
             return Identity()
         return Identity(cut(query, "PROLIFIC_PID"), cut(query, "SESSION_ID"))
 
-    def refusal(self, identity: Identity) -> str | None:
+    def refusal(self, identity: Identity) -> Refusal | None:
         """Refuse anybody without the two ids of 24 hexadecimal digits, previews too."""
         if not all(_ID.fullmatch(part or "") for part in (identity.id, identity.session)):
-            return "Please open this study from Prolific: the link must bring your Prolific ID."
+            return Refusal(
+                "no_prolific_id",
+                "Please open this study from Prolific: the link must bring your Prolific ID.",
+            )
         return None
 
     def code(self, outcome: Outcome) -> str | None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from study_app.providers import Identity, Outcome, Provider, cut, register
+from study_app.providers import Identity, Outcome, Provider, Refusal, cut, register
 
 PARAMETERS = ("survey_code", "id")
 """Names under which the link may bring SONA's id of the person, the first that is there."""
@@ -38,10 +38,13 @@ class Sona(Provider):
         """Read SONA's id of the person."""
         return Identity(next((found for name in PARAMETERS if (found := cut(query, name))), None))
 
-    def refusal(self, identity: Identity) -> str | None:
+    def refusal(self, identity: Identity) -> Refusal | None:
         """Refuse anybody without an id, and %SURVEY_CODE% itself, which SONA did not fill in."""
         if not _ID.fullmatch(identity.id or ""):
-            return "Please open this study from SONA: the link must bring your SONA code."
+            return Refusal(
+                "no_sona_code",
+                "Please open this study from SONA: the link must bring your SONA code.",
+            )
         return None
 
     def redirect(self, outcome: Outcome, code: str | None, provider_id: str | None) -> str | None:

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from study_app import forms
+from study_app.api import forms as due_forms
 
 SIZE = 28
 ENDINGS = {
@@ -54,7 +55,7 @@ class Study:
     """Screening, comprehension, demographics: their items, and the `right` answers, if any."""
     # faults
     fail_next: dict[str, list[int]] = field(default_factory=dict)  # route -> statuses to answer
-    refusals: dict[str, list[str]] = field(default_factory=dict)  # route -> [error, message]
+    refusals: dict[str, dict[str, str]] = field(default_factory=dict)  # route -> {error, …}
     retry_after: str = ""
     lose_acks: int = 0  # store the next answers, but answer 503
     wrong_pictures: int = 0  # the next pictures have other bytes
@@ -207,9 +208,9 @@ class FakeServer:
     @staticmethod
     def _fault(study: Study, route: str) -> Response | None:
         if route in study.refusals:
-            error, message = study.refusals[route]
-            status = 403 if error == "not_invited" else 409
-            return JSONResponse({"error": error, "message": message}, status)
+            refusal = study.refusals[route]
+            status = 403 if refusal["error"] == "not_invited" else 409
+            return JSONResponse({"message": "Of no use to a participant.", **refusal}, status)
         statuses = study.fail_next.get(route, [])
         if not statuses:
             return None
@@ -309,7 +310,8 @@ class FakeServer:
         try:
             read = forms.read(due["items"], body["answers"])
         except forms.FormError as error:
-            return JSONResponse({"error": "invalid", "message": str(error)}, 422)
+            item = due_forms.unfit(study.forms, name, body["answers"])
+            return JSONResponse({"error": "invalid", "message": str(error), "item": item}, 422)
         right = study.forms[name].get("right", {})
         fits = all(read[item] == value for item, value in right.items())
         result = "passed" if name == "comprehension" else "stored"

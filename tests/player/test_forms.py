@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from fake_server import Study
@@ -11,6 +10,8 @@ from layouts import FORMS, item
 from made_up_study import CONSENT_SHA256, TITLE
 from player_page import Player
 from playwright.sync_api import expect
+
+from study_app.player import ui_strings
 
 Open = Callable[..., Player]
 
@@ -190,12 +191,30 @@ def test_a_form_is_sent_patiently_and_counted_once(study: Study, open_player: Op
     form(player, "comprehension")
     player.find("input[value=say]").check()
     player.find("#form-send").click()
-    expect(player.find(".summary")).to_have_text("As told.", timeout=10_000)
+    expect(player.find(".summary")).to_contain_text("try again", timeout=10_000)
     player.find("#form-send").click()
     player.ready("label_nafc")
     assert [body["attempt"] for body in study.state["filled"]] == [1, 1]
     (person,) = study.state["participants"].values()
     assert person["forms"] == {"comprehension": ["passed"]}
+
+
+def test_an_answer_that_the_server_does_not_take_is_shown_in_the_participants_language(
+    study: Study, open_player: Open
+) -> None:
+    items = [item("used", "text", "Why?", required=False), item("year", "number", "Since when?")]
+    study.set(practice=0, main=0, forms={"demographics": {"items": items}})
+    player = open_player(query="&lang=de", admitted=True)
+    form(player, "demographics")
+    player.find("#item-year").fill("9" * 17)  # as a number it is not exact any more
+    player.find("#form-send").click()
+    expect(player.find(".summary button")).to_have_text("Since when?")
+    expect(player.find(".error:visible")).to_have_text(ui_strings("de")["form_unfit"])
+    expect(player.find("#item-year")).to_have_attribute("aria-invalid", "true")
+    player.find("#item-year").fill("2001")
+    expect(player.find(".error:visible")).to_have_count(0)
+    player.find("#form-send").click()
+    player.screen("debrief")
 
 
 def test_a_window_that_is_too_small_is_told_in_time(study: Study, open_player: Open) -> None:
@@ -257,28 +276,38 @@ def test_one_language_offers_no_choice(open_player: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("route", "error", "title"),
+    ("route", "error", "reason", "text"),
     [
-        ("consent", "not_invited", "This invitation cannot be used"),
-        ("admit", "full", "The study is full"),
+        ("consent", "not_invited", "no_prolific_id", "no_prolific_id_text"),
+        ("consent", "not_invited", "of_a_new_provider", "not_invited_text"),
+        ("consent", "full", None, "full_text"),
+        ("admit", "full", None, "full_text"),
     ],
 )
-def test_who_cannot_take_part_gets_a_calm_page(
-    route: str, error: str, title: str, study: Study, open_player: Open
+@pytest.mark.parametrize("language", ["en", "de", "ja"])
+def test_who_cannot_take_part_gets_a_calm_page_in_their_language(
+    route: str,
+    error: str,
+    reason: str | None,
+    text: str,
+    language: str,
+    study: Study,
+    open_player: Open,
 ) -> None:
-    refusals: dict[str, Any] = {route: [error, "A sentence of the server."]}
-    study.set(main=1, refusals=refusals)
-    player = open_player()
+    refusal = {"error": error} | ({"reason": reason} if reason else {})
+    study.set(main=1, refusals={route: refusal})
+    player = open_player(query=f"&lang={language}")
     player.find("#agree").click()
     if route == "admit":
         player.find("#start").click()
     player.screen("refused")
-    expect(player.find("#refused-title")).to_have_text(title)
-    expect(player.find("#refused-text")).to_have_text("A sentence of the server.")
+    words = ui_strings(language)
+    expect(player.find("#refused-title")).to_have_text(words[f"{error}_title"])
+    expect(player.find("#refused-text")).to_have_text(words[text])
 
 
 def test_changed_consent_is_no_refusal(study: Study, open_player: Open) -> None:
-    study.set(main=1, refusals={"consent": ["consent_changed", "Changed."]})
+    study.set(main=1, refusals={"consent": {"error": "consent_changed"}})
     player = open_player()
     player.find("#agree").click()
     player.screen("changed")

@@ -31,6 +31,8 @@ TIMING = {
     "hidden_ms",
     "focus_lost_n",
     "redraw_n",
+    "exposure_ms",
+    "shown_n",
     "input",
     "started_utc",
 }
@@ -430,6 +432,38 @@ def test_picture_is_painted_anew_when_the_window_changes(study: Study, open_play
     (body,) = study.state["received"]
     assert body["timing"]["redraw_n"] == 1
     assert body["display"]["upscale_factor"] == 7
+
+
+def test_picture_is_painted_anew_when_the_pixel_ratio_alone_changes(
+    study: Study, new_context: NewContext, open_player: Open
+) -> None:
+    """As when a window is moved to another screen: its size in CSS pixels stays."""
+    context = new_context()
+    context.add_init_script(
+        "addEventListener('resize', (event) => event.stopImmediatePropagation(), true)"
+    )
+    player = open_player(context, admitted=True)
+    cdp = context.new_cdp_session(player.page)
+    screen = {"width": 800, "height": 800, "mobile": False}
+    for key, ratio in ("3", 1.5), ("y", 2):
+        player.ready()
+        before = player.page.evaluate(READ_CANVAS, SIZE)["scale"]
+        cdp.send("Emulation.setDeviceMetricsOverride", {**screen, "deviceScaleFactor": ratio})
+        # In emulation the browser looks at its media queries only with the next cause to do so.
+        player.page.emulate_media(color_scheme="dark")
+        player.page.emulate_media(color_scheme="light")
+        expect(player.find("canvas")).not_to_have_attribute("width", str(int(SIZE * before)))
+        after = player.page.evaluate(READ_CANVAS, SIZE)
+        assert after["scale"] > before
+        assert bytes(after["grey"]) == stimulus(study.name, 0).tobytes()
+        player.press(key)
+    player.ready("label_nafc")
+    expect(player.host).to_have_attribute("data-pending", "0")
+    received = study.state["received"]
+    assert [body["timing"]["pixel_ratio_changes"] for body in received] == [1, 1]
+    assert [body["timing"]["redraw_n"] for body in received] == [1, 1]
+    assert [body["display"]["device_pixel_ratio"] for body in received] == [1.5, 2]
+    assert {body["display"]["rendering"] for body in received} == {"exact"}
 
 
 def test_wrong_picture_is_fetched_again(study: Study, open_player: Open) -> None:

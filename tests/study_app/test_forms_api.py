@@ -253,28 +253,30 @@ def test_only_the_form_that_is_due_is_taken(forms, person):
 
 
 @pytest.mark.parametrize(
-    ("answers", "changes"),
+    ("answers", "changes", "item"),
     [
-        ({"age": 33}, {}),
-        (FINE | {"age": "old"}, {}),
-        (FINE | {"glasses": "perhaps"}, {}),
-        (FINE | {"glasses": ["yes"]}, {}),
-        (FINE | {"name": "x"}, {}),
-        (FINE | {"age": True}, {}),
-        (FINE | {"age": 10**400}, {}),
-        (FINE | {"age": {"x": 1}}, {}),
-        (FINE, {"device": None}),
-        (FINE, {"device": {"window_w": 1}}),
-        (FINE, {"device": DEVICE | {"more": 1}}),
-        (FINE, {"form": "survey"}),
-        (FINE, {"attempt": 0}),
-        ([], {}),
+        ({"age": 33}, {}, "glasses"),
+        (FINE | {"age": "old"}, {}, "age"),
+        (FINE | {"glasses": "perhaps"}, {}, "glasses"),
+        (FINE | {"glasses": ["yes"]}, {}, "glasses"),
+        (FINE | {"name": "x"}, {}, None),
+        (FINE | {"age": True}, {}, None),
+        (FINE | {"age": 1e16}, {}, "age"),
+        (FINE | {"age": 10**400}, {}, None),
+        (FINE | {"age": {"x": 1}}, {}, None),
+        (FINE, {"device": None}, None),
+        (FINE, {"device": {"window_w": 1}}, None),
+        (FINE, {"device": DEVICE | {"more": 1}}, None),
+        (FINE, {"form": "survey"}, None),
+        (FINE, {"attempt": 0}, None),
+        ([], {}, None),
     ],
 )
-def test_answers_that_do_not_fit_are_422_and_not_stored(forms, person, answers, changes):
+def test_answers_that_do_not_fit_are_422_and_not_stored(forms, person, answers, changes, item):
     refused = person.form("screening", answers, **changes)
     assert refused.status_code == 422
-    assert set(refused.json()) == {"error", "message"}
+    assert set(refused.json()) - {"item"} == {"error", "message"}
+    assert refused.json().get("item") == item
     assert count(forms, FormResponse) == 0
     assert person.trials()["state"] == "consented"
 

@@ -20,6 +20,7 @@ from engine.errors import UsageError
 from study_app import providers, studies_cli, tokens
 from study_app.api import upkeep
 from study_app.forms import Item
+from study_app.player import ui_strings
 from study_app.providers import Identity
 
 PID, OTHER, SESSION = "5f" * 12, "6a" * 12, "7b" * 12
@@ -78,24 +79,27 @@ def test_a_link_says_who_somebody_is(config, query, identity):
 
 
 @pytest.mark.parametrize(
-    ("config", "identity"),
+    ("config", "identity", "reason"),
     [
-        ({"name": "direct"}, Identity("somebody")),
-        (PROLIFIC, Identity()),
-        (PROLIFIC, Identity(PID)),
-        (PROLIFIC, Identity("{{%PROLIFIC_PID%}}", "{{%SESSION_ID%}}")),
-        (PROLIFIC, Identity(PID.upper(), SESSION)),
-        (PROLIFIC, Identity(PID + "\n", SESSION)),
-        (SONA, Identity()),
-        (SONA, Identity("%SURVEY_CODE%")),
-        ({"name": "invitation"}, Identity()),
-        ({"name": "invitation"}, Identity("ABCD")),
+        ({"name": "direct"}, Identity("somebody"), "plain_link"),
+        (PROLIFIC, Identity(), "no_prolific_id"),
+        (PROLIFIC, Identity(PID), "no_prolific_id"),
+        (PROLIFIC, Identity("{{%PROLIFIC_PID%}}", "{{%SESSION_ID%}}"), "no_prolific_id"),
+        (PROLIFIC, Identity(PID.upper(), SESSION), "no_prolific_id"),
+        (PROLIFIC, Identity(PID + "\n", SESSION), "no_prolific_id"),
+        (SONA, Identity(), "no_sona_code"),
+        (SONA, Identity("%SURVEY_CODE%"), "no_sona_code"),
+        ({"name": "invitation"}, Identity(), "no_invitation"),
+        ({"name": "invitation"}, Identity("ABCD"), "invitation"),
     ],
 )
-def test_who_may_not_take_part_hears_why_in_a_sentence(config, identity):
+def test_who_may_not_take_part_hears_why(config, identity, reason):
     refusal = providers.registry.from_config(config).refusal(identity)
     assert refusal is not None
-    assert refusal.endswith(".")
+    assert refusal.reason == reason
+    assert refusal.message.endswith(".")
+    # The player says it in the participant's own language; an open link has no id to be wrong.
+    assert f"{reason}_text" in ui_strings("en") or reason == "plain_link"
 
 
 @pytest.mark.parametrize(
@@ -149,10 +153,15 @@ def test_a_provider_configured_wrongly_is_refused(config):
 
 def test_from_prolific_and_back(lab):
     lab.change(provider=PROLIFIC)
-    assert come(lab, "direct", None).json()["error"] == "not_invited"
+    elsewhere = come(lab, "direct", None)
+    assert (elsewhere.status_code, elsewhere.json()["reason"]) == (403, "other_link")
     refused = come(lab, "prolific", PID)
-    assert (refused.status_code, refused.json()["error"]) == (403, "not_invited")
-    assert "Prolific" in refused.json()["message"]
+    assert refused.status_code == 403
+    assert refused.json() == {
+        "error": "not_invited",
+        "reason": "no_prolific_id",
+        "message": "Please open this study from Prolific: the link must bring your Prolific ID.",
+    }
     assert rows(lab, Participant) == []
     person = lab.participant(provider={"name": "prolific", "id": PID, "session": SESSION})
     assert person.finish()["debrief"]["code"] == "C1DONE"
@@ -199,7 +208,7 @@ def test_two_people_in_one_browser_are_two(lab):
     nonce = "a" * 32
     one = come(lab, "prolific", PID, SESSION, nonce=nonce)
     other = come(lab, "prolific", OTHER, SESSION, nonce=nonce)
-    assert (other.status_code, other.json()["error"]) == (403, "not_invited")
+    assert (other.status_code, other.json()["reason"]) == (403, "other_person")
     assert come(lab, "prolific", PID, SESSION, nonce=nonce).json() == one.json()
     come(lab, "prolific", OTHER, SESSION)
     assert come(lab, "prolific", OTHER, SESSION, nonce=nonce).status_code == 403
@@ -241,10 +250,13 @@ def invited(lab) -> list[str]:
 
 
 def test_an_invitation_lets_in_one_person(lab, invited):
-    assert come(lab, "invitation", None).status_code == 403
-    assert come(lab, "invitation", tokens.invitation_code()).status_code == 403
-    first = come(lab, "invitation", invited[0])
+    unknown = come(lab, "invitation", tokens.invitation_code())
+    assert (unknown.status_code, unknown.json()["reason"]) == (403, "invitation")
+    nonce = "a" * 32
+    first = come(lab, "invitation", invited[0], nonce=nonce)
     assert first.status_code == 201
+    other = come(lab, "invitation", invited[1], nonce=nonce)
+    assert (other.status_code, other.json()["reason"]) == (403, "other_person")
     again = come(lab, "invitation", invited[0])  # their phone
     assert (again.status_code, len(rows(lab, Participant))) == (200, 1)
     assert come(lab, "invitation", invited[1]).status_code == 201
@@ -259,7 +271,7 @@ def test_a_used_invitation_stays_used_when_its_holder_withdraws(lab, invited):
     person = lab.participant(provider={"name": "invitation", "id": invited[0], "session": None})
     person.post("/api/withdraw", {}).raise_for_status()
     refused = come(lab, "invitation", invited[0])
-    assert refused.status_code == 403
+    assert (refused.status_code, refused.json()["reason"]) == (403, "used_invitation")
     assert "used" in refused.json()["message"]
     used = [row for row in rows(lab, Invitation) if row.used_at]
     assert [row.used_by for row in used] == [None]

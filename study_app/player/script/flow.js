@@ -8,6 +8,16 @@ const NOTE_MS = 8000;
 const TIME_OVER_MS = 2000;
 const LATE_MS = 300; // before it is worth saying that something is loading
 const REFUSALS = { full: "full_title", not_invited: "not_invited_title" };
+const WHAT_HELPS = { // by the reason of a refusal, else by the refusal itself
+  full: "full_text",
+  not_invited: "not_invited_text",
+  no_invitation: "no_invitation_text",
+  invitation: "invitation_text",
+  used_invitation: "used_invitation_text",
+  no_prolific_id: "no_prolific_id_text",
+  no_sona_code: "no_sona_code_text",
+  other_person: "other_person_text",
+};
 
 class Flow {
   #data;
@@ -193,7 +203,7 @@ class Flow {
         this.#understood = reply.body.result === "passed";
         return this.#begin(() => this.#resume());
       }
-      this.#formPage.refused(reply.status === 422 ? reply.body.message : this.#t("server_refused"));
+      this.#formPage.refused(reply.body.item);
     }
   }
 
@@ -391,8 +401,8 @@ class Flow {
 
   // --- elsewhere --------------------------------------------------------------------------------
 
-  #turnedAway({ error, message }) {
-    this.#screens.refused(REFUSALS[error], message);
+  #turnedAway({ error, reason }) {
+    this.#screens.refused(REFUSALS[error], WHAT_HELPS[reason] ?? WHAT_HELPS[error]);
     this.#screens.show("refused");
   }
 

@@ -41,14 +41,21 @@ class Form {
   check() {
     this.#checked = true;
     const wrong = this.#fields.filter((field) => !field.check());
-    if (wrong.length) this.explain(this.#t("form_look_again"), wrong);
     this.#summary.hidden = !wrong.length;
-    if (wrong.length) this.#summary.focus();
+    if (wrong.length) this.#explain(this.#t("form_look_again"), wrong);
     return !wrong.length;
   }
 
+  /** Shows that the server does not take the answers, or the one to the item of this name. */
+  refuse(name) {
+    const field = this.#fields.find(({ item }) => item.name === name);
+    field?.say(this.#t("form_unfit"));
+    if (field) this.#explain(this.#t("form_look_again"), [field]);
+    else this.#explain(this.#t("form_refused"), []);
+  }
+
   /** Shows a sentence above the form, with links to fields. */
-  explain(words, fields = []) {
+  #explain(words, fields) {
     const sentence = element("p", "");
     sentence.textContent = words;
     const list = element("ul", "");
@@ -113,13 +120,18 @@ class Field {
   /** Whether the answer can be sent; shows why it cannot. */
   check() {
     const words = this.#wrong();
+    this.say(words);
+    return !words;
+  }
+
+  /** Shows what is wrong with the answer; "": nothing. */
+  say(words) {
     this.#error.textContent = words;
     this.#error.hidden = !words;
     const described = this.element.matches("fieldset") ? this.element : this.#inputs[0];
     if (words) described.setAttribute("aria-describedby", this.#error.id);
     else described.removeAttribute("aria-describedby");
     for (const input of this.#inputs) input.setAttribute("aria-invalid", Boolean(words));
-    return !words;
   }
 
   #wrong() {

@@ -56,8 +56,8 @@ class FormPage {
     return this.#device ? { answers, device: this.#device.facts } : { answers };
   }
 
-  /** The server would not take the answers, and says why. */
-  refused(sentence) { this.#form.explain(sentence); }
+  /** The server does not take the answers, and may name the item that is to blame. */
+  refused(name) { this.#form.refuse(name); }
 
   /** The server has them. */
   done() { this.#store.keepDraft(this.#key, null); }

@@ -92,10 +92,10 @@ class Screens {
     this.#host.find("#start").textContent = this.#t(check ? "continue" : "start");
   }
 
-  /** Why somebody cannot take part, in the server's words. */
-  refused(title, message) {
+  /** That somebody cannot take part, and what helps. */
+  refused(title, text) {
     this.#host.find("#refused-title").textContent = this.#t(title);
-    this.#host.find("#refused-text").textContent = message;
+    this.#host.find("#refused-text").textContent = this.#t(text);
   }
 
   rest(answered, total) {
