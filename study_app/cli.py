@@ -148,25 +148,43 @@ def export(
 
 @app.command()
 def analyze(
-    study: Annotated[str, typer.Argument(help="Name of the study.")], as_json: AsJson = False
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    with_excluded: Annotated[
+        bool, typer.Option("--all", help="Count also what the study's exclusion rules exclude.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print the human table with intervals."""
+    """Print the human table with intervals, without what the study's exclusion rules exclude."""
     from dataclasses import asdict
 
     from db import export as exporting
     from engine.analysis import human
     from study_app.console import print_table
-    from study_app.researcher.tables import human_table_rich
+    from study_app.researcher.tables import (
+        excluded_by,
+        exclusions_line,
+        human_table_rich,
+    )
 
     with opened() as database, database.read() as s:
         version = require_study(s, study)
         ratings = exporting.ratings(s, study, stage=version.stage)
-    rows, catch = human.human_table(ratings), human.attention(ratings)
+    rows = human.human_table(ratings, with_excluded=with_excluded)
+    catch = human.attention(ratings)
+    found = excluded_by(version.config, ratings)
     if as_json:
-        print_json({"conditions": [asdict(row) for row in rows], "attention": asdict(catch)})
+        print_json(
+            {
+                "conditions": [asdict(row) for row in rows],
+                "attention": asdict(catch),
+                "exclusions": [asdict(one) for one in found],
+                "with_excluded": with_excluded,
+            }
+        )
     else:
         titles = {c["label"]: c["title"] for c in version.config["conditions"]}
-        print_table(human_table_rich(study, rows, catch, titles))
+        line = exclusions_line(found, with_excluded=with_excluded)
+        print_table(human_table_rich(study, rows, catch, titles, line))
 
 
 @database_app.command("upgrade")

@@ -1,7 +1,7 @@
 """Exclusion rules, written down before the data are seen.
 
-They are stored with the study's version; what they exclude is to be marked in the export, never
-left out or deleted. The export does not apply them yet.
+They are stored with the study's version. What they exclude is marked in every table of ratings,
+never dropped (`db/export/exclusions.py` says by what exactly), and left out of the human table.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from engine.documents import Document
 
 
 class CatchBelow(Document):
-    """People who gave less than `share` of the expected answers in catch presentations."""
+    """People who gave the expected answer to less than `share` of the catch trials they answered.
+
+    Only trials in which one answer is expected count; one not answered in time is missed.
+    """
 
     rule: Literal["catch_below"]
     share: float = Field(gt=0, le=1)
 
 
 class TooFast(Document):
-    """Answers given sooner than `ms` after the picture was there."""
+    """Answers whose reaction time is below `ms`."""
 
     rule: Literal["too_fast"]
     ms: float = Field(gt=0)
 
 
 class Incomplete(Document):
-    """People who did not finish."""
+    """People who have not finished: they stopped, were sent home, or are still at it."""
 
     rule: Literal["incomplete"]
 

@@ -2,8 +2,7 @@
 
 A source is `table.column` of the database, or a path in a JSON document of the row
 (`passport:attack.name`, `timing:...`, `display:...`, `view:...`, `values:...`, `device:...`), or
-`computed:` by the export, or `fixed:` for a value that every row shares. The codebook is made from
-these declarations.
+`computed:` by the export. The codebook is made from these declarations.
 """
 
 from dataclasses import dataclass
@@ -46,6 +45,24 @@ def _stored(
     """A column of the database under its own description; `of`: the view to read it from."""
     column = attribute.property.columns[0]
     return Column(name, dtype, str(column.comment), f"{of or column.table.name}.{column.name}")
+
+
+def _marks(what: str) -> tuple[Column, Column]:
+    """What the exclusion rules say of `what`; `exclusions` fills these columns."""
+    return (
+        Column(
+            "excluded",
+            "boolean",
+            f"Whether a pre-registered rule excludes {what}; the row stays",
+            "computed:excluded",
+        ),
+        Column(
+            "exclusion_rule",
+            "string",
+            f"Rules that exclude {what}, in the order of the study file, joined by ;",
+            "computed:exclusion_rule",
+        ),
+    )
 
 
 _PASSPORT = (
@@ -239,8 +256,7 @@ RATINGS = (
         "started_utc", "string", "Onset by the participant's own clock, UTC", "timing:started_utc"
     ),
     _stored("received_utc", Response.received_at, of="rating"),
-    Column("excluded", "boolean", "Whether a pre-registered rule excludes the row", "fixed:false"),
-    Column("exclusion_rule", "string", "The rule that excludes the row", "fixed:"),
+    *_marks("the answer, or the person who gave it"),
 )
 
 PARTICIPANTS = (
@@ -273,6 +289,7 @@ PARTICIPANTS = (
         "device:css_px_per_mm",
     ),
     Column("device_json", "string", str(FormResponse.device_json.comment), "computed:device"),
+    *_marks("the person"),
 )
 
 STIMULI = (

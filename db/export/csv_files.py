@@ -42,8 +42,9 @@ def write_csv(
 
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
-    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, or if somebody
-    withdrew meanwhile; StudyNotFoundError; DatabaseError.
+    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, if a study
+    version has an exclusion rule that this program does not know, or if somebody withdrew
+    meanwhile; StudyNotFoundError; DatabaseError.
     """
     target = Path(out_dir).absolute()
     _require_free(target)

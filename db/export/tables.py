@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
 from db.canonical import canonical_json
+from db.export import exclusions
 from db.export.columns import EVENTS, FORMS, PARTICIPANTS, RATINGS, STIMULI, Column
 from db.models import (
     Base,
@@ -38,10 +39,17 @@ _DOCUMENTS = {
     "values": "rating.values_json",
     "device": "computed:device",
 }
-_FIXED: dict[str, Any] = {"fixed:": None, "fixed:false": False}
+# Filled by `exclusions`, once the table is there.
+_MARKS = ("computed:excluded", "computed:exclusion_rule")
 # Computed from the rows that a query gave, not by the query.
 _PICTURES = ("computed:pictures", "computed:chosen")
 _ITEMS = ("computed:item", "computed:answer")
+# By what a person's catch trials are judged.
+_JUDGED = tuple(
+    column
+    for column in RATINGS
+    if column.name in ("participant_id", "trial_type", "correct_option", "response")
+)
 
 Query = Select[*tuple[Any, ...]]
 Row = Mapping[Any, Any]
@@ -50,7 +58,9 @@ Row = Mapping[Any, Any]
 def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
     """One row per answered trial with its current answer, by participant and trial index.
 
-    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`.
+    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. What the
+    exclusion rules of a row's version exclude is marked (`exclusions`). Raises ExportError if a
+    version has a rule that this program does not know.
     """
     earlier = (
         select(func.count() - 1)
@@ -75,11 +85,22 @@ def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
         {**row, **_pictures(row, further.get(row["presentation.id"], []))}
         for row in session.execute(query).mappings()
     )
-    return _frame(rows, RATINGS)
+    people = (
+        select(Participant.id, Participant.status)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+    )
+    status = {row.id: row.status for row in session.execute(people)}
+    rules = _exclusion_rules(session, study_name, stage)
+    return exclusions.mark_ratings(_frame(rows, RATINGS), status, rules)
 
 
 def participants(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per participant, by id: no token, no provider id, no completion code."""
+    """One row per participant, by id: no token, no provider id, no completion code.
+
+    Whom an exclusion rule about people excludes is marked. Raises ExportError as `ratings` does.
+    """
     total = (
         select(func.count(Trial.id))
         .where(Trial.participant_id == Participant.id)
@@ -122,7 +143,21 @@ def participants(session: Session, study_name: str, *, stage: str = "main") -> p
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id)
     )
-    return _frame(session.execute(query).mappings(), PARTICIPANTS)
+    catch = (
+        _select(_JUDGED, {})
+        .select_from(rating)
+        .join(Trial, Trial.id == rating.c.trial_id)
+        .join(Presentation, Presentation.id == Trial.presentation_id)
+        .join(Participant, Participant.id == Trial.participant_id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage, Presentation.role == "catch")
+    )
+    return exclusions.mark_participants(
+        _frame(session.execute(query).mappings(), PARTICIPANTS),
+        _frame(session.execute(catch).mappings(), _JUDGED),
+        _exclusion_rules(session, study_name, stage),
+    )
 
 
 def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
@@ -208,6 +243,19 @@ def iso_utc(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _exclusion_rules(session: Session, study_name: str, stage: str) -> exclusions.Rules:
+    versions = session.execute(
+        select(StudyVersion.version, StudyVersion.config_json)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+        .order_by(StudyVersion.version)
+    )
+    return {
+        number: exclusions.declared(json.loads(config), study_name, number)
+        for number, config in versions
+    }
+
+
 def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str, list[str]]:
     """The stimuli at places 1, 2, … of the presentations that have more than one."""
     rows = session.execute(
@@ -257,8 +305,8 @@ def _select(
 
 
 def _stored_source(source: str) -> str | None:
-    """The part of a row that a source is read from; None if it needs nothing."""
-    if source in _FIXED:
+    """The part of a row that a source is read from; None if no row has it."""
+    if source in _MARKS:
         return None
     return _DOCUMENTS.get(source.partition(":")[0], source)
 
@@ -271,19 +319,18 @@ def _column(source: str) -> ColumnElement[Any]:
 
 def _frame(rows: Iterable[Row], columns: tuple[Column, ...]) -> pd.DataFrame:
     document = lru_cache(maxsize=4096)(json.loads)  # passports and views repeat
-    values: dict[str, list[Any]] = {column.name: [] for column in columns}
+    read = [column for column in columns if column.source not in _MARKS]
+    values: dict[str, list[Any]] = {column.name: [] for column in read}
     for row in rows:
-        for column in columns:
+        for column in read:
             value = _value(column.source, row, document)
             values[column.name].append(_typed(value, column.dtype))
     return pd.DataFrame(
-        {column.name: pd.array(values[column.name], dtype=column.dtype) for column in columns}
+        {column.name: pd.array(values[column.name], dtype=column.dtype) for column in read}
     )
 
 
 def _value(source: str, row: Row, document: Callable[[str], Any]) -> Any:
-    if source in _FIXED:
-        return _FIXED[source]
     prefix, _, path = source.partition(":")
     if prefix not in _DOCUMENTS:
         return row[source]

@@ -44,14 +44,20 @@ class Attention:
     plausible: Rate
 
 
-def human_table(ratings: pd.DataFrame, *, seed: int = 0) -> list[ConditionResult]:
+def human_table(
+    ratings: pd.DataFrame, *, with_excluded: bool = False, seed: int = 0
+) -> list[ConditionResult]:
     """Return one result a condition, over main presentations with both questions answered in time.
+
+    A presentation is left out as soon as one of its answers is excluded.
 
     Args:
         ratings: the export's per-trial table.
+        with_excluded: whether answers count that a pre-registered rule excludes.
         seed: decides the bootstrap's resamples.
     """
-    shown = _presentations(ratings[ratings["trial_type"] == "main"])
+    main = ratings[ratings["trial_type"] == "main"]
+    shown = _presentations(main if with_excluded else main[~main["excluded"]])
     results = []
     for condition, part in shown.groupby("condition", sort=True):
         fooled = part["label"] == part["shown"]
@@ -65,7 +71,11 @@ def human_table(ratings: pd.DataFrame, *, seed: int = 0) -> list[ConditionResult
 
 
 def attention(ratings: pd.DataFrame, *, seed: int = 0) -> Attention:
-    """Return how catch trials were answered; one without an answer in time was missed."""
+    """Return how catch trials were answered; one without an answer in time was missed.
+
+    It describes everybody, also those whom the exclusion rules exclude: many of these are excluded
+    because of just those answers, and without them the shares would say nothing.
+    """
 
     def share(task: str) -> Rate:
         known = ratings[(ratings["trial_type"] == "catch") & (ratings["task"] == task)]

@@ -7,11 +7,18 @@ import pandas as pd
 import streamlit as st
 
 from db import export, repository
+from db.errors import ExportError
 from db.repository import StudyVersionInfo, VersionCounts
 from engine.analysis import human
 from study_app import login
 from study_app.researcher.login_form import login_form, logout_button
-from study_app.researcher.tables import MEASURES, long_frame, percent
+from study_app.researcher.tables import (
+    MEASURES,
+    excluded_by,
+    exclusions_line,
+    long_frame,
+    percent,
+)
 from study_app.state import app_state
 
 _SHOWN = ("fooled", "plausible")
@@ -37,7 +44,11 @@ def researcher_page() -> None:
         version = repository.study(s, name)
         assert version is not None
         counts = repository.counts(s, name)
-        ratings = export.ratings(s, name, stage=version.stage)
+        try:
+            ratings = export.ratings(s, name, stage=version.stage)
+        except ExportError as error:
+            st.error(str(error))
+            return
         stale = [made for made in repository.exports(s, name) if made.stale]
     _overview(version, counts)
     _answers(version, ratings)
@@ -62,11 +73,27 @@ def _overview(version: StudyVersionInfo, counts: list[VersionCounts]) -> None:
 
 
 def _answers(version: StudyVersionInfo, ratings: pd.DataFrame) -> None:
-    conditions = {c["label"]: c["title"] for c in version.config["conditions"]}
     rows = human.human_table(ratings)
-    if not rows:
+    main = ratings[ratings["trial_type"] == "main"]
+    if rows:
+        _human_table(version, rows)
+    elif len(main) and main["excluded"].all():
+        st.info("All answers so far are left out by the study's exclusion rules.")
+    else:
         st.info("No answers yet. They appear here as soon as somebody has judged a picture.")
-        return
+    catch = human.attention(ratings)
+    if catch.label.ratings or catch.plausible.ratings:
+        st.markdown(
+            f"Catch presentations answered as expected (all people): label "
+            f"**{percent(catch.label)}**, plausibility **{percent(catch.plausible)}**."
+        )
+    line = exclusions_line(excluded_by(version.config, ratings))
+    if len(ratings) and line:
+        st.markdown(line)
+
+
+def _human_table(version: StudyVersionInfo, rows: list[human.ConditionResult]) -> None:
+    conditions = {c["label"]: c["title"] for c in version.config["conditions"]}
     frame = long_frame(rows, conditions)
     titles = [title for title in conditions.values() if title in set(frame["condition"])]
     left, right = st.columns(2)
@@ -85,11 +112,6 @@ def _answers(version: StudyVersionInfo, ratings: pd.DataFrame) -> None:
         "Dots are shares; bars are 95 % intervals from a two-way bootstrap over participants and "
         "source images, never narrower than Wilson's. In the clean and noise conditions the "
         "target is the label that the attack on the same picture aims at."
-    )
-    catch = human.attention(ratings)
-    st.markdown(
-        f"Catch presentations answered as expected: label **{percent(catch.label)}**, "
-        f"plausibility **{percent(catch.plausible)}**."
     )
     with st.expander("The numbers"):
         table = frame.assign(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
 
+from engine.analysis.exclusions import Excluded, exclusions
 from engine.analysis.human import Attention, ConditionResult
 from engine.analysis.rates import Rate
 
@@ -26,6 +28,31 @@ def percent(rate: Rate) -> str:
     return f"{rate.value:.0%} ({rate.low * 100:.0f} to {rate.high * 100:.0f})".replace("%", " %")
 
 
+def excluded_by(config: Mapping[str, Any], ratings: pd.DataFrame) -> list[Excluded]:
+    """Return what each rule excludes, those of the study version with `config` in any case."""
+    return exclusions(ratings, [rule["rule"] for rule in config.get("exclusions", ())])
+
+
+def exclusions_line(found: Sequence[Excluded], *, with_excluded: bool = False) -> str:
+    """Return what the exclusion rules left out, or would have, as a sentence; "" without rules."""
+    if not found:
+        return ""
+    each = "; ".join(
+        f"{_counted(one.answers, 'answer', 'answers')} of "
+        f"{_counted(one.people, 'person', 'people')} ({one.rule})"
+        if one.answers
+        else f"nothing ({one.rule})"
+        for one in found
+    )
+    if with_excluded:
+        return f"Nothing is left out; the study's rules would exclude {each}."
+    return f"Left out by the study's rules: {each}."
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
+
+
 def ordered(
     rows: Sequence[ConditionResult], conditions: Mapping[str, str]
 ) -> list[tuple[str, ConditionResult]]:
@@ -39,8 +66,9 @@ def human_table_rich(
     rows: Sequence[ConditionResult],
     catch: Attention,
     conditions: Mapping[str, str],
+    excluded: str,
 ) -> Table:
-    """Return the human table for the terminal."""
+    """Return the human table for the terminal; `excluded` says what was left out of it."""
     table = Table(title=f"Study {study}", title_justify="left")
     table.add_column("condition", no_wrap=True)
     for title in MEASURES.values():
@@ -50,11 +78,12 @@ def human_table_rich(
     for title, row in ordered(rows, conditions):
         cells = [percent(getattr(row, name)) for name in MEASURES]
         table.add_row(title, *cells, str(row.fooled.participants), str(row.fooled.ratings))
-    table.caption = (
+    caption = (
         "95 % intervals from a two-way bootstrap over participants and source images. Catch "
-        f"presentations answered as expected: label {percent(catch.label)}, "
+        f"presentations answered as expected (all people): label {percent(catch.label)}, "
         f"plausibility {percent(catch.plausible)}."
     )
+    table.caption = f"{caption}\n{excluded}".rstrip()
     return table
 
 

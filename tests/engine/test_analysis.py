@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from engine.analysis.exclusions import Excluded, exclusions
 from engine.analysis.human import attention, human_table
 from engine.analysis.rates import crossed_rate, wilson
 
@@ -67,6 +68,7 @@ def ratings(rows):
             "source_image_id": f"image{number % 5}",
             "condition": condition,
             "trial_type": kind,
+            "excluded": False,
         }
         value = "cant_tell" if label is None else label
         first = {"task": "label_nafc", "response": value, "response_label": label or "Can't tell"}
@@ -101,6 +103,34 @@ def test_the_human_table_scores_both_ways():
     assert none.cant_tell.value == 0.5
     assert (none.fooled.ratings, none.fooled.participants, none.fooled.images) == (4, 3, 4)
     assert clean.fooled.value == 0
+
+
+def test_the_human_table_leaves_out_a_presentation_with_an_excluded_answer():
+    rows = ratings([("main", "none", "4", "4", "yes", UNKNOWN)] * 3)
+    rows.loc[0, "excluded"] = True  # the first question of one, the second of another
+    rows.loc[3, "excluded"] = True
+    (left,) = human_table(rows)
+    assert (left.fooled.ratings, left.plausible.ratings) == (1, 1)
+    (every,) = human_table(rows, with_excluded=True)
+    assert every.fooled.ratings == 3
+    assert human_table(rows.assign(excluded=True)) == []
+
+
+def test_what_rules_exclude_is_counted_as_it_is_marked():
+    marks = ["fast", None, "catch;fast", "catch", None, "catch"]
+    people = ["a", "a", "b", "b", "c", "d"]
+    for dtype in ("string", "object"):  # from the database, and read back from a file
+        rows = pd.DataFrame(
+            {"participant_id": people, "exclusion_rule": pd.Series(marks, dtype=dtype)}
+        )
+        assert exclusions(rows) == [Excluded("catch", 2, 3), Excluded("fast", 2, 2)]
+        nothing = rows[rows["exclusion_rule"].isna()]
+        assert exclusions(nothing) == []
+    assert exclusions(rows, ["slow", "fast"]) == [
+        Excluded("slow", 0, 0),
+        Excluded("fast", 2, 2),
+        Excluded("catch", 2, 3),
+    ]
 
 
 def test_attention_counts_catch_trials_alone():

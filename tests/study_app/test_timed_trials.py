@@ -72,9 +72,13 @@ def test_the_human_table_leaves_out_what_was_not_answered_in_time(lab):
     main = table[(table["trial_type"] == "main") & (table["task"] == "label_nafc")]
     answered = main[main["timed_out"].isna()]
     assert 0 < len(answered) < len(main)
-    assert sum(row.fooled.ratings for row in human.human_table(table)) == len(answered)
+    rows = human.human_table(table, with_excluded=True)
+    assert sum(row.fooled.ratings for row in rows) == len(answered)
     catch = table[(table["trial_type"] == "catch") & (table["task"] == "label_nafc")]
     assert human.attention(table).label.ratings == len(catch)
+    # Half of the catch trials missed for want of time is below the share that the study asks for.
+    assert set(table["exclusion_rule"]) == {"catch_below"}
+    assert human.human_table(table) == []
 
 
 @pytest.mark.parametrize(
