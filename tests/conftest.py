@@ -15,9 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 pytest_plugins = ["databases"]
+
+# The same examples every time, however slow the machine is.
+settings.register_profile("plausibly", deadline=None, derandomize=True)
+settings.load_profile("plausibly")
 
 ROOT = Path(__file__).parent.parent
 LISTED_SKIPS: tuple[str, ...] = ()

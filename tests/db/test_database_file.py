@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from databases import on_sqlite
 from sqlalchemy import inspect, text
 
-import db.session
+import db.upgrade
 from db.errors import DatabaseError
 from db.models import Base, Participant, rating
 from db.session import Database
@@ -115,8 +115,8 @@ def test_a_failing_migration_changes_nothing(tmp_path, monkeypatch):
         run_migrations(connection)
         raise RuntimeError("migration failed")
 
-    run_migrations = db.session.run_migrations
-    monkeypatch.setattr(db.session, "run_migrations", fails_at_the_end)
+    run_migrations = db.upgrade.run_migrations
+    monkeypatch.setattr(db.upgrade, "run_migrations", fails_at_the_end)
     database = Database(tmp_path / "study.db")
     with pytest.raises(RuntimeError, match="migration failed"):
         database.upgrade()

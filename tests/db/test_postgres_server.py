@@ -11,7 +11,7 @@ from databases import on_postgresql
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import IntegrityError
 
-import db.session
+import db.upgrade
 from db import repository as repo
 from db.backend import open_backend
 from db.errors import DatabaseError
@@ -300,8 +300,8 @@ def test_a_failing_migration_changes_nothing(postgres, opened, monkeypatch):
         run_migrations(connection)
         raise RuntimeError("migration failed")
 
-    run_migrations = db.session.run_migrations
-    monkeypatch.setattr(db.session, "run_migrations", fails_at_the_end)
+    run_migrations = db.upgrade.run_migrations
+    monkeypatch.setattr(db.upgrade, "run_migrations", fails_at_the_end)
     database = opened(postgres.new("template0"))
     with pytest.raises(RuntimeError, match="migration failed"):
         database.upgrade()

@@ -260,7 +260,6 @@ def test_the_next_slot_cannot_be_guessed(lab):
 
 @settings(
     max_examples=10,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -283,7 +282,6 @@ def test_admissions_without_dropouts_stay_balanced(lab, steps):
 
 @settings(
     max_examples=10,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -458,7 +456,6 @@ def test_a_quota_counts_all_versions_of_a_stage(lab):
 
 @settings(
     max_examples=8,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

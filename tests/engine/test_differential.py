@@ -71,7 +71,7 @@ class Given(nn.Module):
         return x
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     scores=st.lists(st.floats(-30, 30), min_size=2, max_size=12),
     shift=st.floats(-100, 100),

@@ -92,7 +92,7 @@ def test_chance_is_no_reason_to_doubt():
     assert failed(sound(transferred={"other": transferred})) == {}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_stronger_white_box_never_brings_new_doubt_of_its_strength(data):
     """Fooling more images with both losses cannot break the order that they should win."""

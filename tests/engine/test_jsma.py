@@ -85,7 +85,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(data=st.data(), features=st.integers(2, 24))
 def test_the_pair_is_that_of_the_full_search_whatever_the_values(data, features):
     shape = (3, features)

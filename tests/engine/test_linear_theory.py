@@ -97,7 +97,7 @@ def test_whether_a_smaller_rank_is_worse_depends_on_what_is_constant(constant, f
     assert ratios == sorted(ratios, reverse=falls)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 1000),
     rank=st.integers(1, 6),
@@ -149,7 +149,7 @@ def test_hard_margin_by_hand():
         theory.hard_margin(Points(np.array([[0.0], [2]]), np.array([[1.0], [3]])))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
 def test_gradient_shares_are_sigmoids_up_to_a_factor(m):
     m = np.array([m])

@@ -36,7 +36,7 @@ def test_gcn_is_numpys_mean_and_deviation_of_every_image(channels):
     np.testing.assert_allclose(apply("gcn", x), expected, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     contrast=st.floats(0.01, 100),

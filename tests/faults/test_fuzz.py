@@ -22,8 +22,6 @@ from study_app import login
 from study_app.forms import Item
 
 SETTINGS = {
-    "deadline": None,
-    "derandomize": True,
     "database": None,
     "suppress_health_check": list(HealthCheck),
 }

@@ -91,7 +91,6 @@ def test_conditions_show_what_they_say(design):
             assert entry["shown_label"] == (passport["true_label"] + 1) % 10
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**63 - 1), list_index=st.integers(0, 9))
 def test_every_plan_of_the_demo_keeps_its_promises(design, seed, list_index):
     drawn = plan.draw(design.document, "all", list_index, seed)
@@ -228,7 +227,7 @@ def test_arms_that_are_built_alike_show_the_same_sources(designs, name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**63 - 1), data=st.data())
 def test_every_plan_of_a_shipped_study_keeps_its_promises(designs, name, seed, data):
     loaded, drawn, stored = designs[name]
