@@ -82,7 +82,7 @@ SEEN = {"trial_type": "catch", "correct_option": "yes", "rt_ms": None, "hidden_m
 SEVEN = [{**SEEN, "response": "yes" if number < 7 else "no"} for number in range(10)]
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @example([(1, "complete", SEVEN)], {1: [{"rule": "catch_below", "share": 0.7}], 2: [], 3: []})
 @given(PEOPLE, st.fixed_dictionaries({n: st.lists(RULES, max_size=5) for n in (1, 2, 3)}))
 def test_the_marks_are_those_of_a_naive_reading(people, rules):

@@ -12,7 +12,7 @@ from engine.artifacts import ArtifactStore
 from engine.replication import nar2019, ross2018
 from engine.results import Results
 
-TRAINING = {"steps": 2, "batch_size": 16, "report_every": 1}
+TRAINING = {"steps": 2, "batch_size": 16, "report_every": 2}
 
 
 def small(name):

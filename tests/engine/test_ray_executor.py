@@ -22,7 +22,7 @@ from engine.ray_executor import RayExecutor
 TINY = experiment(
     defenses={"none": {"title": "No defense", "defense": "none"}},
     doubt=None,
-    training={"steps": 1800, "batch_size": 16, "report_every": 20},
+    training={"steps": 1800, "batch_size": 16, "report_every": 100},
 )
 
 
