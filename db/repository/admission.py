@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,13 @@ from sqlalchemy.orm import Session
 
 from db.canonical import canonical_json, sha256_hex
 from db.errors import NotAdmissibleError, ParticipantNotFoundError, PlanError, StudyFullError
-from db.models import FurtherPicture, Participant, Presentation, StudyVersionStimulus, Trial
+from db.models import Base, Participant, StudyVersionStimulus
 from db.repository.participants import ParticipantInfo, participant
 from db.repository.places import ACTIVE_WITHIN, UNLIMITED, Quota, Slot, arm_counts, slot_counts
+
+_PRESENTATION, _FURTHER, _TRIAL = (
+    Base.metadata.tables[name] for name in ("presentation", "further_picture", "trial")
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,10 @@ def plan_hash(arm: str, list_index: int, plan: Sequence[PlannedPresentation]) ->
     content = {
         "arm": arm,
         "list_index": list_index,
-        "presentations": [asdict(presentation) for presentation in plan],
+        "presentations": [
+            {**vars(planned), "trials": [vars(trial) for trial in planned.trials]}
+            for planned in plan
+        ],
     }
     return sha256_hex(canonical_json(content).encode())
 
@@ -181,7 +188,9 @@ def _insert_plan(s: Session, plan: Sequence[PlannedPresentation], participant_id
                     "foil_policy": trial.foil_policy,
                 }
             )
-    s.execute(insert(Presentation), presentations)
+    # Past the ORM, which would take as long again: in a full lecture hall everybody begins at once.
+    connection = s.connection()
+    connection.execute(insert(_PRESENTATION), presentations)
     if further:
-        s.execute(insert(FurtherPicture), further)
-    s.execute(insert(Trial), trials)
+        connection.execute(insert(_FURTHER), further)
+    connection.execute(insert(_TRIAL), trials)
