@@ -218,7 +218,8 @@ def _brief(passport: Mapping[str, Any]) -> str:
 def _times(view: Mapping[str, Any]) -> list[str]:
     """Return in words how long the pictures are shown and the answer may take, where it is set."""
     said = {"exposure_ms": "shown for {} ms", "response_window_ms": "answer within {} ms"}
-    return [words.format(view[key]) for key, words in said.items() if key in view]
+    hidden = ["not shown again"] if view.get("exposure_ms") == 0 else []
+    return hidden + [words.format(view[key]) for key, words in said.items() if view.get(key)]
 
 
 def _asked(task: str, label: str | None) -> str:

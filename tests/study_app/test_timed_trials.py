@@ -5,9 +5,10 @@ import yaml
 from lab import open_lab
 
 from db import export
+from engine import results
 from engine.analysis import human
 from engine.errors import UsageError
-from study_app import lint, questions, study
+from study_app import lint, preview, questions, study
 
 DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
 LABEL, PLAUSIBLE = DEMO["questions"]
@@ -60,6 +61,15 @@ def test_every_trial_says_how_long_and_an_answer_that_did_not_come_is_kept_as_su
     assert first["shown_n"] == 1
     assert [second[c] for c in ("timed_out", "response_window_ms")] == [None, None]
     assert second["exposure_set_ms"] == 0
+
+
+def test_a_preview_says_how_long(tmp_path, store):
+    document = timed({"exposure_ms": 500, "response_window_ms": 2000}, {"exposure_ms": 0})
+    seen = preview.draw(study.Study(**document), results.find(store, "demo"))
+    seen.write(tmp_path / "sheet.html")
+    page = (tmp_path / "sheet.html").read_text()
+    assert page.count("shown for 500 ms · answer within 2000 ms") == 26
+    assert page.count("not shown again") == 26
 
 
 def test_the_human_table_leaves_out_what_was_not_answered_in_time(lab):
