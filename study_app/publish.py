@@ -10,18 +10,26 @@ from db.session import Database
 from engine import canonical, results
 from engine.artifacts import ArtifactStore
 from engine.stimuli import Stimulus
-from study_app.design import design
+from study_app.design import Design, design
 from study_app.study import Study
 
 
-def publish(study: Study, store: ArtifactStore, database: Database) -> StudyVersionInfo:
+def publish(
+    study: Study, store: ArtifactStore, database: Database, drawn: Design | None = None
+) -> StudyVersionInfo:
     """Store `study` and open it. Unchanged content adds nothing; changed content a new version.
+
+    Args:
+        study: the study.
+        store: where its experiment is.
+        database: where it goes.
+        drawn: its design, if it has been drawn before.
 
     Raises:
         UsageError: its experiment has not been run here, or has too few usable images.
     """
-    found = results.find(store, study.experiment)
-    drawn = design(study, found)
+    if drawn is None:
+        drawn = design(study, results.find(store, study.experiment))
     config = study.to_json()
     now = datetime.now(UTC)
     version = database.write(

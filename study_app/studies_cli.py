@@ -20,6 +20,7 @@ from study_app.terminal import AsJson, print_json, say
 if TYPE_CHECKING:
     from db.repository import StudyVersionInfo
     from engine.results import Results
+    from study_app.design import Design
     from study_app.lint import Problem
     from study_app.study import Study
 
@@ -73,7 +74,7 @@ def lint(study: File, as_json: AsJson = False) -> None:
     """
     from study_app import study as studies
 
-    found = _problems(studies.load(study))
+    found, _ = _problems(studies.load(study))
     errors = sum(problem.severity == "error" for problem in found)
     if as_json:
         print_json({"problems": [asdict(p) for p in found], "errors": errors})
@@ -136,7 +137,7 @@ def launch(study: File, as_json: AsJson = False) -> None:
 
     loaded = studies.load(study)
     _experiment(loaded)
-    found = _problems(loaded)
+    found, drawn = _problems(loaded)
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
         said = "\n".join(f"  {problem}" for problem in errors)
@@ -145,7 +146,7 @@ def launch(study: File, as_json: AsJson = False) -> None:
         console.print(str(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
     settings = Settings()
     upgraded(settings)
-    version = published(loaded, settings, reopen=True)
+    version = published(loaded, settings, drawn, reopen=True)
     if as_json:
         print_json({"study": version.name, "status": version.status, "version": version.version})
     else:
@@ -206,15 +207,17 @@ def close(study: Published, as_json: AsJson = False) -> None:
         say(f"Study {study} is closed. Its source images may now appear in the gallery.")
 
 
-def published(study: Study, settings: Settings, *, reopen: bool = False) -> StudyVersionInfo:
-    """Publish a study and put it into the audit log."""
+def published(
+    study: Study, settings: Settings, drawn: Design | None = None, *, reopen: bool = False
+) -> StudyVersionInfo:
+    """Publish a study, with its design if that is drawn already, and put it into the audit log."""
     from db import repository
     from study_app import publish
 
     database = settings.database()
     now = datetime.now(UTC)
     try:
-        version = publish.publish(study, settings.store, database)
+        version = publish.publish(study, settings.store, database, drawn)
         if reopen and version.status != "live":
             version = database.write(
                 lambda s: repository.set_study_status(s, name=study.name, status="live")
@@ -243,19 +246,22 @@ def _experiment(study: Study) -> Results:
         raise UsageError(f"{error}; run its file with: plausibly run") from None
 
 
-def _problems(study: Study) -> Sequence[Problem]:
-    """Return what the linter finds, with the experiment's part if it has been run here."""
+def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
+    """Return what the linter finds, and the design if there is no error in what it is drawn from.
+
+    The experiment's part is looked at if it has been run here.
+    """
     from engine import results
     from study_app import lint as linting
     from study_app.design import design
 
     found = results.everything(Settings().store).get(study.experiment)
     if found is None:
-        return linting.problems(study)
+        return linting.problems(study), None
     said = linting.problems(study, found.class_names)
-    if not any(problem.severity == "error" for problem in said):
-        try:
-            design(study, found)
-        except UsageError as error:
-            said = [linting.Problem("design", "error", "experiment", str(error)), *said]
-    return said
+    if any(problem.severity == "error" for problem in said):
+        return said, None
+    try:
+        return said, design(study, found)
+    except UsageError as error:
+        return [linting.Problem("design", "error", "experiment", str(error)), *said], None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from db import repository
 from db.models import Stimulus
 from db.repository import StimulusRow, StudyVersionInfo
 from db.session import Database
+from engine import results
 from engine.artifacts import ArtifactStore
 from study_app import login, publish, study
 from study_app.api import routes
+from study_app.design import Design, design
 from study_app.participant.texts import consent_sha256
 from study_app.security import SecurityMiddleware
 from study_app.state import AppState
@@ -139,6 +142,13 @@ class Person:
         return self.trials()
 
 
+@cache
+def _designed(study_name: str, store: ArtifactStore) -> tuple[study.Study, Design]:
+    """A study and its design over the experiment of a store: the same for many tests."""
+    loaded = study.load(study_name)
+    return loaded, design(loaded, results.find(store, loaded.experiment))
+
+
 def open_lab(
     folder: Path,
     database: Database | None = None,
@@ -152,7 +162,8 @@ def open_lab(
     if database is None:
         database = Database(folder / "study.db")
         database.upgrade()
-    version = publish.publish(study.load(study_name), store, database)
+    loaded, drawn = _designed(study_name, store)
+    version = publish.publish(loaded, store, database, drawn)
     login.ensure_password(database, PASSWORD)
     state = AppState(database, store, b"k" * 64)
     app = Starlette(routes=routes(state), middleware=[Middleware(SecurityMiddleware)])
