@@ -40,7 +40,8 @@ class Store {
   showing(trialId) {
     const [before] = this.#readList(":shown");
     const times = before?.trialId === trialId ? before.times + 1 : 1;
-    this.#writeList(":shown", [{ trialId, times }]);
+    // Not worth a draft where storage is full.
+    this.#stored(":shown", JSON.stringify([{ trialId, times }]));
     return times;
   }
 
