@@ -186,7 +186,7 @@ def create_participant(
 
 def participant_by_token(s: Session, token_sha256: str) -> ParticipantInfo | None:
     """The participant who holds a token, or None."""
-    row = s.execute(_BY_TOKEN, {"token": token_sha256}).first()
+    row = s.connection().execute(_BY_TOKEN, {"token": token_sha256}).first()
     return None if row is None else ParticipantInfo(**row._mapping)
 
 
