@@ -69,15 +69,8 @@ def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
         .scalar_subquery()
     )
     query = (
-        _select(RATINGS, {"computed:changes": earlier}, beside=_PICTURES)
-        .select_from(rating)
-        .join(Trial, Trial.id == rating.c.trial_id)
-        .join(Presentation, Presentation.id == Trial.presentation_id)
+        _rated(_select(RATINGS, {"computed:changes": earlier}, beside=_PICTURES), study_name, stage)
         .join(Stimulus, Stimulus.stimulus_id == Presentation.stimulus_id)
-        .join(Participant, Participant.id == Trial.participant_id)
-        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
-        .join(Study, Study.id == StudyVersion.study_id)
-        .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id, Trial.position)
     )
     further = _further_pictures(session, study_name, stage)
@@ -143,16 +136,7 @@ def participants(session: Session, study_name: str, *, stage: str = "main") -> p
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id)
     )
-    catch = (
-        _select(_JUDGED, {})
-        .select_from(rating)
-        .join(Trial, Trial.id == rating.c.trial_id)
-        .join(Presentation, Presentation.id == Trial.presentation_id)
-        .join(Participant, Participant.id == Trial.participant_id)
-        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
-        .join(Study, Study.id == StudyVersion.study_id)
-        .where(Study.name == study_name, StudyVersion.stage == stage, Presentation.role == "catch")
-    )
+    catch = _rated(_select(_JUDGED, {}), study_name, stage).where(Presentation.role == "catch")
     return exclusions.mark_participants(
         _frame(session.execute(query).mappings(), PARTICIPANTS),
         _frame(session.execute(catch).mappings(), _JUDGED),
@@ -241,6 +225,19 @@ def forms(session: Session, study_name: str, *, stage: str = "main") -> pd.DataF
 def iso_utc(time: datetime) -> str:
     """A time as text: UTC with milliseconds, "2026-11-21T10:20:30.123Z"."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _rated(query: Query, study_name: str, stage: str) -> Query:
+    """`query` over the rated trials of a study, with their presentations and participants."""
+    return (
+        query.select_from(rating)
+        .join(Trial, Trial.id == rating.c.trial_id)
+        .join(Presentation, Presentation.id == Trial.presentation_id)
+        .join(Participant, Participant.id == Trial.participant_id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+    )
 
 
 def _exclusion_rules(session: Session, study_name: str, stage: str) -> exclusions.Rules:

@@ -129,7 +129,7 @@ class Question {
   }
 
   #accept(onset, name, windowMs = Infinity) {
-    this.#gate.open(onset, onset + (windowMs ?? Infinity));
+    this.#gate.open(onset, onset + windowMs);
     setTimeout(() => {
       if (this.#choose && this.#gate.opensIn <= 0) this.#host.tell({ accepting: name });
     }, this.#gate.opensIn + 1);
