@@ -176,6 +176,7 @@ class _Draw:
             view=view,
             correct_option=question.correct(showing) if known else None,
             shown_label=None if about is None else names[about],
+            shown_label_index=about,
             foil_policy=entry["foil_policy"] if about is not None or choices else None,
         )
 

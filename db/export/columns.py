@@ -159,6 +159,7 @@ RATINGS = (
     Column("options_json", "string", "Options in the order shown, as JSON", "view:options"),
     _stored("correct_option", Trial.correct_option),
     _stored("shown_label", Trial.shown_label),
+    _stored("shown_label_index", Trial.shown_label_index, "Int64"),
     _stored("foil_policy", Trial.foil_policy),
     _stored("response", Response.answer, of="rating"),
     _stored("response_label", Response.answer_label, of="rating"),

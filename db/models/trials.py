@@ -103,7 +103,10 @@ class Trial(Base):
         String(200), comment="Value of the right option, where there is one"
     )
     shown_label: Mapped[str | None] = mapped_column(
-        String(200), comment="Label that the question names"
+        String(200), comment="Label that the question names, in the data set's own words"
+    )
+    shown_label_index: Mapped[int | None] = mapped_column(
+        comment="Class index of the label that the question names; what an analysis compares"
     )
     foil_policy: Mapped[str | None] = mapped_column(
         String(64), comment="How the shown label or the other options were chosen"
@@ -126,7 +129,9 @@ class Response(Base):
     answer: Mapped[str] = mapped_column(
         Text, comment="Value of the option chosen, or the answer in its one spelling"
     )
-    answer_label: Mapped[str] = mapped_column(Text, comment="The answer as it was shown")
+    answer_label: Mapped[str] = mapped_column(
+        Text, comment="The answer as it was shown, in the participant's language"
+    )
     values_json: Mapped[str] = mapped_column(
         Text,
         server_default="{}",

@@ -22,12 +22,17 @@ _PRESENTATION, _FURTHER, _TRIAL = (
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """One question. `view` is all that the browser gets: {"prompt", "layout", "options"}."""
+    """One question. `view` is all that the browser gets: {"prompt", "layout", "options"}.
+
+    `shown_label` is the class that the question names in the data set's own words,
+    `shown_label_index` the same class by its index.
+    """
 
     task: str
     view: Mapping[str, Any]
     correct_option: str | None = None
     shown_label: str | None = None
+    shown_label_index: int | None = None
     foil_policy: str | None = None
 
 
@@ -185,6 +190,7 @@ def _insert_plan(s: Session, plan: Sequence[PlannedPresentation], participant_id
                     "view_json": canonical_json(trial.view),
                     "correct_option": trial.correct_option,
                     "shown_label": trial.shown_label,
+                    "shown_label_index": trial.shown_label_index,
                     "foil_policy": trial.foil_policy,
                 }
             )

@@ -62,7 +62,7 @@ def human_table(
     for condition, part in shown.groupby("condition", sort=True):
         fooled = part["label"] == part["shown"]
         plausible = part["plausible"] == "yes"
-        cant_tell = part["label_value"] == CANT_TELL
+        cant_tell = part["label"] == CANT_TELL
         rates = [
             _rate(part, yes, seed) for yes in (fooled, plausible, plausible | cant_tell, cant_tell)
         ]
@@ -85,22 +85,28 @@ def attention(ratings: pd.DataFrame, *, seed: int = 0) -> Attention:
 
 
 def _presentations(trials: pd.DataFrame) -> pd.DataFrame:
-    """Join the two questions of each presentation into one row."""
+    """Join the two questions of each presentation into one row: `label`, `shown`, `plausible`.
+
+    Labels are class indices as text, as answers are. The words on the buttons are no data: they are
+    in each participant's own language.
+    """
     columns = ["presentation_id", "participant_id", "source_image_id", "condition"]
     trials = trials[trials["response"] != TIMED_OUT]
-    label = trials[trials["task"] == "label_nafc"][[*columns, "response", "response_label"]]
+    label = trials[trials["task"] == "label_nafc"][[*columns, "response"]]
     plausible = trials[trials["task"] == "target_plausible"][
-        ["presentation_id", "response", "shown_label"]
+        ["presentation_id", "response", "shown_label_index"]
     ]
-    return label.rename(columns={"response": "label_value", "response_label": "label"}).merge(
-        plausible.rename(columns={"response": "plausible", "shown_label": "shown"}),
-        on="presentation_id",
+    plausible = plausible.assign(
+        shown=plausible["shown_label_index"].astype("Int64").astype("string")
+    )
+    return label.rename(columns={"response": "label"}).merge(
+        plausible.rename(columns={"response": "plausible"}), on="presentation_id"
     )
 
 
 def _rate(part: pd.DataFrame, yes: pd.Series[bool], seed: int) -> Rate:
     return crossed_rate(
-        yes.to_numpy(dtype=bool),
+        yes.to_numpy(dtype=bool, na_value=False),
         part["participant_id"].to_numpy(dtype=str),
         part["source_image_id"].to_numpy(dtype=str),
         seed=seed,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from engine import attacks, defenses, saliency
 from study_app.lint.rules import Finding, Subject, error, rule, warn
 from study_app.study import Study
 from study_app.wording import Texts
@@ -13,6 +14,8 @@ from study_app.wording import Texts
 _HARMLESS = frozenset(("none", "all", "clean", "noise", "control", "map"))
 """Words that texts use without giving anything away."""
 
+_TERMS = frozenset(name for each in (defenses, attacks, saliency) for name in each.registry.names())
+"""The field's own terms: no text needs them by chance."""
 
 _TELLING = re.compile(r"\b(adversarial|perturb\w*|FGSM|TGSM|PGD|JSMA|saliency)\b", re.IGNORECASE)
 
@@ -21,19 +24,27 @@ _TELLING = re.compile(r"\b(adversarial|perturb\w*|FGSM|TGSM|PGD|JSMA|saliency)\b
 def leaking_labels(subject: Subject) -> Iterator[Finding]:
     """Nothing read before the debrief names a condition, a defense, an attack or a true class."""
     study = subject.study
-    secret = {c.title for c in study.conditions.values()}
-    secret |= {arm.title for arm in study.arms.values()}
-    for condition in study.conditions.values():
-        for picture in condition.shown_pictures:
-            secret |= {x for x in (picture.defense, picture.attack, picture.method) if x}
-    names = sorted({name.replace("_", " ").lower() for name in secret} - _HARMLESS)
+    chosen = {c.title for c in study.conditions.values()}
+    chosen |= {arm.title for arm in study.arms.values()}
+    shown = [p for c in study.conditions.values() for p in c.shown_pictures]
+    chosen |= {x for p in shown for x in (p.defense, p.attack, p.method) if x}
+    # Titles and labels are the researcher's own words. They may be ordinary ones, which a text uses
+    # without giving anything away: only the field's terms are an error.
+    names = _spoken(chosen & _TERMS)
     for place, text in _read_before_the_debrief(study):
-        for name in names:
+        for name in sorted(names):
             if _mentions(text, name):
                 yield error(
                     place,
-                    f"names {name!r}, which is a condition, defense, attack or "
-                    "method: people would know what is studied; say it in the debrief",
+                    f"names {name!r}, which is a defense, attack or method: people would know "
+                    "what is studied; say it in the debrief",
+                )
+        for words in sorted(_spoken(chosen) - names):
+            if _mentions(text, words):
+                yield warn(
+                    place,
+                    f"says {words!r}, as a condition, an arm or a part of the experiment is "
+                    "called: if that tells people what is compared, say it in the debrief",
                 )
         for word in _TELLING.findall(text):
             yield warn(
@@ -49,6 +60,11 @@ def leaking_labels(subject: Subject) -> Iterator[Finding]:
                     f"{phrase!r} names the class {name!r}; write {{label}} "
                     "where the label of the trial is meant",
                 )
+
+
+def _spoken(names: Iterable[str]) -> set[str]:
+    """Return names as a text would have them, without those that give nothing away."""
+    return {name.replace("_", " ").lower() for name in names} - _HARMLESS
 
 
 def _mentions(text: str, name: str) -> bool:

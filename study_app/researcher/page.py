@@ -95,7 +95,7 @@ def _answers(version: StudyVersionInfo, ratings: pd.DataFrame) -> None:
 def _human_table(version: StudyVersionInfo, rows: list[human.ConditionResult]) -> None:
     conditions = {c["label"]: c["title"] for c in version.config["conditions"]}
     frame = long_frame(rows, conditions)
-    titles = [title for title in conditions.values() if title in set(frame["condition"])]
+    titles = list(dict.fromkeys(frame["condition"]))  # in the study's order
     left, right = st.columns(2)
     for place, name, question in zip(
         (left, right),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,9 +57,17 @@ def _counted(count: int, one: str, several: str) -> str:
 def ordered(
     rows: Sequence[ConditionResult], conditions: Mapping[str, str]
 ) -> list[tuple[str, ConditionResult]]:
-    """Return (title, result) in the study's order; conditions without ratings are left out."""
+    """Return (title, result) in the study's order; conditions without ratings are left out.
+
+    Of conditions with the same title each says its label too, or they would be drawn as one.
+    """
     found = {row.condition: row for row in rows}
-    return [(title, found[label]) for label, title in conditions.items() if label in found]
+    told = Counter(conditions.values())
+    return [
+        (title if told[title] == 1 else f"{title} ({label})", found[label])
+        for label, title in conditions.items()
+        if label in found
+    ]
 
 
 def human_table_rich(

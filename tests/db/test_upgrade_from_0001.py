@@ -89,7 +89,7 @@ ROWS = {
             "version": 1,
             "content_sha256": "c",
             "config_json": '{"title":"Demo"}',
-            "design_json": "{}",
+            "design_json": '{"class_names":["cat","dog"]}',
             "stage": "main",
             "frozen": True,
             "created_at": NOW,
@@ -153,7 +153,7 @@ ROWS = {
             "task": "label_nafc",
             "view_json": VIEW,
             "correct_option": "3",
-            "shown_label": None,
+            "shown_label": {2: None, 3: "dog"}[number],
             "foil_policy": None,
         }
         for number in (2, 3)
@@ -238,6 +238,7 @@ def test_it_works_as_one_made_today(old):
     old.upgrade()
     with old.read() as s:
         assert ratings(s, "demo")["response"].tolist() == ["a", "c"]
+        assert ratings(s, "demo")["shown_label_index"].fillna(-1).tolist() == [-1, 1]
         assert ratings(s, "demo")["pictures_json"].tolist() == ['["s1"]'] * 2
         assert len(events(s, "demo")) == 4
         assert len(participants(s, "demo")) == 5

@@ -1,5 +1,7 @@
 """Rates and their intervals against simulation, and the human table from made-up ratings."""
 
+from io import StringIO
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +61,12 @@ def test_the_same_seed_gives_the_same_interval():
     assert crossed_rate(yes, who, what, seed=1) == crossed_rate(yes, who, what, seed=1)
 
 
+# A class's name, its translation and its index are never the same text.
+ENGLISH = ["aeroplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "lorry"]
+GERMAN = ["Flugzeug", "Auto", "Vogel", "Katze", "Hirsch", "Hund", "Frosch", "Pferd", "Schiff",
+          "Lastwagen"]  # fmt: skip
+
+
 def ratings(rows):
     trials = []
     for number, (kind, condition, label, shown, plausible, expected) in enumerate(rows):
@@ -71,10 +79,13 @@ def ratings(rows):
             "excluded": False,
         }
         value = "cant_tell" if label is None else label
-        first = {"task": "label_nafc", "response": value, "response_label": label or "Can't tell"}
-        second = {"task": "target_plausible", "response": plausible, "response_label": plausible}
-        trials.append({**common, **first, "shown_label": None, "correct_option": expected[0]})
-        trials.append({**common, **second, "shown_label": shown, "correct_option": expected[1]})
+        button = "Weiß nicht" if label is None else GERMAN[int(label)]
+        first = {"task": "label_nafc", "response": value, "response_label": button}
+        first |= {"shown_label": None, "shown_label_index": None}
+        second = {"task": "target_plausible", "response": plausible, "response_label": "Ja"}
+        second |= {"shown_label": ENGLISH[int(shown)], "shown_label_index": int(shown)}
+        trials.append({**common, **first, "correct_option": expected[0]})
+        trials.append({**common, **second, "correct_option": expected[1]})
     return pd.DataFrame(trials)
 
 
@@ -103,6 +114,17 @@ def test_the_human_table_scores_both_ways():
     assert none.cant_tell.value == 0.5
     assert (none.fooled.ratings, none.fooled.participants, none.fooled.images) == (4, 3, 4)
     assert clean.fooled.value == 0
+
+
+def test_the_human_table_is_the_same_from_a_database_and_read_back_from_a_file():
+    rows = ratings([("main", "none", "4", "4", "yes", UNKNOWN), ("main", "none", "3", "4", "no",
+                    UNKNOWN)])  # fmt: skip
+    typed = rows.assign(
+        response=rows["response"].astype("string"),
+        shown_label_index=rows["shown_label_index"].astype("Int64"),
+    )
+    assert human_table(typed) == human_table(pd.read_csv(StringIO(rows.to_csv(index=False))))
+    assert human_table(typed)[0].fooled.value == 0.5
 
 
 def test_the_human_table_leaves_out_a_presentation_with_an_excluded_answer():

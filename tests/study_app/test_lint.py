@@ -164,12 +164,27 @@ def test_nothing_leaks_before_the_debrief():
         instructions="Some pictures are adversarial.",
     )
     assert by_rule("leaking_labels", texts=leaking) == [
-        ("error", "texts.consent"), ("error", "texts.consent"), ("warn", "texts.instructions")
+        ("error", "texts.consent"), ("warn", "texts.consent"), ("warn", "texts.instructions")
     ]  # fmt: skip
     questions = [{"name": "label_nafc", "prompt": "Is it a horse?", "cant_tell": "Distillation"}]
     problems = found(["horse", *"123456789"], questions=questions)
     assert {(p.severity, p.message.split("'")[1]) for p in problems if p.rule == "leaking_labels"} \
         == {("error", "distillation"), ("warn", "Is it a horse?")}  # fmt: skip
+
+
+def test_a_title_or_label_that_is_an_ordinary_word_keeps_no_study_from_being_launched():
+    arms = {
+        "one": {"title": "One", "conditions": ["none", "gradient_penalty"]},
+        "two": {"title": "Two",
+                "conditions": ["adversarial_training", "distillation", "clean", "noise"]},
+    }  # fmt: skip
+    ordinary = texts(instructions="Answer two questions about one picture, in a brief study.")
+    labels = conditions(none={**DEMO["conditions"]["none"], "defense": "brief"})
+    problems = found(texts=ordinary, arms=arms, conditions=labels)
+    said = [p for p in problems if p.rule == "leaking_labels"]
+    assert {p.severity for p in said} == {"warn"}
+    words = [p.message.split("'")[1] for p in said if p.place == "texts.instructions"]
+    assert words == ["brief", "one", "two"]
 
 
 def test_translations_are_whole():
