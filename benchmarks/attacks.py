@@ -44,7 +44,7 @@ from torch.nn import functional as F
 
 from engine import attacks, datasets
 from engine.datasets import Data
-from engine.inference import frozen
+from engine.networks.inference import frozen
 
 EPS, STEP, STEPS = 0.1, 0.01, 40
 SEARCH = 100

@@ -7,7 +7,7 @@ The sweep is 13 strengths from 0.195 to 195, each a network of its own from the 
 a step is loss with gradient penalty, backward and Adam on a batch that lies on the device, float32
 without TF32. Counted are images times networks.
 
-eager           one network after the other, as `engine.training` does it.
+eager           one network after the other, as `engine.training.loop` does it.
 captured        the same; the whole step, Adam included, is one CUDA graph.
 side by side    all networks as one: convolutions in as many groups, BatchNorm over all channels,
                 matrix products in a batch. These are ordinary layers, so BatchNorm's statistics,

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import flop_registry
 from engine import datasets, defenses
 from engine.datasets import Data
 from engine.defenses import Context
-from engine.double_backward import PenaltyStep
+from engine.training.double_backward import PenaltyStep
 
 PENALTY = {"name": "gradient_penalty"}
 UNIFORM = {"name": "gradient_penalty", "target": "uniform"}

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
-from db.backend import open_backend
+from db.backends.opening import open_backend
 from db.errors import DatabaseError
 from db.writer import GroupCommitWriter
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from db.backend import Backend
+from db.backends.base import Backend
 from db.errors import DatabaseBusyError, DatabaseError
 
 T = TypeVar("T")

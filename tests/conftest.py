@@ -51,7 +51,7 @@ class Demo:
             claim = self._claim.open("x")
         except FileExistsError:
             return
-        demo = f"{shlex.quote(sys.executable)} -m study_app.cli demo --no-serve"
+        demo = f"{shlex.quote(sys.executable)} -m study_app.cli.plausibly demo --no-serve"
         log, status = shlex.quote(str(self._log)), shlex.quote(str(self._status))
         process = subprocess.Popen(
             # The tests that run meanwhile go first: they have waits that others fill.

@@ -63,7 +63,7 @@ def test_distillation_masks_its_gradients_and_is_hit_all_the_same(found):
 def test_what_is_stored_of_an_example_is_measured_on_its_rounded_pixels(found):
     import torch
 
-    from engine.job import load_model
+    from engine.jobs.context import load_model
 
     network = load_model(found.model("gradient_penalty"))
     made = found.examples("gradient_penalty", "tgsm")
@@ -107,7 +107,7 @@ def test_the_study_has_its_own_source_images_and_leads_back_to_the_artifacts(dem
 def test_a_second_start_makes_nothing_again(demo):
     before = {path: path.stat().st_mtime_ns for path in demo.home.rglob("*.npz")}
     again = subprocess.run(
-        [sys.executable, "-m", "study_app.cli", "demo", "--no-serve"],
+        [sys.executable, "-m", "study_app.cli.plausibly", "demo", "--no-serve"],
         cwd=ROOT,
         env={**os.environ, "PLAUSIBLY_HOME": str(demo.home)},
         capture_output=True,

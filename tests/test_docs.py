@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 from typer.main import get_command
 
-from engine import config
-from study_app import cli
+from engine.experiments import experiment_file
+from study_app.cli import plausibly
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -40,11 +40,11 @@ def documented():
 
 
 def test_every_command_is_in_the_readme_and_no_other():
-    assert set(documented()) == {path for path, _ in commands(get_command(cli.app))}
+    assert set(documented()) == {path for path, _ in commands(get_command(plausibly.app))}
 
 
 def test_options_named_in_the_readme_exist():
-    known = dict(commands(get_command(cli.app)))
+    known = dict(commands(get_command(plausibly.app)))
     for path, line in documented().items():
         options = {option for p in known[path].params for option in p.opts}
         for option in re.findall(r"--[a-z-]+", line):
@@ -54,15 +54,15 @@ def test_options_named_in_the_readme_exist():
 def test_the_example_of_an_experiment_file_is_one():
     text = (ROOT / "docs/experiments.md").read_text()
     whole, layers, own = (yaml.safe_load(b) for b in re.findall(r"```yaml\n(.+?)```", text, re.S))
-    experiment = config.Experiment(**whole)
+    experiment = experiment_file.Experiment(**whole)
     assert [run.name for run in experiment.runs(2)][::2] == [
         "penalties_digits",
         "penalties_digits_seed1",
     ]
-    config.Experiment(**{**whole, **layers})
+    experiment_file.Experiment(**{**whole, **layers})
     # Its module exists nowhere; everything else is right.
     with pytest.raises(ValidationError, match="our_lab") as refused:
-        config.Experiment(**{**whole, "defenses": own["defenses"]})
+        experiment_file.Experiment(**{**whole, "defenses": own["defenses"]})
     assert refused.value.error_count() == 1
 
 

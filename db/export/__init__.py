@@ -1,7 +1,7 @@
 """Tables that leave the database, with a codebook made from their declarations."""
 
 from db.export.columns import Column, codebook
-from db.export.csv_files import Export, write_csv
+from db.export.formats import Export, write_csv
 from db.export.tables import events, forms, iso_utc, participants, ratings, stimuli
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The tables. Words as in the design: presentation, trial, response, rating."""
 
-from db.models.base import Base
+from db.models.declarative import Base
 from db.models.participants import (
     Consent,
     FormResponse,

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, one_of
+from db.models.declarative import Base, one_of
 
 PARTICIPANT_STATUSES = (
     "consented",

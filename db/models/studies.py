@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, one_of
+from db.models.declarative import Base, one_of
 
 STUDY_STATUSES = ("draft", "live", "closed")
 STAGES = ("pilot", "main", "simulated")

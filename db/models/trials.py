@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, UtcDateTime, one_of
+from db.models.declarative import Base, UtcDateTime, one_of
 
 PHASES = ("practice", "main")
 ROLES = ("practice", "main", "catch", "repeat")

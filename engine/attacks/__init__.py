@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from engine.components import Component, Registry
 from engine.preprocessing import Space
-from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Trace: TypeAlias = "Callable[[Tensor], None]"
 """Called with each iterate (N, C, H, W), the starting image included."""
+
+TargetRule: TypeAlias = Literal["next_class", "least_likely", "second_choice"]
+"""How the target of an image is chosen; see `choose_target`."""
 
 
 class Attack(Component):
@@ -59,7 +62,7 @@ class Attack(Component):
         """
         import torch
 
-        from engine.inference import frozen
+        from engine.networks.inference import frozen
 
         self._check(x, y, target, seeds)
         if seeds is None:
@@ -132,8 +135,8 @@ class GradientAttack(Attack):
         space: where sizes are measured and steps are made. Ross & Doshi-Velez (2018) give theirs
             for SVHN behind global contrast normalisation: `model_input`.
         prepare: attack an equivalent copy of the network that is faster; see
-            `engine.prepared.prepare`. The last bits differ, and with them now and then the sign of
-            a gradient near zero. A copy given as the model is not copied again.
+            `engine.networks.fast_copy.prepare`. The last bits differ, and with them now and then
+            the sign of a gradient near zero. A copy given as the model is not copied again.
     """
 
     space: Space = "pixels"
@@ -154,10 +157,10 @@ class GradientAttack(Attack):
             UsageError: no affine map leads back from the model input, or it is not at hand; or
                 the network is to be prepared and cannot be copied.
         """
-        from engine import prepared, spaces
+        from engine.networks import fast_copy, spaces
 
         if self.prepare:
-            model = prepared.prepare(model, x)
+            model = fast_copy.prepare(model, x)
         whole = spaces.preprocessed(model) if self.space == "model_input" else None
         if whole is None:
             return self.run(model, x, y, target, seeds, trace)
@@ -178,7 +181,7 @@ def clip(model: nn.Module, x: Tensor, rows: Tensor | None = None) -> Tensor:
         x: iterates (N, C, H, W).
         rows: which of the images that `run` got they belong to, where these are not all.
     """
-    from engine.spaces import ModelInput
+    from engine.networks.spaces import ModelInput
 
     if not isinstance(model, ModelInput):
         return x.clamp(0, 1)
@@ -194,7 +197,7 @@ def only(model: nn.Module, rows: Tensor) -> nn.Module:
         model: the one that `run` got.
         rows: indices (M,) of the images.
     """
-    from engine.spaces import ModelInput
+    from engine.networks.spaces import ModelInput
 
     if not isinstance(model, ModelInput):
         return model
@@ -209,6 +212,28 @@ def next_class(y: Tensor, classes: int) -> Tensor:
     return (y + 1) % classes
 
 
+def choose_target(rule: TargetRule, labels: Tensor, logits: Tensor) -> Tensor:
+    """Return the targets, int64 (N,); none is the image's true label.
+
+    `next_class` is Ross & Doshi-Velez's (2018), (y + 1) mod K; `least_likely` that of Kurakin,
+    Goodfellow & Bengio (2017); `second_choice` the class that the model finds likeliest beside
+    the true one. Of equally likely classes the lowest is taken.
+
+    Args:
+        rule: which.
+        labels: true labels, int64 (N,).
+        logits: the attacked model's answer to the clean images, (N, K).
+    """
+    import torch
+
+    if rule == "next_class":
+        return next_class(labels, logits.shape[1])
+    own = torch.nn.functional.one_hot(labels, logits.shape[1]).bool()
+    if rule == "least_likely":
+        return logits.masked_fill(own, torch.inf).argmin(1)
+    return logits.masked_fill(own, -torch.inf).argmax(1)
+
+
 registry: Registry[Attack] = Registry("attack", __name__)
 register = registry.register
 
@@ -216,3 +241,12 @@ register = registry.register
 def create(name: str, **params: Any) -> Attack:
     """Return the attack `name` with `params`; see `Registry.create`."""
     return registry.create(name, **params)
+
+
+def vary(attack: Attack, parameter: str, value: float) -> Attack:
+    """Return the attack with one parameter at another value.
+
+    Raises:
+        UsageError: it has no such parameter, or the parameter does not take the value.
+    """
+    return registry.from_config({**attack.config(), parameter: value})

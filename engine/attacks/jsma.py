@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.attacks import GradientAttack, Trace, clip, next_class, register
-from engine.inference import input_gradient
+from engine.networks.inference import input_gradient
 
 _SCORES = {"cpu": 1 << 20, "cuda": 1 << 26}
 """How many pairs are scored at a time: what fits into a processor's cache, a device's memory."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.attacks import GradientAttack, Trace, clip, only, register
 from engine.attacks._balls import Norm, length, project, steepest
 from engine.attacks._losses import margin
-from engine.inference import input_gradient
+from engine.networks.inference import input_gradient
 
 _RADIUS = (0.1, 0.001)
 """By how much the radius changes in the first and the last step, as a share of it."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.attacks import GradientAttack, Trace, clip, next_class, only, register
 from engine.attacks._balls import Norm, project, steepest, uniform
 from engine.attacks._losses import Loss, each
-from engine.inference import input_gradient
+from engine.networks.inference import input_gradient
 
 
 @register

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engine.attacks import GradientAttack, Trace, clip, next_class, register
 from engine.attacks._losses import Loss, each
-from engine.inference import input_gradient
+from engine.networks.inference import input_gradient
 
 
 @register

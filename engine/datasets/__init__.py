@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import SerializeAsAny
 
+from engine.components import Component, Registry
 from engine.errors import UsageError
-from engine.registry import Component, Registry
 from engine.rendering import to_images
 
 
@@ -151,3 +151,11 @@ register = registry.register
 def create(name: str, **params: Any) -> Dataset:
     """Return the dataset `name` with `params`; see `DatasetRegistry.create`."""
     return registry.create(name, **params)
+
+
+def evenly(split: Split, count: int | None) -> Split:
+    """Return `count` images of a split, evenly spaced, or all of them when there are not more."""
+    if count is None or count >= len(split):
+        return split
+    chosen = np.linspace(0, len(split) - 1, count).round().astype(np.int64)
+    return Split(split.pixels[chosen], split.labels[chosen])

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from engine.components import Component, Registry
 from engine.errors import UsageError
 from engine.preprocessing import Space
-from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,7 +42,7 @@ class Context:
         """Return the logits of the clean batch and of another, run as one batch."""
         import torch
 
-        from engine import spaces
+        from engine.networks import spaces
 
         x = x.detach().requires_grad_(self.wants_input_gradient)
         to_model_input, network = spaces.split(model)
@@ -58,9 +58,9 @@ class Context:
         In the space `model_input` the first is the model input of x.
 
         Raises:
-            UsageError: the model input is not at hand; see `engine.spaces.preprocessed`.
+            UsageError: the model input is not at hand; see `engine.networks.spaces.preprocessed`.
         """
-        from engine import spaces
+        from engine.networks import spaces
 
         if space == "model_input":
             spaces.preprocessed(model)

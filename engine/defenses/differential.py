@@ -9,9 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine import inference
 from engine.defenses import Context, Defense, Terms, register
 from engine.errors import UsageError
+from engine.networks import inference
 
 if TYPE_CHECKING:
     from engine.datasets import Split
@@ -30,7 +30,7 @@ class Differential(Defense):
     nothing of the distance to the boundary. The squared loss has its minimum at a finite
     difference and asks every pair for the same one, which also pulls each class together along w.
     For fixed features, the linear case, the logistic loss leads to the hard margin
-    (`engine.linear_theory`); the squared one is least squares.
+    (`engine.theory.linear`); the squared one is least squares.
 
     Recalled, not read again in the paper: that it uses a squared loss for networks and 1 as its
     margin. The paper sums over pairs; the mean has the same minimisers and does not tie the step

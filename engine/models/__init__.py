@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine import preprocessing as steps
+from engine.components import Component, Registry
 from engine.preprocessing import Steps
-from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,14 +43,14 @@ class Architecture(Component):
         """Return a fresh network: float32 (N, *shape) in [0, 1] -> logits (N, classes).
 
         Equal seeds give equal weights; the caller's random state is untouched. With steps it is
-        an `engine.spaces.Preprocessed`, without any the plain network.
+        an `engine.networks.spaces.Preprocessed`, without any the plain network.
 
         Raises:
             UsageError: a step or the network cannot take images of `shape`.
         """
         import torch
 
-        from engine.spaces import Preprocessed
+        from engine.networks.spaces import Preprocessed
 
         before, within = (
             [steps.registry.from_config(config) for config in configs]

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from engine.errors import UsageError
-from engine.inference import frozen
 from engine.models import Architecture, register
+from engine.networks.inference import frozen
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _MOST_NAMED = 5

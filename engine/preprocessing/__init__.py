@@ -1,7 +1,7 @@
 """Preprocessing: what a paper does to its images, as layers of the network. One file per step.
 
 Pixels stay in [0, 1] wherever images are stored, shown or attacked; the steps run inside the
-network (`engine.spaces`), so that gradients reach the pixels.
+network (`engine.networks.spaces`), so that gradients reach the pixels.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from engine.components import Component, Registry
 from engine.errors import UsageError
-from engine.registry import Component, Registry
 
 if TYPE_CHECKING:
     from torch import Tensor

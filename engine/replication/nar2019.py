@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.doubt import legend, marked
-from engine.metrics.features import effective_rank
-from engine.replication import Check, check
+from engine.networks.features import effective_rank
+from engine.replication.claims import Check, check
 from engine.results import Results, by_dataset, doubted
+from engine.robustness.doubt import legend, marked
 
 _PAIRS = {
     "squared": ("squared", "none", "squared"),

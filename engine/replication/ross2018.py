@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.doubt import legend, marked
 from engine.errors import UsageError
-from engine.replication import Check, check
+from engine.replication.claims import Check, check
 from engine.results import Results, by_dataset, doubted
+from engine.robustness.doubt import legend, marked
 
 _TITLES = {
     "none": "no defense",

@@ -18,7 +18,7 @@ from pathlib import Path
 from engine.errors import PlausiblyError, UsageError
 from engine.report import page, verdicts
 from engine.report.figures import SECTIONS
-from engine.report.study import Study
+from engine.report.runs import Study
 from engine.results import Results
 
 PAGE, TABLES, FIGURES = "report.html", "tables", "figures"

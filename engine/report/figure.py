@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.artifacts import Artifact
-from engine.replication import Interval
+from engine.statistics import Interval
 
 Cell = str | int | float | bool | None
 INTERVAL = ("value", "low", "high", "seeds", "images")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import escape
 
-from engine.replication import Interval
+from engine.statistics import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

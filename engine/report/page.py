@@ -16,7 +16,7 @@ from engine.artifacts import Artifact
 from engine.report import look
 from engine.report.figure import Figure, Picture
 from engine.report.figures import Section
-from engine.report.study import Study
+from engine.report.runs import Study
 from engine.report.verdicts import Judgement
 
 _HERE = Path(__file__).parent

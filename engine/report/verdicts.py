@@ -11,7 +11,7 @@ from engine.errors import UsageError
 from engine.replication import Check, papers
 from engine.report.figure import Table, number, table
 from engine.report.look import COLOURS, INK
-from engine.report.study import Study
+from engine.report.runs import Study
 
 SIGNS = {"holds": "✓", "fails": "✗", "undecided": "?"}
 TITLES = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.registry import Component, Registry
+from engine.components import Component, Registry
 
 if TYPE_CHECKING:
     from torch import nn

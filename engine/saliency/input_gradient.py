@@ -11,7 +11,7 @@ from captum.attr import Saliency
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.inference import batches, device_of, frozen
+from engine.networks.inference import batches, device_of, frozen
 from engine.saliency import SaliencyMethod, register
 
 _QUANTITIES = {

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from study_app.api import gallery, participant, researcher
 from study_app.api.http import failure
-from study_app.state import AppState
+from study_app.installation import AppState
 
 
 def routes(state: AppState) -> list[BaseRoute]:

@@ -23,7 +23,7 @@ from study_app.gallery.addresses import Place
 from study_app.gallery.catalog import catalog
 from study_app.gallery.exhibit import SCALE_MODES, Exhibit, NotShownError, ScaleMode
 from study_app.gallery.facts import map_facts, picture_facts
-from study_app.state import AppState
+from study_app.installation import AppState
 
 Draw = Callable[[Exhibit, Place, Request], Response]
 """Makes the answer about the picture at a place, once that may be shown."""

@@ -17,9 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from db import repository
 from db.repository import FormAttempt, Outcome, ParticipantInfo, Quota, TrialView
-from study_app import plan, questions, tokens
-from study_app.api import endings
-from study_app.api import forms as due_forms
+from study_app import questions
 from study_app.api.bodies import AnswerBody, ConsentBody, FormBody
 from study_app.api.http import (
     B,
@@ -36,11 +34,13 @@ from study_app.api.http import (
     write,
 )
 from study_app.api.limits import RateLimit
+from study_app.design import participant_plan
 from study_app.forms import FormError
-from study_app.participant.texts import consent_sha256
+from study_app.installation import AppState, tokens
+from study_app.participation import consent_sha256, endings
+from study_app.participation import due_forms as due_forms
 from study_app.providers import Identity, Provider
-from study_app.state import AppState
-from study_app.wording import languages, wording
+from study_app.study import languages, wording
 
 MAX_TRIALS = 20
 """Trials in one answer; the player asks for a few ahead."""
@@ -183,8 +183,8 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
             admitted = repository.admit(
                 s,
                 participant_id=person.id,
-                slots=plan.slots(version.design),
-                draw=partial(plan.draw, version.design, wording=words),
+                slots=participant_plan.slots(version.design),
+                draw=partial(participant_plan.draw, version.design, wording=words),
                 quota=_quota(version.config),
                 now=datetime.now(UTC),
             )

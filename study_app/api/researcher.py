@@ -21,7 +21,6 @@ from starlette.routing import BaseRoute, Route
 
 from db import export, repository
 from db.errors import ExportError
-from study_app import login, tokens
 from study_app.api.http import (
     Body,
     RefusedError,
@@ -33,7 +32,8 @@ from study_app.api.http import (
     route,
     write,
 )
-from study_app.state import AppState
+from study_app.installation import AppState, tokens
+from study_app.researcher import login
 
 MAX_ATTEMPTS = 10
 ATTEMPT_WINDOW_S = 300.0

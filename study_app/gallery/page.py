@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from db import repository
-from study_app.gallery import grid, sheet
-from study_app.gallery.calm import calm, say
+from study_app.gallery import grid_page
+from study_app.gallery import map_page as sheet
 from study_app.gallery.catalog import Catalog, catalog
-from study_app.gallery.controls import choose, switch, turn
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit, NotShownError
 from study_app.gallery.facts import map_facts
+from study_app.gallery.nothing_to_show import calm, say
 from study_app.gallery.view import EVERY, GalleryView, MapView
-from study_app.state import app_state
+from study_app.gallery.widgets import choose, switch, turn
+from study_app.installation import app_state
 
 ROWS = 8
 """Source images on one page."""
@@ -88,13 +89,13 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
         "network, and what the network then says. Every picture is a link.</p></div>"
     )
     _gallery_controls(exhibit, view, titles, embargoed)
-    st.html(grid.legend(exhibit, view))
+    st.html(grid_page.legend(exhibit, view))
     first = (view.page - 1) * ROWS
     shown = rows[first : first + ROWS]
     if not shown:
         say("No image of this kind can be shown.")
         return
-    st.html(grid.grid(exhibit, view, shown))
+    st.html(grid_page.grid(exhibit, view, shown))
     with st.container(horizontal=True, vertical_alignment="center", key="gallery_pages"):
         st.html(
             f'<div class="pg"><p>Images {first + 1} to {first + len(shown)} of {len(rows)}. '

@@ -8,8 +8,8 @@ import numpy as np
 
 from engine.rendering import PALETTE
 from study_app.gallery.exhibit import SCALE_MODES, Exhibit, ScaleMode
+from study_app.gallery.phrases import number, strength
 from study_app.gallery.view import MapView
-from study_app.gallery.wording import number, strength
 
 _STOPS = 11
 

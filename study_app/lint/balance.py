@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from study_app.conditions import speaks_of_a_label
 from study_app.lint.rules import Finding, Subject, error, rule, warn
+from study_app.study import speaks_of_a_label
 
 MANY_LISTS = 60
 

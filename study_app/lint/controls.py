@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from study_app.conditions import answerable, obvious
 from study_app.lint.rules import Finding, Subject, lacking, rule, warn
+from study_app.study import answerable, obvious
 
 
 @rule

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from engine import attacks, defenses, saliency
 from study_app.lint.rules import Finding, Subject, error, rule, warn
-from study_app.study import Study
-from study_app.wording import Texts
+from study_app.study import Study, Texts
 
 _HARMLESS = frozenset(("none", "all", "clean", "noise", "control", "map"))
 """Words that texts use without giving anything away."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from engine.registry import Component, Registry
-from study_app import tokens
+from engine.components import Component, Registry
+from study_app.installation import tokens
 
 Outcome = Literal["complete", "screened_out", "failed_check", "no_consent"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from engine.registry import Component, Registry
+from engine.components import Component, Registry
 
 Layout = Literal["grid", "row", "scale", "pictures", "rank", "point", "brush", "text", "survey"]
 Value = str | float | int | bool | None

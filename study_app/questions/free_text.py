@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from study_app.plain_text import plain
+from study_app.forms import plain
 from study_app.questions import (
     AnswerError,
     Given,

@@ -14,17 +14,17 @@ FORBIDDEN = {
 }
 TORCH_FREE = [
     "engine",
-    "engine.registry",
+    "engine.components.registry",
     "engine.artifacts",
-    "engine.devices",
-    "engine.executor",
-    "engine.ray_executor",
-    "engine.regenerate",
-    "engine.provenance",
+    "engine.networks.devices",
+    "engine.execution.local",
+    "engine.execution.ray",
+    "engine.execution.regenerate",
+    "engine.artifacts.provenance",
     "engine.rendering",
     "engine.results",
     "engine.stimuli",
-    "engine.analysis.human",
+    "engine.analysis.human_table",
     "engine.replication.nar2019",
     "engine.replication.ross2018",
     "engine.attacks",
@@ -33,11 +33,11 @@ TORCH_FREE = [
     "engine.preprocessing",
     "db.repository",
     "db.export",
-    "study_app.plan",
-    "study_app.publish",
-    "study_app.server",
-    "study_app.cli",
-    "study_app.console",
+    "study_app.design.participant_plan",
+    "study_app.design.publish",
+    "study_app.server.application",
+    "study_app.cli.plausibly",
+    "study_app.cli.experiment_tables",
 ]
 
 
@@ -67,7 +67,7 @@ def test_captum_and_the_command_line_stay_out_of_training():
         "[defenses.create(n) for n in defenses.registry.names()]\n"
         "own = {'external': {'module': 'torch.nn:Flatten'}}\n"
         "[models.create(n, **own.get(n, {})) for n in models.registry.names()]\n"
-        "import engine.jobs, engine.pipeline\n"
+        "import engine.jobs.making, engine.experiments.plan\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from lab import DEVICE, PASSWORD, Lab, Person, open_lab
 from live_server import LiveServer
 
-from study_app import login
 from study_app.forms import Item
+from study_app.researcher import login
 
 SETTINGS = {
     "database": None,

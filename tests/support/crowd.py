@@ -22,10 +22,9 @@ from typing import Any, TypeVar
 
 from lab import open_lab
 
-from study_app import publish
-from study_app.participant.texts import consent_sha256
-from study_app.study import Study
-from study_app.wording import wording
+from study_app.design import publish
+from study_app.participation import consent_sha256
+from study_app.study import Study, wording
 
 T = TypeVar("T")
 

@@ -20,13 +20,15 @@ from db.repository import StimulusRow, StudyVersionInfo
 from db.session import Database
 from engine import results
 from engine.artifacts import ArtifactStore
-from study_app import login, publish, study
+from study_app import study
 from study_app.api import routes
-from study_app.design import Design, design
-from study_app.participant.texts import consent_sha256
-from study_app.security import SecurityMiddleware
-from study_app.state import AppState
-from study_app.wording import wording
+from study_app.design import publish
+from study_app.design.study_design import Design, design
+from study_app.installation import AppState
+from study_app.participation import consent_sha256
+from study_app.researcher import login
+from study_app.server.security import SecurityMiddleware
+from study_app.study import wording
 
 PASSWORD = "correct horse battery staple"
 DEVICE = {

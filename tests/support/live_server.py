@@ -39,7 +39,14 @@ class LiveServer:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "study_app.cli", "serve", "--port", str(self.port)],
+                [
+                    sys.executable,
+                    "-m",
+                    "study_app.cli.plausibly",
+                    "serve",
+                    "--port",
+                    str(self.port),
+                ],
                 cwd=self.home.parent,
                 env=self.environment,
                 stdout=log,
@@ -62,7 +69,7 @@ class LiveServer:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another `plausibly` command on the same home."""
         return subprocess.run(
-            [sys.executable, "-m", "study_app.cli", *arguments],
+            [sys.executable, "-m", "study_app.cli.plausibly", *arguments],
             cwd=self.home.parent,
             env=self.environment,
             capture_output=True,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
-from engine.doubt import MASKED
 from engine.results import CURVE, EXAMPLES, INDEX, MAPS, RESULT, WEIGHTS, Results
+from engine.robustness.doubt import MASKED
 
 CLASSES = 10
 IMAGES = 60

@@ -26,7 +26,7 @@ from engine.report.figures import (
     transfer,
     vulnerable,
 )
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
 
 
 @dataclass(frozen=True)

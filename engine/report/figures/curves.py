@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.replication import published
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
-from engine.report.study import Curve, Dataset
+from engine.report.runs import Curve, Dataset
 
 TITLE = "Accuracy against the size of the attack"
 READING = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.report.figure import Figure, listed, number, table
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
 
 TITLE = "What to doubt"
 READING = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.metrics.features import effective_rank
-from engine.replication import Interval, median_interval
+from engine.networks.features import effective_rank
 from engine.report import look
 from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, table, words
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.statistics import Interval, median_interval
 
 TITLE = "Penultimate features"
 READING = (

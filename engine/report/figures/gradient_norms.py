@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.replication import Interval, interval, median_interval
 from engine.report import look
 from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, number, short, table, words
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.statistics import Interval, interval, median_interval
 
 TITLE = "Norms of the input gradients"
 READING = (

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
-from engine.replication import interval
 from engine.report.figure import Figure, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
 from engine.results import EXAMPLES, MAPS, RESULT
+from engine.statistics import interval
 
 TITLE = "Input gradients"
 READING = (

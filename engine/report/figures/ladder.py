@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.doubt import Ladder
-from engine.replication import Interval, interval
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
 from engine.report.look import COLOURS, Style
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.robustness.doubt import Ladder
+from engine.statistics import Interval, interval
 
 TITLE = "White box, the worst case"
 READING = (

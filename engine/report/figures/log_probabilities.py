@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.replication import interval, median_interval
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, table
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.statistics import interval, median_interval
 
 TITLE = "Log-probabilities"
 READING = (

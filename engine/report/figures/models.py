@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.replication import Interval, interval
 from engine.report.figure import INTERVAL, Figure, cells, table, words
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
 from engine.results import EXAMPLES
+from engine.statistics import Interval, interval
 
 TITLE = "The models at a glance"
 READING = (

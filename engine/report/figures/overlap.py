@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.replication import Interval, interval
 from engine.report.figure import INTERVAL, Cell, Figure, cells, number, table, words
 from engine.report.grids import Frame, Heat, heat
-from engine.report.study import Curve, Dataset
+from engine.report.runs import Curve, Dataset
+from engine.statistics import Interval, interval
 
 TITLE = "Overlap of the misclassified images"
 READING = (

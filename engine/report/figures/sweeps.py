@@ -7,7 +7,7 @@ import numpy as np
 from engine.report import look
 from engine.report.figure import Cell, Figure, Picture, listed, number, table
 from engine.report.look import COLOURS, Style
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
 
 TITLE = "Sweeps over a defense's strength"
 READING = (

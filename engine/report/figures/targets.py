@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.replication import interval
 from engine.report.figure import INTERVAL, Figure, cells, number, table, words
 from engine.report.grids import Frame, Heat, Mosaic, heat, mosaic
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.statistics import interval
 
 TITLE = "Every class as the target"
 READING = (

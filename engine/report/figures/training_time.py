@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.replication import interval
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, table, words
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.statistics import interval
 
 TITLE = "Robustness against training time"
 READING = (

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.report.figure import INTERVAL, Cell, Figure, cells, number, table, words
 from engine.report.grids import Frame, Heat, heat
-from engine.report.study import Curve, Dataset
+from engine.report.runs import Curve, Dataset
 
 TITLE = "Transfer matrices"
 READING = (

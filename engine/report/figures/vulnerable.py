@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifacts import Artifact
-from engine.replication import Interval, interval
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
-from engine.report.study import Dataset
+from engine.report.runs import Dataset
+from engine.statistics import Interval, interval
 
 TITLE = "Share of images with an adversarial example"
 READING = (

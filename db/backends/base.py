@@ -1,0 +1,75 @@
+"""What a database system must offer: engines for readers, the writer and migrations."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from db.errors import DatabaseError
+
+
+class Backend(ABC):
+    """One database of one system: its engines, and what only that system can say or do.
+
+    Attributes:
+        where: the database as a person may see it; never with a password.
+        path: its file, if it is one.
+    """
+
+    where: str
+    path: Path | None = None
+
+    @abstractmethod
+    def readers(self) -> Engine:
+        """An engine for many threads. Each transaction sees one moment; every write is refused."""
+
+    @abstractmethod
+    def writers(self) -> Engine:
+        """An engine whose transactions begin with the write lock and are durable once committed.
+
+        The lock is one for the whole database: whoever holds it, in whichever process, is the only
+        writer, and sees everything that was committed before.
+        """
+
+    @abstractmethod
+    def migrators(self) -> Engine:
+        """An engine as `writers`, to change tables with; the database is made where it can be."""
+
+    @abstractmethod
+    def in_transaction(self, connection: Connection) -> bool:
+        """Whether the database still has the connection's transaction open, and usable."""
+
+    @abstractmethod
+    def as_database_error(self, error: BaseException) -> DatabaseError | None:
+        """`error` as a DatabaseError of one sentence, or None if it is not the database's failing.
+
+        Broken constraints and mistakes in SQL stay what they are.
+        """
+
+    @abstractmethod
+    def passes(self, error: BaseException) -> bool:
+        """Whether the write that raised `error` would succeed if it were run again."""
+
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether there is nothing yet that an upgrade could harm."""
+
+    @abstractmethod
+    def require_usable(self) -> None:
+        """Raise DatabaseError if the database is not there or has no room."""
+
+    @abstractmethod
+    def require_sound(self, connection: Connection) -> None:
+        """Raise DatabaseError if the database is damaged or cannot keep what it is given."""
+
+    @abstractmethod
+    def check_migrated(self, connection: Connection) -> None:
+        """Raise DatabaseError if a migration left rows that point nowhere."""
+
+    @abstractmethod
+    def backup(self, target: Path) -> None:
+        """Copy the database, also while it is in use, to the file `target`: whole or absent."""
+
+    @abstractmethod
+    def backup_before_upgrade(self) -> Path | None:
+        """Make a copy where such copies belong; None where that is not Plausibly's to decide."""

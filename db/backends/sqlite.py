@@ -1,0 +1,197 @@
+"""SQLite's particulars: how connections are opened and begun, copied, and what its errors mean."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from db.backends.base import Backend
+from db.errors import DatabaseError
+
+BUSY_TIMEOUT_MS = 10_000
+MIN_FREE_BYTES = 16 * 2**20
+
+# Primary error codes, and what to tell a person. Extended codes begin with these names.
+_SENTENCES = {
+    "SQLITE_FULL": "The disk is full: {where} could not be written, and nothing was stored.",
+    "SQLITE_BUSY": "The database {where} is locked by another program; try again.",
+    "SQLITE_LOCKED": "The database {where} is locked; try again.",
+    "SQLITE_CORRUPT": "The database {where} is damaged; restore it from a backup.",
+    "SQLITE_NOTADB": "{where} is not a database; restore it from a backup or move it away.",
+    "SQLITE_READONLY": "The database {where} cannot be written here: it is open for reading only.",
+    "SQLITE_IOERR": "The disk failed while using the database {where}.",
+    "SQLITE_CANTOPEN": "There is no database at {where}, or it cannot be opened.",
+}
+
+
+class SQLite(Backend):
+    """One file: WAL, synchronous=FULL, writers begin with BEGIN IMMEDIATE."""
+
+    path: Path
+
+    def __init__(self, url: URL) -> None:
+        """url: of a file. Raises ValueError for a database in memory."""
+        if not url.database or url.database == ":memory:":
+            raise ValueError("the database must be a file: readers and the writer share it")
+        self.path = Path(url.database).absolute()
+        self.where = str(self.path)
+
+    def readers(self) -> Engine:
+        """Connections with `query_only`."""
+        return _engine(self.path, read_only=True)
+
+    def writers(self) -> Engine:
+        """Transactions that take SQLite's write lock, waiting at most BUSY_TIMEOUT_MS for it."""
+        return _engine(self.path, begin="BEGIN IMMEDIATE")
+
+    def migrators(self) -> Engine:
+        """Make the folder and the file if they are missing; foreign keys are not enforced."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"The folder {self.path.parent} cannot be made.") from error
+        return _engine(self.path, begin="BEGIN IMMEDIATE", migrating=True)
+
+    def in_transaction(self, connection: Connection) -> bool:
+        """Some errors, such as a full disk, make SQLite roll back by itself."""
+        driver = connection.connection.dbapi_connection
+        return not isinstance(driver, sqlite3.Connection) or driver.in_transaction
+
+    def as_database_error(self, error: BaseException) -> DatabaseError | None:
+        """By the primary error code."""
+        if isinstance(error, DatabaseError):
+            return error
+        if not isinstance(error, DBAPIError | sqlite3.Error):
+            return None
+        # After some errors SQLite forgets the savepoint; trying to go back to it hides them.
+        shown: BaseException | None = error
+        while shown is not None:
+            cause = shown.orig if isinstance(shown, DBAPIError) else shown
+            name = getattr(cause, "sqlite_errorname", None) or ""
+            for prefix, sentence in _SENTENCES.items():
+                if name.startswith(prefix):
+                    return DatabaseError(sentence.format(where=self.where))
+            shown = shown.__context__
+        return None
+
+    def passes(self, error: BaseException) -> bool:
+        """Never: whoever has the write lock meets nobody."""
+        return False
+
+    def is_empty(self) -> bool:
+        """Whether there is no file, or one of no bytes."""
+        return not self.path.exists() or not self.path.stat().st_size
+
+    def require_usable(self) -> None:
+        """The file is there and its disk has MIN_FREE_BYTES left."""
+        if not self.path.is_file() or self.is_empty():
+            raise DatabaseError(
+                f"There is no database at {self.where}; make one with 'plausibly db upgrade'."
+            )
+        free = shutil.disk_usage(self.path.parent).free
+        if free < MIN_FREE_BYTES:
+            raise DatabaseError(
+                f"The disk of {self.where} is full ({free // 2**20} MiB left); free some space."
+            )
+
+    def require_sound(self, connection: Connection) -> None:
+        """SQLite finds the whole file well-formed. Reads all of it."""
+        if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+            raise DatabaseError(f"The database {self.where} is damaged; restore it from a backup.")
+
+    def check_migrated(self, connection: Connection) -> None:
+        """Foreign keys were not enforced meanwhile: look at all of them."""
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise DatabaseError(
+                f"The database {self.where} is damaged: "
+                f"table {broken[0]} points to missing rows of {broken[2]}."
+            )
+
+    def backup(self, target: Path) -> None:
+        """Copy through SQLite's backup API."""
+        if not self.path.is_file():
+            raise DatabaseError(f"There is no database at {self.where}, so nothing to back up.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with (
+                closing(sqlite3.connect(f"file:{quote(self.where)}?mode=ro", uri=True)) as origin,
+                closing(sqlite3.connect(partial)) as copy,
+            ):
+                origin.backup(copy)
+            partial.replace(target)
+        except (sqlite3.Error, OSError) as error:
+            partial.unlink(missing_ok=True)
+            raise self.as_database_error(error) or DatabaseError(
+                f"The backup {target} could not be written: {error}."
+            ) from error
+
+    def backup_before_upgrade(self) -> Path:
+        """In `backups/` beside the file."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        target = self.path.parent / "backups" / f"{self.path.stem}-{stamp}.db"
+        self.backup(target)
+        return target
+
+
+def _engine(
+    path: Path, *, begin: str = "BEGIN", read_only: bool = False, migrating: bool = False
+) -> Engine:
+    """An engine on the file `path`, which must exist unless `migrating`.
+
+    begin: the statement that opens a transaction ("BEGIN" or "BEGIN IMMEDIATE"); the driver's own
+    handling is switched off, so that SAVEPOINT and reads are transactional (SQLAlchemy's recipe).
+    read_only: every write through this engine is refused by SQLite.
+    migrating: the file is made if missing, and foreign keys are not enforced: changing a table
+    means rebuilding it, which must not cascade to its children. Follow with `check_migrated`.
+    """
+    uri = f"file:{quote(str(path))}?mode={'rwc' if migrating else 'rw'}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level None: the driver never opens or commits a transaction by itself.
+        return sqlite3.connect(
+            uri,
+            uri=True,
+            check_same_thread=False,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+        )
+
+    # Readers come from the server's thread pool: waiting for one another gains nothing.
+    engine = create_engine("sqlite:///", creator=connect, poolclass=QueuePool, max_overflow=-1)
+    event.listen(engine, "connect", _set_pragmas(read_only, foreign_keys=not migrating))
+
+    def emit_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", emit_begin)
+    return engine
+
+
+def _set_pragmas(
+    read_only: bool, *, foreign_keys: bool
+) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit is on the disk before it returns, also after a power cut.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        # Withdrawal must overwrite what it deletes, not only unlink it.
+        cursor.execute("PRAGMA secure_delete = ON")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    return on_connect

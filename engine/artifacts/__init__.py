@@ -1,0 +1,26 @@
+"""What was made, kept: folders named by what made them, whole or absent, hashed.
+
+Everything that is trained, attacked or measured is stored and found here.
+"""
+
+from engine.artifacts.store import (
+    MANIFEST,
+    NUMERIC_PATH,
+    Artifact,
+    ArtifactStore,
+    Parent,
+    Recipe,
+    write_arrays,
+    write_json,
+)
+
+__all__ = [
+    "MANIFEST",
+    "NUMERIC_PATH",
+    "Artifact",
+    "ArtifactStore",
+    "Parent",
+    "Recipe",
+    "write_arrays",
+    "write_json",
+]

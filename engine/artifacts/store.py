@@ -1,0 +1,334 @@
+"""The artifact store: results on disk, found by what made them and checked by what they hold.
+
+An artifact is a folder `<kind>/<key>` with its files and a `manifest.json`. The key is the SHA-256
+of everything that decides the content (`Recipe`); `content_sha256` covers the files. A folder is
+written under a temporary name and renamed, so an artifact is whole or absent. Weights are
+safetensors, arrays npz without pickle, images PNG. Every read is checked against the manifest:
+a damaged file is an error, never a silent input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import canonical
+from engine.artifacts import provenance
+from engine.errors import ArtifactError, PlausiblyError
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+NUMERIC_PATH: dict[str, Any] = {"precision": "float32", "threads": 1, "mode": "eager"}
+"""What changes last bits by design: one thread a job, eager float32. Trainings with an
+input-gradient penalty have the mode `closed_form` (`engine.training.double_backward`)."""
+_STALE_DRAFT_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Parent:
+    """An artifact that another one was made from."""
+
+    kind: str
+    key: str
+    content_sha256: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides an artifact's content.
+
+    Attributes:
+        kind: what it is: model, examples, maps, evaluation, experiment.
+        config: the resolved configuration, as JSON.
+        parents: the artifacts it is made from, by role.
+        data_sha256: checksum of the dataset it rests on.
+        versions: the versions of the components that make it, by noun.
+        numeric_path: see `NUMERIC_PATH`.
+    """
+
+    kind: str
+    config: dict[str, Any]
+    parents: dict[str, Parent] = field(default_factory=dict)
+    data_sha256: str | None = None
+    versions: dict[str, int] = field(default_factory=dict)
+    numeric_path: dict[str, Any] = field(default_factory=lambda: dict(NUMERIC_PATH))
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hex) over all of it; of the parents only their content counts."""
+        return canonical.sha256(
+            {
+                "schema": SCHEMA_VERSION,
+                "kind": self.kind,
+                "config": self.config,
+                "parents": {role: p.content_sha256 for role, p in self.parents.items()},
+                "data_sha256": self.data_sha256,
+                "versions": self.versions,
+                "numeric_path": self.numeric_path,
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as JSON, for a manifest or a worker process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Recipe:
+        """Rebuild a recipe from `to_json`."""
+        parents = {role: Parent(**parent) for role, parent in value["parents"].items()}
+        return cls(**{**value, "parents": parents})
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A stored result. Reading a file checks its hash first."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of its recipe; its folder's name."""
+        return str(self.manifest["key"])
+
+    @property
+    def kind(self) -> str:
+        """What it is: model, examples, maps, evaluation, experiment."""
+        return str(self.manifest["recipe"]["kind"])
+
+    @property
+    def content_sha256(self) -> str:
+        """SHA-256 over the names and hashes of its files."""
+        return str(self.manifest["content_sha256"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it was made from."""
+        return Recipe.from_json(self.manifest["recipe"])
+
+    def as_parent(self) -> Parent:
+        """Return the reference that a child's recipe holds."""
+        return Parent(self.kind, self.key, self.content_sha256)
+
+    def sha256(self, name: str) -> str:
+        """Return the recorded SHA-256 of the file `name`."""
+        return str(self.manifest["files"][name]["sha256"])
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of the file `name`.
+
+        Raises:
+            ArtifactError: the file is missing or its hash is not the recorded one.
+        """
+        expected = self.sha256(name)
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise ArtifactError(self._damage(f"{name} cannot be read ({error.strerror})")) from None
+        found = hashlib.sha256(data).hexdigest()
+        if found != expected:
+            raise ArtifactError(
+                self._damage(f"{name} has SHA-256 {found[:12]}…, recorded was {expected[:12]}…")
+            )
+        return data
+
+    def json(self, name: str) -> Any:
+        """Return the parsed JSON file `name`, checked."""
+        return json.loads(self.read(name))
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays of the npz file `name`, checked; pickled arrays are refused."""
+        with np.load(io.BytesIO(self.read(name)), allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def problems(self) -> list[str]:
+        """Re-hash every file; return a sentence for each that is not as recorded."""
+        found = []
+        for name in self.manifest["files"]:
+            try:
+                self.read(name)
+            except ArtifactError as error:
+                found.append(str(error))
+        extra = {p.name for p in self.path.iterdir()} - {*self.manifest["files"], MANIFEST}
+        found += [self._damage(f"{name} does not belong to it") for name in sorted(extra)]
+        if self.recipe.key != self.key or self.path.name != self.key:
+            found.append(self._damage("its recipe does not have its key"))
+        if _content_sha256(self.manifest["files"]) != self.content_sha256:
+            found.append(self._damage("its content hash is not that of its files"))
+        return found
+
+    def _damage(self, what: str) -> str:
+        return (
+            f"artifact {self.kind}/{self.key[:12]}… is damaged: {what}; "
+            f"remove the folder {self.path} and run again to make it anew"
+        )
+
+
+class ArtifactStore:
+    """All artifacts below one folder.
+
+    Args:
+        root: the folder; made when the first artifact is stored.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, recipe: Recipe) -> Artifact | None:
+        """Return the artifact of `recipe`, or None when it has yet to be made."""
+        path = self.root / recipe.kind / recipe.key
+        return _load(path) if path.exists() else None
+
+    def get(self, kind: str, key: str) -> Artifact:
+        """Return the artifact `kind`/`key`.
+
+        Raises:
+            ArtifactError: it is not there, or its manifest cannot be read.
+        """
+        path = self.root / kind / key
+        if not path.exists():
+            raise ArtifactError(f"no artifact {kind}/{key[:12]}… in {self.root}")
+        return _load(path)
+
+    def all(self, kind: str = "*") -> Iterator[Artifact]:
+        """Yield the stored artifacts of `kind` (default: of every kind), oldest first."""
+        paths = [p for p in self.root.glob(f"{kind}/*") if not p.name.startswith(".")]
+        yield from sorted(map(_load, paths), key=lambda a: (a.manifest["created"], a.key))
+
+    def scratch(self, recipe: Recipe) -> Path:
+        """Return the path of a folder for unfinished work on `recipe`.
+
+        It outlives a killed process and is removed when the artifact is stored.
+        """
+        return self.root / recipe.kind / f".unfinished-{recipe.key}"
+
+    @contextmanager
+    def draft(
+        self, recipe: Recipe, *, seed: int | None = None, device: str = "cpu"
+    ) -> Iterator[Path]:
+        """Give a folder to write the files of `recipe` into; store it when the block succeeds.
+
+        The folder has a temporary name until the end, so a killed process leaves no artifact.
+        When two make the same artifact at once, the first to finish wins and both have it.
+
+        Args:
+            recipe: decides its key.
+            seed: for the manifest.
+            device: what it is computed on, for the manifest.
+
+        Raises:
+            PlausiblyError: the disk is full or the folder is not writable.
+        """
+        home = self.root / recipe.kind
+        draft = home / f".draft-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        try:
+            draft.mkdir(parents=True)
+            _sweep(home)
+            started = time.monotonic()
+            yield draft
+            _seal(draft, recipe, seed, time.monotonic() - started, device)
+            with suppress(FileExistsError):
+                _rename_once(draft, home / recipe.key)
+            shutil.rmtree(self.scratch(recipe), ignore_errors=True)
+        except OSError as error:
+            raise PlausiblyError(
+                f"cannot write to {home}: {error.strerror or error}; free some space or set "
+                "PLAUSIBLY_HOME to another folder, then run again (finished work is kept)"
+            ) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _load(path: Path) -> Artifact:
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        artifact = Artifact(path, manifest)
+        _ = (artifact.key, artifact.recipe, artifact.content_sha256, manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"artifact {path.parent.name}/{path.name[:12]}… is damaged: its {MANIFEST} cannot be "
+            f"read ({type(error).__name__}); remove the folder {path} and run again to make it anew"
+        ) from None
+    return artifact
+
+
+def _seal(draft: Path, recipe: Recipe, seed: int | None, seconds: float, device: str) -> None:
+    files = {}
+    for path in sorted(draft.iterdir()):
+        data = path.read_bytes()
+        files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        _sync(path)
+    manifest = {
+        "schema": SCHEMA_VERSION,
+        "key": recipe.key,
+        "content_sha256": _content_sha256(files),
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "files": files,
+        "created": provenance.now(),
+        "seconds": round(seconds, 3),
+        "environment": {**provenance.environment(), "device": device},
+    }
+    (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+    _sync(draft / MANIFEST)
+    _sync(draft)
+
+
+def _content_sha256(files: dict[str, Any]) -> str:
+    return canonical.sha256({name: entry["sha256"] for name, entry in files.items()})
+
+
+def _rename_once(source: Path, target: Path) -> None:
+    # rename() onto a folder that is not empty fails with ENOTEMPTY: somebody else was first.
+    try:
+        source.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        raise FileExistsError from None
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(home: Path) -> None:
+    """Remove drafts that killed processes left a day ago or longer."""
+    for draft in home.glob(".draft-*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _STALE_DRAFT_S:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON that a person can read; NaN is refused."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as npz with equal bytes for equal arrays.
+
+    `numpy.savez` stamps the zip's entries with a constant time, so the bytes depend on the
+    arrays alone.
+    """
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"array {name!r} holds Python objects; pickle is never written")
+    np.savez_compressed(path, allow_pickle=False, **arrays)

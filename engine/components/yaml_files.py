@@ -1,0 +1,162 @@
+"""Reading YAML documents that people write: experiments and studies.
+
+Both are found by built-in name or by path, and both are refused with every problem at once, each
+with its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from engine.components.registry import Component, Registry
+from engine.errors import UsageError
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which PyYAML keeps the last without a word.
+
+    Takes 1e-3 for a number, as YAML 1.2 and JSON do; PyYAML wants 1.0e-3.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: the key {key.value!r} is there twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+class Document(BaseModel):
+    """A part of a document: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+D = TypeVar("D", bound=Document)
+
+
+def member(registry: Registry[Any]) -> BeforeValidator:
+    """Return the validator of a field that holds a registry's member: a name or a mapping."""
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, Component):
+            return value
+        try:
+            return registry.from_config(value)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(resolve)
+
+
+def described(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a mapping that describes a member; `parameters`: the member's schema."""
+    return {
+        **parameters,
+        "properties": {"name": {"const": name}, **parameters.get("properties", {})},
+        "required": ["name", *parameters.get("required", [])],
+    }
+
+
+def complete(schema: dict[str, Any]) -> None:
+    """Put in what pydantic leaves out of a document's schema.
+
+    A field with `{"member": NOUN}` becomes a reference to the noun's definition, and labels that
+    fit no pattern are refused.
+    """
+    for part in _parts(schema):
+        if isinstance(part.get("member"), str):
+            part["$ref"] = f"#/$defs/{part.pop('member')}"
+        if "patternProperties" in part:
+            part["additionalProperties"] = False
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every mapping within `schema`, and itself."""
+    if isinstance(schema, dict):
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list):
+            yield from _parts(part)
+
+
+def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], str]:
+    """Return the document and the name of its file.
+
+    Args:
+        name_or_path: a built-in name, or the path of a file with a suffix.
+        noun: what it is ("study"), for messages.
+        built_in: the folder of the built-in ones.
+
+    Raises:
+        UsageError: there is none, it cannot be read, or it is not a YAML mapping.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = built_in / f"{name_or_path}.yaml"
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is safe
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in built_in.glob("*.yaml")))
+        raise UsageError(
+            f"unknown {noun} {name_or_path!r}; give a YAML file or one of: {known}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise UsageError(f"{path} must hold a mapping with the keys of a {noun}")
+    return document, path.name
+
+
+def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:
+    """Read a document and validate it as `kind`; see `read` for the other arguments.
+
+    Raises:
+        UsageError: it cannot be read, or anything in it is wrong; the message lists every problem
+            with its place.
+    """
+    document, where = read(name_or_path, noun, built_in)
+    try:
+        return kind(**document)
+    except ValidationError as error:
+        raise _refuse(where, error) from None
+
+
+def _refuse(where: str, error: ValidationError) -> UsageError:
+    lines = [line for problem in error.errors() for line in _lines(problem)]
+    count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
+    return UsageError("\n".join([f"{where} has {count}:", *lines]))
+
+
+def _lines(problem: Any) -> list[str]:
+    """Return a line for a problem; the whole document's may be several, each with its place."""
+    if problem["loc"]:
+        return [f"  {_place(problem['loc'])}: {_message(problem)}"]
+    return [f"  {line}" for line in _message(problem).splitlines()]
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _message(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "unknown key"
+    return str(problem["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,254 @@
+"""Tasks that depend on each other, and who runs them.
+
+What is ready, found, failed or given up is decided here once (`Executor`); where a task is computed
+is the subclass's business (`local`, `ray`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.errors import PlausiblyError
+
+
+@dataclass(frozen=True)
+class Task:
+    """One artifact to make.
+
+    Attributes:
+        name: unique within the run, for people ("train gradient_penalty").
+        stage: the stage it belongs to.
+        needs: names of the tasks whose artifacts are its parents.
+        recipe: gives the recipe once those artifacts are there, by task name.
+        store: where parents are found and the artifact is put; default: the executor's.
+    """
+
+    name: str
+    stage: str
+    needs: tuple[str, ...]
+    recipe: Callable[[Mapping[str, Artifact]], Recipe]
+    store: ArtifactStore | None = None
+
+
+class Observer(Protocol):
+    """Watches a run; called from one thread at a time."""
+
+    def started(self, task: Task) -> None:
+        """A worker begins with the task."""
+
+    def progressed(self, task: Task, values: Mapping[str, Any]) -> None:
+        """The task reports; `values` has at least step and steps."""
+
+    def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
+        """The artifact is there; `reused`: it was there before."""
+
+    def failed(self, task: Task, error: PlausiblyError) -> None:
+        """The task failed; what does not need it goes on."""
+
+
+class Executor(ABC):
+    """Runs tasks in the order of need, independent ones side by side.
+
+    Args:
+        store: where artifacts are found and put.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    def run(self, tasks: Sequence[Task], observer: Observer) -> dict[str, Artifact]:
+        """Make what is missing; return all artifacts by task name.
+
+        When a task fails, those that need it are given up and all others still run. Any other
+        exception, Ctrl-C included, stops everything at once; what was finished stays.
+
+        Raises:
+            PlausiblyError: tasks failed; the message lists each, the code is the first one's.
+        """
+        plan = _Plan(tasks)
+        telling = _Telling(observer)
+        running: dict[Future[None], tuple[Task, Recipe]] = {}
+        try:
+            self._start(len(tasks))
+            while plan.waiting or running:
+                # No more than there is room for: the order of the list then decides what comes
+                # next, also among tasks that become ready later, and its beginning ends first.
+                task = plan.next_ready() if len(running) < self._places(len(tasks)) else None
+                if task is not None:
+                    self._begin(task, plan, running, telling)
+                    continue
+                if not running:
+                    names = ", ".join(task.name for task in plan.waiting)
+                    raise ValueError(f"these tasks can never start: {names}")
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task, recipe = running.pop(future)
+                    try:
+                        future.result()
+                        plan.made[task.name] = self._made(task, recipe)
+                    except PlausiblyError as error:
+                        plan.fail(task, error)
+                        telling.failed(task, error)
+                    else:
+                        telling.finished(task, plan.made[task.name], reused=False)
+        except BaseException:
+            self._stop(now=True)
+            raise
+        self._stop(now=False)
+        plan.raise_failures()
+        return plan.made
+
+    def _begin(
+        self,
+        task: Task,
+        plan: _Plan,
+        running: dict[Future[None], tuple[Task, Recipe]],
+        telling: Observer,
+    ) -> None:
+        """Find the artifact of a task that is ready, or have it made."""
+        try:
+            recipe = task.recipe(plan.made)
+            artifact = self._store_of(task).find(recipe)
+        except PlausiblyError as error:
+            plan.fail(task, error)
+            telling.failed(task, error)
+            return
+        if artifact is None:
+            running[self._submit(task, recipe, telling)] = (task, recipe)
+        else:
+            plan.made[task.name] = artifact
+            telling.finished(task, artifact, reused=True)
+
+    def _store_of(self, task: Task) -> ArtifactStore:
+        return task.store or self._store
+
+    def _made(self, task: Task, recipe: Recipe) -> Artifact:
+        return self._store_of(task).get(recipe.kind, recipe.key)
+
+    def _places(self, tasks: int) -> int:
+        """Return how many of so many tasks may be under way at a time; default: all."""
+        return tasks
+
+    @abstractmethod
+    def _start(self, tasks: int) -> None:
+        """Get ready for at most so many tasks at a time."""
+
+    @abstractmethod
+    def _submit(self, task: Task, recipe: Recipe, observer: Observer) -> Future[None]:
+        """Have the artifact of `recipe` made; the future raises what made it fail."""
+
+    @abstractmethod
+    def _stop(self, *, now: bool) -> None:
+        """Leave no process behind; `now`: also those that are still at work."""
+
+
+class _Plan:
+    """Which tasks wait, what was made, and what failed."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.waiting = list(tasks)
+        self.made: dict[str, Artifact] = {}
+        self._failures: list[PlausiblyError] = []
+        self._given_up = 0
+
+    def next_ready(self) -> Task | None:
+        """Take the first task whose needs are there."""
+        for task in self.waiting:
+            if all(need in self.made for need in task.needs):
+                self.waiting.remove(task)
+                return task
+        return None
+
+    def fail(self, task: Task, error: PlausiblyError) -> None:
+        """Note the failure; give up what needs the task, directly or not.
+
+        The same failure again, a model that diverged say, that several tasks met, is one failure.
+        """
+        if str(error) in map(str, self._failures):
+            self._given_up += 1
+        else:
+            self._failures.append(error)
+        lost = {task.name}
+        while more := [t for t in self.waiting if lost.intersection(t.needs)]:
+            lost.update(t.name for t in more)
+            self.waiting = [t for t in self.waiting if t.name not in lost]
+            self._given_up += len(more)
+
+    def raise_failures(self) -> None:
+        """Raise one error for all failures, if there were any."""
+        if not self._failures:
+            return
+        first = self._failures[0]
+        count = f"{self._given_up} task" + "s" * (self._given_up != 1)
+        if len(self._failures) == 1:
+            message = str(first)
+            if self._given_up:
+                message += f"; {count} that needed it given up"
+        else:
+            message = f"{len(self._failures)} tasks failed"
+            if self._given_up:
+                message += f" and {count} that needed them given up"
+            message += ":" + "".join(f"\n  {failure}" for failure in self._failures)
+        error = PlausiblyError(message)
+        error.exit_code = first.exit_code
+        raise error from first
+
+
+class _Telling:
+    """Tells an observer from one thread at a time, and nothing more of a task that has ended."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._lock = Lock()
+        self._started: set[str] = set()
+        self._ended: set[str] = set()
+
+    def started(self, task: Task) -> None:
+        with self._lock:
+            # A task whose worker died may start again: for who watches it is the same task.
+            if task.name not in self._started | self._ended:
+                self._started.add(task.name)
+                self._observer.started(task)
+
+    def progressed(self, task: Task, values: Mapping[str, Any]) -> None:
+        with self._lock:
+            if task.name not in self._ended:
+                self._observer.progressed(task, values)
+
+    def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
+        with self._lock:
+            self._ended.add(task.name)
+            self._observer.finished(task, artifact, reused=reused)
+
+    def failed(self, task: Task, error: PlausiblyError) -> None:
+        with self._lock:
+            self._ended.add(task.name)
+            self._observer.failed(task, error)
+
+
+def raise_if_failed(task: Task, answer: Mapping[str, Any]) -> None:
+    """Raise what a worker's last answer about `task` says went wrong, if anything did."""
+    if answer["event"] == "failed":
+        error = PlausiblyError(f"{task.name}: {answer['message']}")
+        error.exit_code = answer["exit_code"]
+        raise error
+
+
+def worker_environment(recipe: Recipe) -> dict[str, str]:
+    """Return the variables that a worker has to start with: for the same bits, and for speed."""
+    threads = str(recipe.numeric_path["threads"])
+    return {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        # Without it cuBLAS refuses to be deterministic.
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        # glibc keeps large blocks instead of giving them back and asking for them again: up to a
+        # third of a training step (docs/benchmarks.md), with the same bits.
+        "MALLOC_MMAP_THRESHOLD_": str(2**32),
+        "MALLOC_TRIM_THRESHOLD_": str(2**34),
+    }

@@ -1,0 +1,150 @@
+"""What a job has at hand: its recipe, its parents, its data and the folder it writes into."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load
+from torch import nn
+
+from engine import attacks, canonical, datasets, models, seeds
+from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.datasets import Data, Split
+from engine.errors import PlausiblyError, UsageError
+from engine.networks import fast_copy, inference
+from engine.networks.inference import batches
+from engine.results import CURVE, WEIGHTS, diverged
+from engine.training.checkpoint import KEPT
+from engine.training.loop import Progress
+
+MEASURED = 1000
+"""Images of a split that measures are taken on, evenly spaced, when there are more."""
+
+
+def _ignore(_event: object) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact in the making.
+
+    Attributes:
+        recipe: what to make.
+        store: where its parents are.
+        draft: the folder to write into.
+        progress: called now and then.
+        device: where networks run.
+    """
+
+    recipe: Recipe
+    store: ArtifactStore
+    draft: Path
+    progress: Progress
+    device: torch.device
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the recipe says, as plain JSON values."""
+        return self.recipe.config
+
+    def parent(self, role: str) -> Artifact:
+        """Return the artifact that the recipe has as `role`."""
+        parent = self.recipe.parents[role]
+        return self.store.get(parent.kind, parent.key)
+
+    def model(self, role: str, *, step: int | None = None) -> nn.Module:
+        """Return the network of a parent, on the job's device; see `load_model`."""
+        return load_model(self.parent(role), step=step).to(self.device)
+
+    def models(self) -> dict[str, nn.Module]:
+        """Return the networks of the roles `model:LABEL`, by label."""
+        roles = [role for role in self.recipe.parents if role.startswith("model:")]
+        return {role.removeprefix("model:"): self.model(role) for role in roles}
+
+    def data(self) -> Data:
+        """Return the dataset, kept for the next job of this process.
+
+        Raises:
+            UsageError: it is not the one that the recipe was made for.
+        """
+        data = _load_data(canonical.dumps(self.config["dataset"]))
+        if data.sha256 != self.recipe.data_sha256:
+            raise UsageError(
+                f"dataset {self.config['dataset']['name']} has checksum {data.sha256[:12]}…, "
+                f"the recipe wants {str(self.recipe.data_sha256)[:12]}…"
+            )
+        return data
+
+    def attack(
+        self,
+        attack: attacks.Attack,
+        network: nn.Module,
+        split: Split,
+        *,
+        target: NDArray[np.int64] | None = None,
+        progress: Progress = _ignore,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return examples (N, C, H, W) for every image of `split`, and the targets (N,).
+
+        An image's seed is derived from its place in `split`. Without `target` the configuration's
+        rule chooses it, by default the next class.
+        """
+        aim = self._aim(network, split) if target is None else target
+        image_seeds = np.array(
+            [seeds.derive(self.config["seed"], attack.name, i) for i in range(len(split))]
+        )
+        if getattr(attack, "prepare", False):
+            # Once, and not for every batch.
+            network = fast_copy.prepare(network, torch.from_numpy(split.images[:2]).to(self.device))
+        made = []
+        parts = zip(
+            *map(batches, (split.images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]
+            strict=True,
+        )
+        for part in parts:
+            x, y, t, image_seed = (torch.from_numpy(each).to(self.device) for each in part)
+            made.append(attack(network, x, y, t, seeds=image_seed).cpu().numpy())
+            progress({"step": sum(map(len, made)), "steps": len(split)})
+        return np.concatenate(made), aim
+
+    def _aim(self, network: nn.Module, split: Split) -> NDArray[np.int64]:
+        rule = self.config.get("target", "next_class")
+        answers = inference.logits(network, split.images)
+        chosen: NDArray[np.int64] = attacks.choose_target(
+            rule, torch.from_numpy(split.labels), answers
+        ).numpy()
+        return chosen
+
+
+def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
+    """Return the trained network of a model artifact, in evaluation mode.
+
+    Args:
+        artifact: of kind "model".
+        step: one of the steps whose weights were kept; None means the finished training.
+
+    Raises:
+        PlausiblyError: the training diverged, so that there are no weights.
+    """
+    if diverged(artifact):
+        raise PlausiblyError(artifact.json(CURVE)["diverged"]["message"])
+    config = artifact.recipe.config
+    weights = load(artifact.read(WEIGHTS if step is None else KEPT.format(step=step)))
+    network = models.registry.from_config(config["architecture"]).build(
+        tuple(config["shape"]), config["classes"], seed=0
+    )
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+@lru_cache(maxsize=2)
+def _load_data(config: str) -> Data:
+    return datasets.registry.from_config(json.loads(config)).load()

@@ -1,0 +1,4 @@
+"""Reading a network and changing nothing: what it answers, its gradients, features and spaces.
+
+Modules: `inference`, `spaces`, `features`, `fast_copy` (an equivalent faster copy), `devices`.
+"""

@@ -1,0 +1,28 @@
+"""The papers whose claims are known, by the experiment that tests them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from engine.replication.claims import Check
+
+if TYPE_CHECKING:
+    from engine.results import Results
+
+
+class Paper(Protocol):
+    """A module with a paper's claims."""
+
+    def checks(self, runs: Sequence[Results], /) -> list[Check]:
+        """Return the checks of every claim on every dataset, claim by claim."""
+
+    def tables(self, runs: Sequence[Results], /) -> str:
+        """Return the numbers behind the checks, as Markdown."""
+
+
+def papers() -> dict[str, Paper]:
+    """Return the papers by the name of their experiment."""
+    from engine.replication import nar2019, ross2018
+
+    return {"nar2019": nar2019, "ross2018": ross2018}

@@ -1,0 +1,53 @@
+"""Reading a finished experiment by defense, attack and method, without torch."""
+
+from engine.results.names import (
+    CANDIDATE,
+    CHOSEN,
+    CURVE,
+    EXAMPLES,
+    GRID,
+    INDEX,
+    LADDER,
+    MAPS,
+    MEASURES,
+    MINIMUM_NORM,
+    PREDICTIONS,
+    RESULT,
+    WEIGHTS,
+)
+from engine.results.reading import (
+    Examples,
+    MinimumNorm,
+    Results,
+    by_dataset,
+    climbed,
+    diverged,
+    doubted,
+    everything,
+    find,
+)
+
+__all__ = [
+    "CANDIDATE",
+    "CHOSEN",
+    "CURVE",
+    "EXAMPLES",
+    "GRID",
+    "INDEX",
+    "LADDER",
+    "MAPS",
+    "MEASURES",
+    "MINIMUM_NORM",
+    "PREDICTIONS",
+    "RESULT",
+    "WEIGHTS",
+    "Examples",
+    "MinimumNorm",
+    "Results",
+    "by_dataset",
+    "climbed",
+    "diverged",
+    "doubted",
+    "everything",
+    "find",
+]

@@ -1,0 +1,15 @@
+"""Exact 8-bit pixels with the passport that leads back to where they came from."""
+
+from engine.stimuli.selection import hit_everywhere, hits
+from engine.stimuli.stimulus import CLEAN, Stimulus, adversarial, clean, edges, saliency
+
+__all__ = [
+    "CLEAN",
+    "Stimulus",
+    "adversarial",
+    "clean",
+    "edges",
+    "hit_everywhere",
+    "hits",
+    "saliency",
+]

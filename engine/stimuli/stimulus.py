@@ -1,0 +1,279 @@
+"""Stimuli: exact 8-bit pixels plus the passport that leads back to where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import canonical
+from engine.errors import UsageError
+from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
+from engine.results import WEIGHTS, Examples, Results
+
+PASSPORT_SCHEMA = 1
+CLEAN = "clean"
+Scale: TypeAlias = Literal["image", "model"]
+"""What full colour stands for: the 99th percentile of |value| over the one map, or over the maps of
+all test images by the same model, method and attack. Either way zero is neutral."""
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """What a participant sees, and all that is known of it.
+
+    Attributes:
+        pixels: uint8 (C, H, W).
+        passport: source image, labels, target, model, attack, prediction, norms, pixel hash.
+    """
+
+    pixels: NDArray[np.uint8]
+    passport: Mapping[str, Any]
+
+    @cached_property
+    def stimulus_id(self) -> str:
+        """SHA-256 of the canonical passport. Several stimuli may share their pixels."""
+        return canonical.sha256(self.passport)
+
+    @property
+    def pixels_sha256(self) -> str:
+        """SHA-256 of shape, dtype and raw pixels."""
+        return str(self.passport["pixels"]["sha256"])
+
+    @property
+    def image_id(self) -> str:
+        """The source image: SHA-256 of its clean pixels."""
+        return str(self.passport["source"]["image_id"])
+
+    @cached_property
+    def png(self) -> bytes:
+        """The image as PNG, without text chunks."""
+        return png(self.pixels)
+
+    @property
+    def file_sha256(self) -> str:
+        """SHA-256 of the PNG."""
+        return hashlib.sha256(self.png).hexdigest()
+
+
+def adversarial(results: Results, defense: str, attack: str, index: int) -> Stimulus:
+    """Return the example that `attack` made of test image `index` for the model with `defense`.
+
+    A control (random signs, say) is made by an attack too and differs in the passport's kind.
+    """
+    made = results.examples(defense, attack)
+    model = results.model(defense)
+    config = made.artifact.recipe.config
+    component = config["attack"]
+    return _stimulus(
+        results,
+        made,
+        index,
+        made.pixels[index],
+        {
+            "kind": "control" if config["control"] else "adversarial",
+            "target": int(made.target[index]),
+            "defense": defense,
+            "model": {"id": model.key, "weights_sha256": model.sha256(WEIGHTS)},
+            "attack": {
+                "name": component["name"],
+                "params": {key: component[key] for key in component if key != "name"},
+                "artifact": made.artifact.key,
+                "content_sha256": made.artifact.content_sha256,
+            },
+            "before": _answer(made.before_label[index], made.before_confidence[index]),
+            "prediction": _answer(made.label[index], made.confidence[index]),
+            "norms": {
+                "linf": float(made.linf[index]),
+                "l2": float(made.l2[index]),
+                "l0": int(made.l0[index]),
+            },
+        },
+    )
+
+
+def clean(results: Results, index: int, defense: str | None = None) -> Stimulus:
+    """Return test image `index` as it is: no attack, and no model unless `defense` is given.
+
+    With `defense` the passport holds what the model with that defense says of the image.
+    """
+    made = results.examples(
+        next(iter(results.config["defenses"])) if defense is None else defense,
+        next(iter(results.config["attacks"])),
+    )
+    facts: dict[str, Any] = dict.fromkeys(
+        ("target", "defense", "model", "attack", "before", "prediction", "norms")
+    )
+    if defense is not None:
+        model = results.model(defense)
+        facts |= {
+            "defense": defense,
+            "model": {"id": model.key, "weights_sha256": model.sha256(WEIGHTS)},
+            "prediction": _answer(made.before_label[index], made.before_confidence[index]),
+        }
+    return _stimulus(results, made, index, made.clean[index], {"kind": "clean", **facts})
+
+
+def saliency(
+    results: Results,
+    defense: str,
+    image: str,
+    index: int,
+    method: str,
+    *,
+    scale: Scale = "image",
+    shown: int | None = None,
+) -> Stimulus:
+    """Return the stored map that `method` made of test image `index`, drawn in colour.
+
+    Args:
+        results: the experiment.
+        defense: whose answers are explained.
+        image: "clean", or the attack whose example is explained.
+        index: the test image.
+        method: label of the saliency method.
+        scale: see `Scale`.
+        shown: a placebo: draw the map of this other test image, and say so in the passport.
+
+    Raises:
+        UsageError: there is no such map.
+    """
+    quantity, maps = results.maps(defense, method)
+    if image not in maps:
+        raise UsageError(
+            f"method {method!r} has no maps of {image!r} for defense {defense!r}; "
+            f"it has: {', '.join(sorted(maps))}"
+        )
+    stored = results.artifact(f"maps:{defense}:{method}")
+    facts: dict[str, Any] = {
+        "name": stored.recipe.config["saliency"]["name"],
+        "params": {k: v for k, v in stored.recipe.config["saliency"].items() if k != "name"},
+        "of": image,
+        "quantity": quantity,
+        "content_sha256": stored.content_sha256,
+        "placebo": shown is not None,
+    }
+    if shown is not None:
+        facts["shown_index"] = shown
+    explained = _explained(results, defense, image, index)
+    source = maps[image]
+    return _drawn(explained, source[index if shown is None else shown], source, scale, facts)
+
+
+def edges(
+    results: Results, defense: str | None, image: str, index: int, *, scale: Scale = "image"
+) -> Stimulus:
+    """Return a placebo: the edges of test image `index`, drawn as a map is.
+
+    The Laplacian of the Gaussian-smoothed image (Marr & Hildreth 1980): it follows the strokes and
+    has both signs, as gradients do, and knows nothing of any model; Adebayo et al. (2018) compare
+    maps to an edge detector. `defense` says whose answer it pretends to
+    explain; see `saliency` for the others.
+    """
+    if defense is None and image != CLEAN:
+        raise UsageError(f"edges of {image!r} need the defense whose example it is")
+    made = results.examples(
+        next(iter(results.config["defenses"])) if defense is None else defense,
+        next(iter(results.config["attacks"])) if image == CLEAN else image,
+    )
+    images = to_images(made.clean if image == CLEAN else made.pixels)
+    facts: dict[str, Any] = {
+        "name": "edges",
+        "params": {},
+        "of": image,
+        "quantity": "Laplacian of Gaussian of the image, which knows nothing of the model",
+        "content_sha256": None,
+        "placebo": True,
+    }
+    own = _laplacian_of_gaussian(images[index : index + 1])
+    wide = _laplacian_of_gaussian(images) if scale == "model" else own
+    return _drawn(_explained(results, defense, image, index), own[0], wide, scale, facts)
+
+
+def _explained(results: Results, defense: str | None, image: str, index: int) -> Stimulus:
+    """Return the picture that a map explains."""
+    if image == CLEAN or defense is None:
+        return clean(results, index, defense)
+    return adversarial(results, defense, image, index)
+
+
+def _drawn(
+    explained: Stimulus,
+    attribution: NDArray[np.float32],
+    maps: NDArray[np.float32],
+    scale: Scale,
+    facts: Mapping[str, Any],
+) -> Stimulus:
+    """Return a map (C, H, W) as a stimulus, on the scale of itself or of `maps` (N, C, H, W).
+
+    It keeps from the picture's passport all but its pixels.
+    """
+    # What is coloured is the sum over channels, so that is what the scale is taken from.
+    value = scale_of((attribution[None] if scale == "image" else maps).sum(axis=1))
+    pixels = draw_map(attribution, value)
+    passport = {
+        **explained.passport,
+        "kind": "map",
+        "pixels": _pixels(pixels),
+        "norms": None,
+        "saliency": {**facts, "scale": value, "scale_over": scale},
+    }
+    return Stimulus(pixels, passport)
+
+
+def _laplacian_of_gaussian(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the second derivative of images (N, C, H, W), smoothed by a twentieth of their side.
+
+    Without smoothing an enlarged image shows the grid it was enlarged from.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    sigma = max(images.shape[-2:]) / 20
+    smooth = gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
+    padded = np.pad(smooth, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    up, down = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1]
+    left, right = padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
+    second: NDArray[np.float32] = up + down + left + right - 4 * smooth
+    return second
+
+
+def _stimulus(
+    results: Results,
+    made: Examples,
+    index: int,
+    pixels: NDArray[np.uint8],
+    facts: Mapping[str, Any],
+) -> Stimulus:
+    return Stimulus(
+        pixels,
+        {
+            "schema": PASSPORT_SCHEMA,
+            "source": {
+                "dataset": results.config["dataset"]["name"],
+                "data_sha256": results.data_sha256,
+                "split": "test",
+                "index": index,
+                "image_id": pixels_sha256(made.clean[index]),
+            },
+            "true_label": int(made.true_label[index]),
+            "pixels": _pixels(pixels),
+            **facts,
+        },
+    )
+
+
+def _pixels(pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    return {
+        "sha256": pixels_sha256(pixels),
+        "shape": list(pixels.shape),
+        "dtype": pixels.dtype.name,
+    }
+
+
+def _answer(label: np.int64, confidence: np.float32) -> dict[str, Any]:
+    return {"label": int(label), "confidence": float(confidence)}

@@ -1,0 +1,1 @@
+"""The one training loop (`loop`), its checkpoints, and a faster second derivative."""

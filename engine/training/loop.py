@@ -1,0 +1,194 @@
+"""Training: one visible loop for every defense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine import attacks, seeds
+from engine.datasets import Data, Split
+from engine.defenses import Context, Defense
+from engine.errors import DivergedError
+from engine.networks.inference import device_of, frozen, gradient_norms, predict
+from engine.preprocessing import Space
+from engine.training.checkpoint import Checkpoint
+from engine.training.double_backward import PenaltyStep
+
+Progress = Callable[[Mapping[str, Any]], None]
+"""Called with {"step", "steps"} at the start, and with loss and accuracy too now and then."""
+
+
+class TrainingConfig(BaseModel):
+    """The schedule: Adam at a constant rate.
+
+    Attributes:
+        steps: number of batches.
+        batch_size: images in a batch; every epoch is a fresh permutation, its rest is dropped.
+        lr: Adam's learning rate.
+        adam_eps: Adam's epsilon; the authors' 1e-4 freezes distillation's tiny gradients.
+        report_every: steps between two points of the curves.
+        watch_eps: FGSM's eps for the adversarial accuracy of the curves.
+        watch_space: the space of that eps; see `engine.attacks.GradientAttack`.
+        keep_every: steps between two sets of weights that are kept beside the last one, to draw
+            robustness against training time; None keeps none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(400, ge=1)
+    batch_size: int = Field(128, ge=2)
+    lr: float = Field(1e-3, gt=0)
+    adam_eps: float = Field(1e-8, gt=0)
+    report_every: int = Field(50, ge=1)
+    watch_eps: float = Field(0.1, ge=0, le=1)
+    watch_space: Space = "pixels"
+    keep_every: int | None = Field(None, ge=1)
+
+
+WATCHED = 64
+"""Validation images that the curves' adversarial accuracy and gradient norms are taken on."""
+
+
+def train(
+    model: nn.Module,
+    defense: Defense,
+    data: Data,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    required: Mapping[str, nn.Module] | None = None,
+    progress: Progress = lambda _event: None,
+    checkpoint: Checkpoint | None = None,
+    closed_form: bool = True,
+) -> list[dict[str, Any]]:
+    """Train `model` in place and leave it in evaluation mode; return its curve.
+
+    Args:
+        model: a fresh network.
+        defense: the objective.
+        data: trains on `train`, watches `valid`.
+        config: the schedule.
+        seed: decides the batches and dropout; equal seeds give equal weights, also when the
+            training was stopped anywhere and resumed from its checkpoint.
+        required: the trained models that `defense.requires()` names, by role.
+        progress: see `Progress`.
+        checkpoint: where to go on from and where to save the state now and then.
+        closed_form: differentiate BatchNorm twice in closed form where a penalty needs it on the
+            CPU (`double_backward`); gradients differ from PyTorch's by rounding alone.
+
+    Returns:
+        One dict a report: step, loss, the loss's terms, and what `watch` sees on the validation
+        images (all before `Defense.finalize`, which comes last).
+
+    Raises:
+        UsageError: the defense cannot train such a network.
+        DivergedError: a term of the loss or, in the last step, a weight became NaN or infinite.
+    """
+    defense.check(model)
+    device = device_of(model)
+    images = torch.from_numpy(data.train.images).to(device)
+    labels = torch.from_numpy(data.train.labels).to(device)
+    step_of = PenaltyStep(model, defense, closed_form=closed_form)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
+    for teacher in (required or {}).values():
+        teacher.eval()
+    done, curve = checkpoint.load(model, optimizer) if checkpoint else (0, [])
+    unread: list[tuple[int, dict[str, Tensor]]] = []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        model.train()
+        progress({"step": done, "steps": config.steps})
+        for step in range(done + 1, config.steps + 1):
+            # What is random in a step depends on the seed and the step alone.
+            torch.manual_seed(seeds.derive(seed, "dropout", step))
+            chosen = _batch(len(labels), config.batch_size, step, seed).to(device)
+            context = Context(required=required or {})
+            loss, terms = step_of(images[chosen], labels[chosen], context)
+            optimizer.step()
+            unread.append((step, {name: term.detach() for name, term in terms.items()}))
+            if checkpoint and config.keep_every and step % config.keep_every == 0:
+                checkpoint.keep(model, step)
+            if step % config.report_every == 0 or step == config.steps:
+                _require_finite(unread)
+                unread.clear()
+                point = {
+                    "step": step,
+                    "loss": float(loss.detach()),
+                    "terms": {name: float(term.detach()) for name, term in terms.items()},
+                    **watch(model, data.valid, config),
+                }
+                curve.append(point)
+                progress({**point, "steps": config.steps})
+                if checkpoint:
+                    checkpoint.save(model, optimizer, step, curve)
+    _require_finite_weights(model, config.steps)
+    model.eval()
+    defense.finalize(model, data.train)
+    return curve
+
+
+def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, Any]:
+    """Return what a training curve shows of `model`, which is left as found.
+
+    `accuracy` on the whole split; on its first `WATCHED` images `adversarial_accuracy`, white
+    box under the schedule's FGSM, and the medians of the input-gradient norms of the
+    cross-entropy with the true label and with the others, as Ross & Doshi-Velez (2018) recorded
+    them.
+    """
+    few = Split(split.pixels[:WATCHED], split.labels[:WATCHED])
+    device = device_of(model)
+    x, y = torch.from_numpy(few.images).to(device), torch.from_numpy(few.labels).to(device)
+    fgsm = attacks.create("fgsm", eps=config.watch_eps, space=config.watch_space)
+    x_adv = fgsm(model, x, y)
+    with frozen(model), torch.inference_mode():
+        right = (model(x_adv).argmax(1) == y).float().mean()
+    norms = gradient_norms(model, few.images)
+    true = F.one_hot(y, norms.shape[1]).bool().cpu().numpy()
+    return {
+        "accuracy": accuracy(model, split),
+        "adversarial_accuracy": float(right),
+        "true_gradient_norm": float(np.median(norms[true])),
+        "other_gradient_norm": float(np.median(norms[~true])),
+    }
+
+
+def accuracy(model: nn.Module, split: Split) -> float:
+    """Return the share of `split` that `model` labels right."""
+    predicted, _ = predict(model, split.images)
+    return float((predicted == split.labels).mean())
+
+
+def _batch(count: int, size: int, step: int, seed: int) -> Tensor:
+    """Return the indices of the batch of `step` (from 1); each epoch is a fresh permutation."""
+    size = min(size, count)
+    epoch, place = divmod(step - 1, count // size)
+    generator = torch.Generator().manual_seed(seeds.derive(seed, "batches", epoch))
+    return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
+
+
+def _require_finite_weights(model: nn.Module, step: int) -> None:
+    """Raise `DivergedError` when the last update, which no loss has seen, left NaN or infinity."""
+    for name, tensor in model.state_dict().items():
+        wrong = tensor[~tensor.isfinite()]
+        if len(wrong):
+            raise DivergedError(name, str(float(wrong[0])), step)
+
+
+def _require_finite(steps: list[tuple[int, dict[str, Tensor]]]) -> None:
+    """Raise `DivergedError` for the first step with a term that is not finite.
+
+    Looked at only when there is a report: on a GPU every look waits for the device.
+    """
+    for step, terms in steps:
+        values = {name: float(term) for name, term in terms.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergedError(name, str(value), step)
+        if not math.isfinite(sum(values.values())):
+            raise DivergedError("loss", str(sum(values.values())), step)

@@ -1,0 +1,1 @@
+"""Tables of ratings for people: in the terminal and on the researchers' page."""

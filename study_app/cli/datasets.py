@@ -1,0 +1,188 @@
+"""The command line's part for datasets: `plausibly datasets list|fetch|verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.errors import PlausiblyError, UsageError
+from study_app.cli.options import AsJson, print_json
+
+if TYPE_CHECKING:
+    from engine.datasets import Dataset
+    from engine.datasets._published import Progress, Published
+
+app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
+
+Root = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder of the files; default: PLAUSIBLY_DATASETS, else the user's cache folder."
+    ),
+]
+
+
+@app.command("list")
+def list_datasets(as_json: AsJson = False) -> None:
+    """List the datasets, and which of them are here."""
+    from engine import datasets
+
+    rows = []
+    for name in datasets.registry.names():
+        dataset = datasets.create(name)
+        about = (type(dataset).__doc__ or "").splitlines()[0]
+        rows.append({"name": name, "state": _state(dataset), "about": about})
+    if as_json:
+        print_json(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Dataset", "State", "What it is"):
+        table.add_column(heading, no_wrap=heading != "What it is")
+    for row in rows:
+        table.add_row(row["name"], row["state"], row["about"])
+    Console().print(table, highlight=False, markup=False)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a published dataset, resuming what was cut, and check its hashes."""
+    from engine import datasets
+
+    dataset = _published(name, root)
+    if dataset is None:
+        known = [n for n in datasets.registry.names() if _published(n, None) is not None]
+        raise UsageError(f"{name} is not downloaded; those that are: {', '.join(known)}")
+    with _progress() as progress:
+        checks = dataset.fetch(progress)
+    if as_json:
+        print_json({"folder": str(dataset.folder), "files": [vars(check) for check in checks]})
+        return
+    for check in checks:
+        typer.echo(f"{check.name}  {check.status}  sha256 {check.sha256}")
+    typer.echo(f"{name} is in {dataset.folder}")
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Datasets; default: the built-in ones and the downloaded ones."),
+    ] = None,
+    root: Root = None,
+    read: Annotated[
+        bool, typer.Option("--read", help="Read the images too, and report what was skipped.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare files and built-in data with their hashes; exit with 1 if anything differs."""
+    from engine import datasets
+
+    if root is not None and len(names or []) != 1:
+        raise UsageError("--root needs the name of the one dataset that is in it")
+    rows: list[dict[str, Any]] = []
+    for name in names or datasets.registry.names():
+        published = _published(name, root)
+        dataset = published or datasets.create(name, **({"root": root} if root else {}))
+        if dataset.expected_sha256 is not None:
+            rows.append({"dataset": name, **_built_in(dataset)})
+            continue
+        if published is not None and (names or published.present()):
+            rows += [{"dataset": name, **vars(check)} for check in published.verify()]
+        elif names and published is None and not read:
+            raise UsageError(f"{name} has no hash to compare with; --read reads its images")
+        if read and (names or (published is not None and published.present())):
+            rows.append({"dataset": name, **_read(dataset)})
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            typer.echo(
+                f"{row['dataset']}: {row['name']}  {row['status']}  {row['detail']}".rstrip()
+            )
+    if any(row["status"] in ("wrong", "missing") for row in rows):
+        raise typer.Exit(1)
+
+
+def _read(dataset: Dataset) -> dict[str, Any]:
+    try:
+        data = dataset.load()
+    except PlausiblyError as error:
+        return {"name": "images", "status": "wrong", "sha256": None, "detail": str(error)}
+    sizes = " / ".join(str(len(split)) for split in (data.train, data.valid, data.test))
+    detail = "; ".join([f"{sizes} images", f"checksum {data.sha256}", *data.notes])
+    return {"name": "images", "status": "read", "sha256": data.sha256, "detail": detail}
+
+
+def _built_in(dataset: Dataset) -> dict[str, Any]:
+    found = dataset.load().sha256
+    same = found == dataset.expected_sha256
+    detail = "" if same else f"has checksum {found}, expected {dataset.expected_sha256}"
+    return {
+        "name": "built in",
+        "status": "ok" if same else "wrong",
+        "sha256": found,
+        "detail": detail,
+    }
+
+
+def _state(dataset: Dataset) -> str:
+    published = _published(dataset.name, None)
+    if published is not None:
+        return "here" if published.present() else "to fetch"
+    return "built in" if dataset.expected_sha256 is not None else "yours"
+
+
+def _published(name: str, root: str | None) -> Published | None:
+    """Return the dataset if it is one that others publish."""
+    from engine import datasets
+    from engine.datasets._published import Published
+
+    if not issubclass(datasets.registry.get(name), Published):
+        return None
+    made = datasets.create(name, root=root)
+    return made if isinstance(made, Published) else None
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    from study_app.cli.progress import console
+
+    tasks: dict[str, TaskID] = {}
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bars:
+
+        def show(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield show

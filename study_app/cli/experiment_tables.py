@@ -1,0 +1,124 @@
+"""What the command line shows: progress with the time left, stage times, tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.replication import Check
+from engine.results import Results, by_dataset, doubted
+from engine.robustness.doubt import legend, marked
+
+_VERDICT_STYLES = {"holds": "bold green", "fails": "bold red", "undecided": "dim"}
+
+
+def print_table(table: Table) -> None:
+    """Print a result to standard output; piped, it is as wide as it needs to be."""
+    width = None if sys.stdout.isatty() else 130
+    Console(width=width).print(table)
+
+
+def linear_theory_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return margins and cosines relative to the hard-margin SVM, by objective, rank, offset."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("objective", "rank", "offset", "margin / largest", "cosine"):
+        table.add_column(heading, justify="left" if heading == "objective" else "right")
+    for row in sorted(rows, key=lambda row: (row["objective"], row["rank"], row["offset"])):
+        table.add_row(
+            row["objective"].replace("_", "-"),
+            str(row["rank"]),
+            f"{row['offset']:g}",
+            f"{row['margin_ratio']:.3f}",
+            f"{row['cosine']:.3f}",
+        )
+    return table
+
+
+def run_tables(runs: Sequence[Results]) -> list[Table]:
+    """Return one table a dataset: accuracies, clean and white box under each attack.
+
+    Over several seeds each number is the mean with the standard deviation.
+    """
+    return [_accuracy_table(seeds) for seeds in by_dataset(runs).values()]
+
+
+def chosen_lines(runs: Sequence[Results]) -> list[str]:
+    """Return a sentence for every sweep: which value was chosen."""
+    lines = []
+    for results in runs:
+        for label, title in results.config["defenses"].items():
+            selection = results.selection(label)
+            if selection is None:
+                continue
+            lost = sum("diverged" in row for row in selection["candidates"])
+            lines.append(
+                f"{results.config['title']}: {title} chosen at {selection['chosen']:g} of "
+                f"{len(selection['candidates'])} values" + (f" ({lost} diverged)" if lost else "")
+            )
+    return lines
+
+
+def checks_table(paper: str, checks: Sequence[Check]) -> Table:
+    """Return the verdicts on a paper's claims, with the numbers that they rest on."""
+    table = Table(title=f"Claims of {paper}", title_justify="left", show_lines=True)
+    for name in ("claim", "dataset"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("statement", ratio=1)
+    table.add_column("measured [95 %]", justify="right", no_wrap=True)
+    table.add_column("bound", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for check in checks:
+        table.add_row(
+            check.claim,
+            check.dataset,
+            check.statement,
+            check.measured,
+            f"> {check.bound:g}",
+            f"[{_VERDICT_STYLES[check.verdict]}]{check.verdict}",
+        )
+    return table
+
+
+def _accuracy_table(seeds: Sequence[Results]) -> Table:
+    first, evaluations = seeds[0], [results.evaluation() for results in seeds]
+    table = Table(title=first.config["title"], title_justify="left")
+    table.add_column("defense", no_wrap=True)
+    table.add_column("clean", justify="right")
+    for title in first.config["attacks"].values():
+        table.add_column(title, justify="right")
+    table.add_column("zero gradients", justify="right")
+    reasons = {label: doubted(seeds, label) for label in first.config["defenses"]}
+    for label, title in first.config["defenses"].items():
+        models = [evaluation["models"][label] for evaluation in evaluations]
+        table.add_row(
+            marked(title, reasons[label]),
+            _mean([model["clean_accuracy"] for model in models]),
+            *(
+                _mean(
+                    [e["examples"][attack][label]["tested"][label]["accuracy"] for e in evaluations]
+                )
+                for attack in first.config["attacks"]
+            ),
+            f"{fmean(model['zero_gradient_share'] for model in models):.0%}",
+        )
+    table.caption = (
+        f"Accuracy on {evaluations[0]['images']} test images; each attack on its own model, after "
+        "rounding to 8 bits."
+    )
+    if len(seeds) > 1:
+        table.caption += f" Mean and standard deviation over {len(seeds)} seeds."
+    if said := legend(set().union(*reasons.values())):
+        table.caption += (
+            f" {said} What a marked model keeps under attack is no evidence of robustness."
+        )
+    return table
+
+
+def _mean(values: Sequence[float]) -> str:
+    spread = f" ±{stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{fmean(values):.3f}{spread}"

@@ -1,0 +1,266 @@
+"""The command line's part for experiments: `plausibly run|replicate|schema|verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from engine.errors import PlausiblyError, UsageError
+from engine.networks.devices import Device
+from study_app.cli.options import AsJson, OnDevice, RunBy, print_json, say
+from study_app.installation import Settings
+
+if TYPE_CHECKING:
+    from engine.artifacts import ArtifactStore
+    from engine.execution.executor import Executor
+    from engine.results import Results
+
+
+def run(
+    experiment: Annotated[str, typer.Argument(help="A YAML file or a built-in name.")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds, from the file's on.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Make only this stage and what it needs: train, select, attack, explain, "
+            "measure or evaluate."
+        ),
+    ] = None,
+    executor: RunBy = "local",
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train, choose, attack, explain and measure what an experiment file declares."""
+    from engine.components import yaml_files
+    from engine.theory import linear
+
+    document, _ = yaml_files.read(experiment, "experiment", linear.BUILT_IN)
+    if document.get("kind") == linear.KIND:
+        for option, given in {"--seeds": seeds, "--only": only}.items():
+            if given is not None:
+                raise UsageError(f"{option} is for experiments that train networks")
+        _run_linear_theory(experiment, as_json=as_json)
+        return
+    runs = _run_experiment(experiment, executor, device, seeds=seeds or 1, only=only)
+    if as_json:
+        found = [
+            {
+                "experiment": results.index.key,
+                "name": results.name,
+                "seed": results.config["seed"],
+                **results.evaluation(),
+            }
+            for results in runs
+        ]
+        print_json({"runs": found})
+    else:
+        from study_app.cli.experiment_tables import print_table, run_tables
+
+        for table in run_tables(runs):
+            print_table(table)
+
+
+def replicate(
+    paper: Annotated[Literal["ross2018", "nar2019"], typer.Argument(help="ross2018 or nar2019.")],
+    builtin: Annotated[
+        bool, typer.Option("--builtin", help="On stand-in data that need no download.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds the intervals rest on.")] = 3,
+    executor: RunBy = "local",
+    device: OnDevice = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file to write, with the numbers behind it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a paper's experiment and say of each of its claims: holds, fails or undecided."""
+    from engine import replication
+    from study_app.cli.experiment_tables import checks_table, print_table
+
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
+    papers = replication.papers()
+    experiment = f"{paper}-builtin" if builtin else paper
+    runs = _run_experiment(experiment, executor, device, seeds=seeds, only=None)
+    checks = papers[paper].checks(runs)
+    if out is not None:
+        text = f"{replication.markdown(checks)}\n\n{papers[paper].tables(runs)}\n"
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
+    if as_json:
+        print_json({"checks": [each.to_json() for each in checks]})
+    else:
+        print_table(checks_table(paper, checks))
+
+
+def _run_experiment(
+    experiment: str,
+    executor: Literal["local", "ray"],
+    device: Device,
+    *,
+    seeds: int,
+    only: str | None,
+) -> list[Results]:
+    """Make what an experiment file declares, showing how it goes; return its finished runs."""
+    from engine.experiments import experiment_file, plan
+    from engine.results import Results
+    from study_app.cli.experiment_tables import chosen_lines
+    from study_app.cli.progress import ProgressObserver, console
+
+    loaded = experiment_file.load(experiment)
+    store = Settings().store
+    console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
+    try:
+        with ProgressObserver() as observer:
+            made = plan.run(
+                loaded,
+                store,
+                observer,
+                _executor(executor, store, device),
+                seeds=seeds,
+                only=only,
+            )
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished is kept; run again to go on.")
+        raise typer.Exit(130) from None
+    observer.summary()
+    runs = [Results(store, index) for index in made]
+    for line in [*_notes(runs), *chosen_lines(runs)]:
+        console.print(line, highlight=False, soft_wrap=True)
+    return runs
+
+
+def schema() -> None:
+    """Print the JSON schema of experiment files, for editors and checks."""
+    from engine.experiments import schema as schemas
+
+    print_json(schemas.experiment())
+
+
+def _notes(runs: list[Results]) -> list[str]:
+    """Return what the datasets left out, once a dataset."""
+    return list(
+        dict.fromkeys(
+            f"{results.config['dataset']['name']}: {note}"
+            for results in runs
+            for note in results.config["notes"]
+        )
+    )
+
+
+def _executor(name: Literal["local", "ray"], store: ArtifactStore, device: Device) -> Executor:
+    if name == "ray":
+        from engine.execution.ray import RayExecutor
+
+        return RayExecutor(store, device=device)
+    from engine.execution.local import LocalExecutor
+    from engine.networks import devices
+
+    return LocalExecutor(store, devices=devices.resolve(device))
+
+
+def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
+    from engine.theory import linear
+    from study_app.cli.experiment_tables import linear_theory_table, print_table
+    from study_app.cli.progress import console
+
+    loaded = linear.load(experiment)
+    made = linear.stored(loaded, Settings().store)
+    result = made.json(linear.ROWS)
+    if as_json:
+        print_json(result)
+        return
+    print_table(linear_theory_table(loaded.title, result["rows"]))
+    console.print(f"Plot: {made.path / linear.PLOT}", highlight=False, soft_wrap=True)
+
+
+def verify(
+    what: Annotated[
+        str | None, typer.Argument(help="Kind of artifact, or the start of a key; default: all.")
+    ] = None,
+    regenerate: Annotated[
+        bool, typer.Option(help="Also make them again from their recipes and compare.")
+    ] = False,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of an attack's 8-bit pixels that may differ when made again."
+        ),
+    ] = 0,
+    device: OnDevice = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Re-hash stored artifacts, or make them again; name all that is not as recorded.
+
+    Made again on the same machine with the same versions they have the same bits. Without WHAT
+    that takes as long as making everything did. Exit code 1: something differs by more than the
+    tolerance.
+    """
+    store = Settings().store
+    checked, problems = 0, []
+    for path in sorted(store.root.glob("*/*")):
+        if path.name.startswith(".") or not _chosen(path, what):
+            continue
+        checked += 1
+        try:
+            problems += store.get(path.parent.name, path.name).problems()
+        except PlausiblyError as error:
+            problems.append(str(error))
+    if what is not None and not checked:
+        raise UsageError(f"nothing in {store.root} is called {what!r}")
+    if regenerate and not problems:
+        _regenerate(what, store, tolerance, device, as_json=as_json)
+        return
+    if as_json:
+        print_json({"checked": checked, "problems": problems})
+    elif not problems:
+        say(f"{checked} artifacts, all as recorded.")
+    if problems:
+        raise PlausiblyError("\n".join(problems))
+
+
+def _regenerate(
+    what: str | None, store: ArtifactStore, tolerance: float, device: Device, *, as_json: bool
+) -> None:
+    from collections import Counter
+    from dataclasses import asdict
+
+    from engine.execution import regenerate
+    from study_app.cli.progress import ProgressObserver, console
+
+    chosen = [artifact for artifact in store.all() if _chosen(artifact.path, what)]
+    seconds = sum(artifact.manifest["seconds"] for artifact in chosen)
+    console.print(
+        f"Making {len(chosen)} artifacts again, which took {seconds:.0f} s of computing.",
+        highlight=False,
+    )
+    try:
+        with ProgressObserver() as observer:
+            executor = _executor("local", store, device)
+            compared = regenerate.run(chosen, store, executor, observer, tolerance=tolerance)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        raise typer.Exit(130) from None
+    wrong = [str(each) for each in compared if each.outcome in ("different", "failed")]
+    if as_json:
+        made = [asdict(each) for each in compared]
+        print_json({"checked": len(chosen), "problems": wrong, "regenerated": made})
+    else:
+        for each in compared:
+            if each.outcome in ("tolerated", "skipped"):
+                say(str(each))
+        counts = Counter("same bits" if c.outcome == "same" else c.outcome for c in compared)
+        ended = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        say(f"{len(chosen)} artifacts: {ended or 'nothing to make again'}.")
+    if wrong:
+        raise PlausiblyError("\n".join(wrong))
+
+
+def _chosen(path: Path, what: str | None) -> bool:
+    return what is None or path.parent.name == what or path.name.startswith(what)

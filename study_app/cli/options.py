@@ -1,0 +1,29 @@
+"""What the commands share: options, and printing results to standard output."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import typer
+
+from engine.networks.devices import Device
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+RunBy = Annotated[
+    Literal["local", "ray"],
+    typer.Option(help="Processes on this machine, or jobs on the Ray cluster at RAY_ADDRESS."),
+]
+OnDevice = Annotated[
+    Device, typer.Option(help="What to compute on; auto takes the GPUs where there are any.")
+]
+
+
+def say(sentence: str) -> None:
+    """Print a sentence at once, also into a pipe."""
+    print(sentence, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON; NaN and infinity, which JSON cannot say, are refused."""
+    print(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False))

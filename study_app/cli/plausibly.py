@@ -1,0 +1,224 @@
+"""The command line: `plausibly`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from db.errors import DatabaseError, ExportError, StudyNotFoundError
+from engine.errors import PlausiblyError, UsageError
+from study_app.cli import datasets, experiments, report
+from study_app.cli import studies as studies_cli
+from study_app.cli.database import opened, require_study, upgraded
+from study_app.cli.options import AsJson, print_json, say
+from study_app.installation import Settings
+
+app = typer.Typer(
+    name="plausibly",
+    help="Human studies of adversarial robustness and interpretability.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+database_app = typer.Typer(help="Look after the study database.", no_args_is_help=True)
+app.add_typer(database_app, name="db")
+app.add_typer(studies_cli.app, name="study")
+app.add_typer(datasets.app, name="datasets")
+
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the app.")]
+Host = Annotated[
+    str,
+    typer.Option(help="Address to listen on; 0.0.0.0 lets other devices in, phones for example."),
+]
+
+
+@app.command()
+def demo(
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Do everything but serve.")] = False,
+    port: Port = 8501,
+    host: Host = "127.0.0.1",
+) -> None:
+    """Train, attack, explain, publish a study, serve it: the main job on the built-in data."""
+    if not no_serve:
+        from study_app.server.application import require_port
+
+        require_port(host, port)
+    settings = Settings()
+    upgraded(settings)
+    # In a process of its own: the server that follows must not carry torch.
+    command = [sys.executable, "-m", "study_app.cli.plausibly", "run", "demo"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    from study_app import study
+
+    version = studies_cli.published(study.load("demo"), settings)
+    say(f"Study demo is {version.status} (version {version.version}).")
+    if not no_serve:
+        serve(port=port, host=host)
+
+
+for command in (
+    experiments.run,
+    experiments.replicate,
+    report.report,
+    experiments.verify,
+):
+    app.command()(command)
+
+
+@app.command()
+def schema(
+    what: Annotated[Literal["experiment", "study"], typer.Argument(help="Which files.")] = (
+        "experiment"
+    ),
+) -> None:
+    """Print the JSON schema of experiment or study files, for editors and checks."""
+    if what == "experiment":
+        experiments.schema()
+    else:
+        from study_app.study import study
+
+        print_json(study())
+
+
+@app.command()
+def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
+    """Serve the app: participants, researchers, gallery (upgrades the database after a backup)."""
+    from db import repository
+    from study_app.researcher import login
+    from study_app.server.application import require_port
+    from study_app.server.application import serve as serve_app
+
+    require_port(host, port)
+    settings = Settings()
+    database = settings.database()
+    try:
+        backup = database.upgrade()
+        database.check()
+        given = settings.password.get_secret_value() if settings.password else None
+        generated = login.ensure_password(database, given)
+        with database.read() as s:
+            studies = [repository.study(s, name) for name in repository.study_names(s)]
+    finally:
+        database.close()
+    if backup is not None:
+        say(f"The database was upgraded; a copy from before is at {backup}.")
+    where = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
+    for version in studies:
+        if version is not None and version.status == "live":
+            say(f"Participants  {where}/take?study={version.name}")
+    if generated is not None:
+        how = f"password: {generated} (shown only this once; PLAUSIBLY_PASSWORD sets another)"
+    elif given is not None:
+        how = "password: as set by PLAUSIBLY_PASSWORD"
+    else:
+        how = "password: as shown at the first start; PLAUSIBLY_PASSWORD sets another"
+    say(f"Researchers   {where}/researcher   {how}")
+    say(f"Gallery       {where}/gallery")
+    say("Stop with Ctrl-C.")
+    serve_app(host, port)
+
+
+@app.command()
+def export(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; it must not hold anything yet.")],
+    file_format: Annotated[str, typer.Option("--format", help="csv.")] = "csv",
+    stage: Annotated[str, typer.Option(help="pilot, main or simulated.")] = "main",
+) -> None:
+    """Write ratings, participants, stimuli, events and a codebook, with checksums."""
+    from db import export as exporting
+    from db.models.studies import STAGES
+
+    if file_format != "csv":
+        raise UsageError(f"unknown format {file_format!r}; known: csv")
+    if stage not in STAGES:
+        raise UsageError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
+    with opened() as database:
+        with database.read() as s:
+            require_study(s, study)
+        made = exporting.write_csv(database, study, out, datetime.now(UTC), stage=stage)
+    say(f"{made.rows} ratings of study {study} in {made.folder}")
+
+
+@app.command()
+def analyze(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    with_excluded: Annotated[
+        bool, typer.Option("--all", help="Count also what the study's exclusion rules exclude.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the human table with intervals, without what the study's exclusion rules exclude."""
+    from dataclasses import asdict
+
+    from db import export as exporting
+    from engine.analysis import human_table
+    from study_app.analysis.tables import excluded_by, exclusions_line, human_table_rich
+    from study_app.cli.experiment_tables import print_table
+
+    with opened() as database, database.read() as s:
+        version = require_study(s, study)
+        ratings = exporting.ratings(s, study, stage=version.stage)
+    rows = human_table.human_table(ratings, with_excluded=with_excluded)
+    catch = human_table.attention(ratings)
+    found = excluded_by(version.config, ratings)
+    if as_json:
+        print_json(
+            {
+                "conditions": [asdict(row) for row in rows],
+                "attention": asdict(catch),
+                "exclusions": [asdict(one) for one in found],
+                "with_excluded": with_excluded,
+            }
+        )
+    else:
+        titles = {c["label"]: c["title"] for c in version.config["conditions"]}
+        line = exclusions_line(found, with_excluded=with_excluded)
+        print_table(human_table_rich(study, rows, catch, titles, line))
+
+
+@database_app.command("upgrade")
+def database_upgrade() -> None:
+    """Create the database, or bring it up to date after a backup."""
+    settings = Settings()
+    backup = upgraded(settings)
+    where = settings.database().where
+    say(f"{where} is up to date." + (f" Backup: {backup}" if backup else ""))
+
+
+@database_app.command("backup")
+def database_backup(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+) -> None:
+    """Copy the database, also while it is in use."""
+    with opened() as database:
+        made = database.backup(target)
+    say(f"Backup: {made}")
+
+
+def main() -> None:
+    """Run the command line: one clear sentence for every error that a person can act on."""
+    try:
+        app()
+    except (UsageError, StudyNotFoundError) as error:
+        _fail(error, 2)
+    except PlausiblyError as error:
+        _fail(error, error.exit_code)
+    except (DatabaseError, ExportError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    print(f"plausibly: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

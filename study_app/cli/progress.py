@@ -1,0 +1,98 @@
+"""Long work shown in the terminal: a bar for what runs, a line for what is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from engine.artifacts import Artifact
+from engine.errors import PlausiblyError
+from engine.execution.executor import Task
+
+# Results go to standard output, all else beside it, so that --json can be piped.
+console = Console(stderr=True)
+
+
+class ProgressObserver:
+    """Shows a bar for every running task, and a line for every finished one.
+
+    Without a terminal only the lines are printed.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._bars: dict[str, TaskID] = {}
+        self._stages: dict[str, list[tuple[float, bool]]] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> ProgressObserver:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def started(self, task: Task) -> None:
+        """Show a bar for the task."""
+        self._bars[task.name] = self._progress.add_task(task.name, total=None, detail="")
+
+    def progressed(self, task: Task, values: Mapping[str, Any]) -> None:
+        """Move the task's bar."""
+        detail = ""
+        if "loss" in values:
+            detail = f"loss {values['loss']:.3f}  accuracy {values['accuracy']:.3f}"
+        self._progress.update(
+            self._bars[task.name],
+            total=values["steps"],
+            completed=values["step"],
+            detail=detail,
+        )
+
+    def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
+        """Take the bar away and print a line for what was made."""
+        seconds = float(artifact.manifest["seconds"])
+        self._stages.setdefault(task.stage, []).append((seconds, reused))
+        if task.name in self._bars:
+            self._progress.remove_task(self._bars.pop(task.name))
+        if not reused:
+            console.print(f"  {task.name} [dim]{seconds:.1f} s[/dim]", highlight=False)
+
+    def failed(self, task: Task, error: PlausiblyError) -> None:
+        """Take the bar away and say it: what does not need the task goes on."""
+        if task.name in self._bars:
+            self._progress.remove_task(self._bars.pop(task.name))
+        console.print(f"  {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+
+    def summary(self) -> None:
+        """Print a line a stage, and the time in all."""
+        for stage, done in self._stages.items():
+            made = [seconds for seconds, reused in done if not reused]
+            parts = []
+            if made:
+                parts.append(f"{len(made)} made in {sum(made):.1f} s of computing")
+            if len(made) < len(done):
+                parts.append(f"{len(done) - len(made)} found")
+            console.print(f"{stage:>9}  {', '.join(parts)}", highlight=False)
+        console.print(f"{'in all':>9}  {time.monotonic() - self._started:.1f} s", highlight=False)

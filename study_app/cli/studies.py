@@ -1,0 +1,267 @@
+"""The command line's part for studies: `plausibly study …`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.errors import PlausiblyError, UsageError
+from study_app.cli import invitations as invitations_cli
+from study_app.cli.database import opened, require_study, upgraded
+from study_app.cli.options import AsJson, print_json, say
+from study_app.installation import Settings
+
+if TYPE_CHECKING:
+    from db.repository import StudyVersionInfo
+    from engine.results import Results
+    from study_app.design.study_design import Design
+    from study_app.lint import Problem
+    from study_app.study import Study
+
+app = typer.Typer(
+    help="Write, check, look at, publish, watch and close studies.", no_args_is_help=True
+)
+File = Annotated[str, typer.Argument(help="A YAML file or a built-in name.")]
+Published = Annotated[str, typer.Argument(help="Name of the study.")]
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the new study: a-z, 0-9 and hyphens.")],
+    template: Annotated[str, typer.Option("--from", help="Built-in study to start from.")] = "demo",
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: NAME.yaml in this folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a study file to start from: a built-in one under a name of its own."""
+    from study_app import study as studies
+
+    studies.load(template)  # refuses an unknown one, with those there are
+    source = studies.BUILT_IN / f"{template}.yaml"
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
+        raise UsageError(f"name {name!r}: a study's name is a-z, 0-9 and hyphens, at most 40")
+    if not source.is_file():
+        raise UsageError(f"--from {template}: give the name of a built-in study")
+    path = out or Path(f"{name}.yaml")
+    if path.suffix != ".yaml":
+        raise UsageError(f"--out {path}: a study file ends in .yaml")
+    text = re.sub(r"^name: .*$", f"name: {name}", source.read_text("utf-8"), count=1, flags=re.M)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; give another --out") from None
+    except OSError as error:
+        raise PlausiblyError(f"cannot write {path}: {error.strerror}") from None
+    if as_json:
+        print_json({"study": name, "from": template, "file": str(path)})
+    else:
+        say(f"{path} is a copy of the study {template}. Edit it, then: plausibly study lint {path}")
+
+
+@app.command()
+def lint(study: File, as_json: AsJson = False) -> None:
+    """Say what is wrong with a study's design, and how to mend it. Exit code 2: errors.
+
+    What depends on images is looked at if the study's experiment has been run here.
+    """
+    from study_app import study as studies
+
+    found, _ = _problems(studies.load(study))
+    errors = sum(problem.severity == "error" for problem in found)
+    if as_json:
+        print_json({"problems": [asdict(p) for p in found], "errors": errors})
+    else:
+        for problem in found:
+            say(str(problem))
+        warned = len(found) - errors
+        say(f"{errors} error{'s' * (errors != 1)}, {warned} warning{'s' * (warned != 1)}.")
+    if errors:
+        raise typer.Exit(2)
+
+
+@app.command()
+def preview(
+    study: File,
+    arm: Annotated[str | None, typer.Option(help="Arm; default: the first.")] = None,
+    list_index: Annotated[
+        int, typer.Option("--list", min=0, help="Counterbalancing list, from 0.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The participant's seed.")] = 0,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the words; default: the study's own.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write all that they would see, as a .html or .png file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw the plan of one participant and print it; nothing is published."""
+    from study_app import study as studies
+    from study_app.cli.experiment_tables import print_table
+    from study_app.design import preview as previews
+
+    if out is not None and out.suffix not in previews.SUFFIXES:
+        raise UsageError(f"--out {out}: give a .html or .png file")
+    loaded = studies.load(study)
+    seen = previews.draw(
+        loaded, _experiment(loaded), arm=arm, list_index=list_index, seed=seed, language=language
+    )
+    if as_json:
+        print_json(seen.to_json())
+    else:
+        print_table(seen.table())
+    if out is not None:
+        try:
+            seen.write(out)
+        except OSError as error:
+            raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
+
+
+@app.command()
+def launch(study: File, as_json: AsJson = False) -> None:
+    """Publish a study file and open it to participants; again with changes: a new version.
+
+    It is linted first: errors keep it from being published, warnings are printed.
+    """
+    from study_app import study as studies
+    from study_app.cli.progress import console
+
+    loaded = studies.load(study)
+    _experiment(loaded)
+    found, drawn = _problems(loaded)
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:
+        said = "\n".join(f"  {problem}" for problem in errors)
+        raise UsageError(f"study {loaded.name!r} is not launched:\n{said}")
+    for problem in found:
+        console.print(str(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
+    settings = Settings()
+    upgraded(settings)
+    version = published(loaded, settings, drawn, reopen=True)
+    if as_json:
+        print_json({"study": version.name, "status": version.status, "version": version.version})
+    else:
+        say(f"Study {version.name} is {version.status} (version {version.version}).")
+
+
+app.command()(invitations_cli.invite)
+
+
+@app.command()
+def status(study: Published, as_json: AsJson = False) -> None:
+    """Print how many people started, were admitted, finished and withdrew."""
+    from db import repository
+
+    with opened() as database, database.read() as s:
+        current = require_study(s, study).status
+        counts = [asdict(row) for row in repository.counts(s, study)]
+        invitations = repository.invitation_counts(s, study)
+    if as_json:
+        print_json(
+            {
+                "study": study,
+                "status": current,
+                "versions": counts,
+                "invitations": asdict(invitations),
+            }
+        )
+        return
+    say(f"Study {study} is {current}.")
+    for row in counts:
+        say(
+            f"  version {row['version']} ({row['stage']}): {row['started']} started, "
+            f"{row['admitted']} admitted, {row['completed']} completed, "
+            f"{row['withdrawn']} withdrew"
+        )
+    if invitations.made:
+        say(f"  invitations: {invitations.made} made, {invitations.used} used")
+
+
+@app.command()
+def close(study: Published, as_json: AsJson = False) -> None:
+    """Take no new participants; those who started can finish."""
+    from db import repository
+
+    now = datetime.now(UTC)
+    with opened() as database:
+        with database.read() as s:
+            require_study(s, study)
+        database.write(lambda s: repository.set_study_status(s, name=study, status="closed"))
+        database.write(
+            lambda s: repository.audit(
+                s, actor="command line", action="close", detail={"study": study}, now=now
+            )
+        )
+    if as_json:
+        print_json({"study": study, "status": "closed"})
+    else:
+        say(f"Study {study} is closed. Its source images may now appear in the gallery.")
+
+
+def published(
+    study: Study, settings: Settings, drawn: Design | None = None, *, reopen: bool = False
+) -> StudyVersionInfo:
+    """Publish a study, with its design if that is drawn already, and put it into the audit log."""
+    from db import repository
+    from study_app.design import publish
+
+    database = settings.database()
+    now = datetime.now(UTC)
+    try:
+        version = publish.publish(study, settings.store, database, drawn)
+        if reopen and version.status != "live":
+            version = database.write(
+                lambda s: repository.set_study_status(s, name=study.name, status="live")
+            )
+        database.write(
+            lambda s: repository.audit(
+                s,
+                actor="command line",
+                action="publish",
+                detail={"study": version.name, "version": version.version},
+                now=now,
+            )
+        )
+    finally:
+        database.close()
+    return version
+
+
+def _experiment(study: Study) -> Results:
+    """Return the study's experiment; refuse it with the way to make it."""
+    from engine import results
+
+    try:
+        return results.find(Settings().store, study.experiment)
+    except UsageError as error:
+        raise UsageError(f"{error}; run its file with: plausibly run") from None
+
+
+def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
+    """Return what the linter finds, and the design if there is no error in what it is drawn from.
+
+    The experiment's part is looked at if it has been run here.
+    """
+    from engine import results
+    from study_app import lint as linting
+    from study_app.design.study_design import design
+
+    found = results.everything(Settings().store).get(study.experiment)
+    if found is None:
+        return linting.problems(study), None
+    said = linting.problems(study, found.class_names)
+    if any(problem.severity == "error" for problem in said):
+        return said, None
+    try:
+        return said, design(study, found)
+    except UsageError as error:
+        return [linting.Problem("design", "error", "experiment", str(error)), *said], None

@@ -1,0 +1,225 @@
+"""What one participant would see: the plan as a table or JSON, the pictures as one sheet."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+from rich.table import Table
+
+from db.repository import PlannedPresentation
+from engine.errors import UsageError
+from engine.results import Results
+from engine.stimuli import Stimulus
+from study_app.design import participant_plan
+from study_app.design.study_design import design
+from study_app.study import Study, Wording, languages, markdown_html, wording
+
+SUFFIXES = (".html", ".png")
+_SIDE = 112
+"""Pictures on a sheet are enlarged by whole numbers to about this many pixels."""
+_COLUMNS = 4
+_NARROWEST = 230
+_BEFORE = ("consent", "screening", "instructions", "comprehension")
+_AFTER = ("demographics", "debrief")
+_STYLE = (
+    "body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}"
+    "article{max-width:42em;border-left:3px solid #ddd;padding-left:1em;margin:1.5em 0}"
+    "h2{font-size:1em;color:#666}"
+    "main{display:grid;grid-template-columns:repeat(auto-fill,minmax(17em,1fr));gap:1.5em}"
+    "img{image-rendering:pixelated;margin-right:4px}small{color:#666}p{margin:.3em 0}"
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The plan of one participant with its pictures.
+
+    Attributes:
+        study: its name.
+        slot: arm and list.
+        seed: the participant's.
+        plan: what was drawn.
+        stimuli: the pictures by id.
+        config: the resolved study.
+        words: its words in the participant's language.
+    """
+
+    study: str
+    slot: tuple[str, int]
+    seed: int
+    plan: Sequence[PlannedPresentation]
+    stimuli: Mapping[str, Stimulus]
+    config: Mapping[str, Any]
+    words: Wording
+
+    @property
+    def title(self) -> str:
+        """What is seen, for readers."""
+        return f"{self.study}: arm {self.slot[0]}, list {self.slot[1]}, seed {self.seed}"
+
+    def pictures(self, presentation: PlannedPresentation) -> list[Stimulus]:
+        """Return the pictures of a presentation in the order shown."""
+        return [self.stimuli[i] for i in (presentation.stimulus_id, *presentation.further)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return slot, seed and presentations with the passports of their pictures."""
+        return {
+            "study": self.study,
+            "arm": self.slot[0],
+            "list": self.slot[1],
+            "seed": self.seed,
+            "presentations": [
+                {**asdict(one), "passports": [dict(s.passport) for s in self.pictures(one)]}
+                for one in self.plan
+            ],
+        }
+
+    def table(self) -> Table:
+        """Return a row a presentation."""
+        table = Table(title=self.title, title_justify="left")
+        for heading in ("", "block", "role", "condition", "pictures", "questions", "expected"):
+            table.add_column(heading, justify="right" if heading in ("", "block") else "left")
+        for number, one in enumerate(self.plan, 1):
+            table.add_row(
+                str(number),
+                str(one.block),
+                one.role,
+                one.condition,
+                ", ".join(_brief(stimulus.passport) for stimulus in self.pictures(one)),
+                "\n".join(
+                    ", ".join((_asked(trial.task, trial.shown_label), *_times(trial.view)))
+                    for trial in one.trials
+                ),
+                "\n".join(trial.correct_option or "" for trial in one.trials),
+            )
+        return table
+
+    def write(self, path: Path) -> None:
+        """Write the sheet: one self-contained HTML page, or a PNG."""
+        path.write_bytes(self._html().encode() if path.suffix == ".html" else self._png())
+
+    def _html(self) -> str:
+        parts = []
+        for number, one in enumerate(self.plan, 1):
+            images = "".join(
+                f'<img alt="" width="{_wide(s)[0]}" height="{_wide(s)[1]}" '
+                f'src="data:image/png;base64,{base64.b64encode(s.png).decode()}">'
+                for s in self.pictures(one)
+            )
+            asked = "".join(
+                f"<p>{escape(t.view.get('note', ''))} {escape(t.view['prompt'])}<br><small>"
+                f"{escape(' · '.join([*(o['label'] for o in t.view['options']), *_times(t.view)]))}"
+                "</small></p>"
+                for t in one.trials
+            )
+            captions = " | ".join(one.trials[0].view.get("captions", []))
+            parts.append(
+                f"<section><small>{number} · block {one.block} · {one.role} · "
+                f"{escape(one.condition)}</small><div>{images}</div>"
+                f"<small>{escape(captions)}</small>{asked}</section>"
+            )
+        return (
+            f'<!doctype html><meta charset="utf-8"><title>{escape(self.title)}</title>'
+            f"<style>{_STYLE}</style><h1>{escape(self.title)}</h1>{self._pages(_BEFORE)}"
+            f"<main>{''.join(parts)}</main>{self._pages(_AFTER)}"
+        )
+
+    def _pages(self, names: Sequence[str]) -> str:
+        """Return the texts and forms of those names, as far as the study has them."""
+        pages = []
+        for name in names:
+            if name in self.words.texts:
+                body = markdown_html(self.words.texts[name])
+            elif form := self.config[name]:
+                body = "".join(self._asked_in_a_form(item) for item in form["items"])
+            else:
+                continue
+            pages.append(f"<article><h2>{name}</h2>{body}</article>")
+        return "".join(pages)
+
+    def _asked_in_a_form(self, item: Mapping[str, Any]) -> str:
+        prompt = escape(self.words.say(item["prompt"]))
+        options = " · ".join(self.words.say(option["label"]) for option in item["options"])
+        return f"<p>{prompt}<br><small>{escape(options)}</small></p>"
+
+    def _png(self) -> bytes:
+        font = ImageFont.load_default(11)
+        most = max(1 + len(one.further) for one in self.plan)
+        width, height = max(_NARROWEST, most * (_SIDE + 4) + 20), _SIDE + 52
+        rows = -(-len(self.plan) // _COLUMNS)
+        sheet = Image.new("RGB", (_COLUMNS * width, rows * height), "white")
+        pen = ImageDraw.Draw(sheet)
+        for number, one in enumerate(self.plan):
+            left, top = number % _COLUMNS * width + 8, number // _COLUMNS * height + 6
+            pen.text((left, top), f"{number + 1} {one.role} {one.condition}", "black", font)
+            for place, stimulus in enumerate(self.pictures(one)):
+                image = Image.open(io.BytesIO(stimulus.png)).convert("RGB")
+                enlarged = image.resize(_wide(stimulus), Image.Resampling.NEAREST)
+                sheet.paste(enlarged, (left + place * (_SIDE + 4), top + 16))
+            for line, trial in enumerate(one.trials[:2]):
+                said = _asked(trial.task, trial.shown_label)
+                pen.text((left, top + _SIDE + 17 + 13 * line), said, "#555", font)
+        buffer = io.BytesIO()
+        sheet.save(buffer, format="PNG", optimize=True)
+        return buffer.getvalue()
+
+
+def draw(
+    study: Study,
+    results: Results,
+    *,
+    arm: str | None = None,
+    list_index: int = 0,
+    seed: int = 0,
+    language: str | None = None,
+) -> Seen:
+    """Draw the design of `study` and from it the plan of one participant.
+
+    Raises:
+        UsageError: no such arm, list or language, or the design cannot be drawn.
+    """
+    arm = next(iter(study.all_arms)) if arm is None else arm
+    if arm not in study.all_arms:
+        raise UsageError(f"unknown arm {arm!r}; known: {', '.join(study.all_arms)}")
+    if list_index >= study.lists(arm):
+        raise UsageError(f"--list {list_index}: arm {arm!r} has {study.lists(arm)}, from 0")
+    config = study.to_json()
+    if language is not None and language not in languages(config):
+        known = ", ".join(languages(config))
+        raise UsageError(f"unknown language {language!r}; the study has: {known}")
+    drawn = design(study, results)
+    words = wording(config, language or study.language)
+    planned = participant_plan.draw(drawn.document, arm, list_index, seed, wording=words)
+    return Seen(study.name, (arm, list_index), seed, planned, drawn.stimuli, config, words)
+
+
+def _wide(stimulus: Stimulus) -> tuple[int, int]:
+    _, height, width = stimulus.pixels.shape
+    factor = max(1, _SIDE // max(height, width))
+    return width * factor, height * factor
+
+
+def _brief(passport: Mapping[str, Any]) -> str:
+    source = f"#{passport['source']['index']}"
+    if passport["kind"] == "map":
+        name = passport["saliency"]["name"]
+        return f"{'placebo' if passport['saliency']['placebo'] else 'map'} {name} {source}"
+    return " ".join(filter(None, (passport["kind"], passport["defense"], source)))
+
+
+def _times(view: Mapping[str, Any]) -> list[str]:
+    """Return in words how long the pictures are shown and the answer may take, where it is set."""
+    said = {"exposure_ms": "shown for {} ms", "response_window_ms": "answer within {} ms"}
+    hidden = ["not shown again"] if view.get("exposure_ms") == 0 else []
+    return hidden + [words.format(view[key]) for key, words in said.items() if view.get(key)]
+
+
+def _asked(task: str, label: str | None) -> str:
+    return task if label is None else f"{task} ({label})"

@@ -1,0 +1,64 @@
+"""Publishing a study: design, stimuli and texts into the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from db import repository
+from db.repository import StimulusRow, StudyVersionInfo
+from db.session import Database
+from engine import canonical, results
+from engine.artifacts import ArtifactStore
+from engine.stimuli import Stimulus
+from study_app.design.study_design import Design, design
+from study_app.study import Study
+
+
+def publish(
+    study: Study, store: ArtifactStore, database: Database, drawn: Design | None = None
+) -> StudyVersionInfo:
+    """Store `study` and open it. Unchanged content adds nothing; changed content a new version.
+
+    Args:
+        study: the study.
+        store: where its experiment is.
+        database: where it goes.
+        drawn: its design, if it has been drawn before.
+
+    Raises:
+        UsageError: its experiment has not been run here, or has too few usable images.
+    """
+    if drawn is None:
+        drawn = design(study, results.find(store, study.experiment))
+    config = study.to_json()
+    now = datetime.now(UTC)
+    version = database.write(
+        lambda s: repository.publish_study(
+            s,
+            name=study.name,
+            config=config,
+            design=drawn.document,
+            stage=study.stage,
+            stimuli=[_row(stimulus) for stimulus in drawn.stimuli.values()],
+            content_sha256=canonical.sha256({"config": config, "design": drawn.document}),
+            now=now,
+        )
+    )
+    if version.status == "draft":
+        version = database.write(
+            lambda s: repository.set_study_status(s, name=study.name, status="live")
+        )
+    return version
+
+
+def _row(stimulus: Stimulus) -> StimulusRow:
+    return StimulusRow(
+        stimulus_id=stimulus.stimulus_id,
+        pixels_sha256=stimulus.pixels_sha256,
+        file_sha256=stimulus.file_sha256,
+        image_id=stimulus.image_id,
+        passport_json=canonical.dumps(stimulus.passport),
+        png=stimulus.png,
+        width=stimulus.pixels.shape[2],
+        height=stimulus.pixels.shape[1],
+    )

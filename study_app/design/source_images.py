@@ -1,0 +1,204 @@
+"""Which test images a study uses: usable in its conditions, balanced over classes, each once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import seeds, stimuli
+from engine.errors import UsageError
+from engine.rendering import pixels_sha256
+from engine.results import Results
+from study_app.study import Condition, Phase, Study, requirements
+
+Mask = NDArray[np.bool_]
+PHASES: tuple[Phase, ...] = ("main", "practice")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The test images of a study, by index.
+
+    Attributes:
+        clear: for practice and catch presentations.
+        of_arm: for each arm and phase, for each group of conditions, in the order in which they
+            rotate over them.
+        attrition: by "defense x attack" what `stimuli.attrition` says and how many are left when
+            all must be hit; by "defense x method of image" how many maps are blank; by condition
+            how many images can be shown in it.
+    """
+
+    clear: Sequence[int]
+    of_arm: Mapping[tuple[str, Phase], Sequence[Sequence[int]]]
+    attrition: Mapping[str, Any]
+
+    def all(self) -> set[int]:
+        """Return every image that somebody may see."""
+        return {*self.clear, *chain.from_iterable(chain.from_iterable(self.of_arm.values()))}
+
+
+def choose(study: Study, results: Results, clear_images: int) -> Sources:
+    """Choose the source images of `study`.
+
+    Clear ones are those that every model labels right, with the highest confidence. For the
+    conditions they are drawn at random among the others that every condition can show
+    (`selection: shared`) or every one of their group (`each`), balanced over classes. An image that
+    is there twice counts once.
+
+    Raises:
+        UsageError: the experiment lacks a defense, attack or method, or has too few usable images.
+    """
+    rng = random.Random(seeds.derive(study.seed, "sources"))  # noqa: S311 - not a secret
+    anything = next(iter(results.config["attacks"]))
+    examples = [results.examples(label, anything) for label in results.config["defenses"]]
+    labels = examples[0].true_label
+    once = _first_of_each(examples[0].clean)
+    masks = {label: once & _usable(study, c, results) for label, c in study.conditions.items()}
+    shared = np.logical_and.reduce(list(masks.values()))
+    attrition = _attrition(study, results, masks, shared)
+
+    right = np.logical_and.reduce([made.before_label == labels for made in examples]) & once
+    confidence = np.minimum.reduce([made.before_confidence for made in examples])
+    clearest = sorted(np.flatnonzero(right).tolist(), key=lambda i: (-confidence[i], i))
+    clear = _balanced(clearest, labels, clear_images)
+    if len(clear) < clear_images:
+        raise UsageError(
+            f"study {study.name!r} needs {clear_images} source images for practice and catch that "
+            f"every model labels right; experiment {study.experiment!r} has {len(clear)}"
+        )
+    rest = [index for index in range(len(labels)) if index not in set(clear)]
+    rng.shuffle(rest)
+    rng.shuffle(clear)
+    of_arm: dict[tuple[str, Phase], list[list[int]]] = {}
+    for arm in study.all_arms:
+        taken: set[int] = set()
+        groups = [(phase, group) for phase in PHASES for group in study.groups(arm, phase)]
+        # Those with the least choice come first.
+        scarce = sorted(groups, key=lambda each: min(masks[label].sum() for label in each[1]))
+        found = {
+            tuple(group): _of_group(study, group, masks, rest, labels, taken, attrition)
+            for _, group in scarce
+        }
+        for phase in PHASES:
+            of_arm[arm, phase] = [found[tuple(group)] for group in study.groups(arm, phase)]
+    return Sources(clear, of_arm, attrition)
+
+
+def _of_group(
+    study: Study,
+    group: Sequence[str],
+    masks: Mapping[str, Mask],
+    rest: Sequence[int],
+    labels: NDArray[np.int64],
+    taken: set[int],
+    attrition: Mapping[str, Any],
+) -> list[int]:
+    """Return the sources of a group of conditions and add them to `taken`.
+
+    Arms that are built alike get the same ones. All conditions of the study must be able to show a
+    shared source, so that arms can be compared.
+    """
+    sharing = list(study.conditions) if study.selection == "shared" else group
+    mask = np.logical_and.reduce([masks[label] for label in sharing])
+    counts = [study.conditions[label].presentations for label in group]
+    count = max(counts) if study.repeats else sum(counts)
+    left = [index for index in rest if mask[index] and index not in taken]
+    chosen = _balanced(left, labels, count)
+    if len(chosen) < count:
+        raise UsageError(
+            f"study {study.name!r} needs {count} source images that {', '.join(sharing)} can show, "
+            f"beside those for practice, catch and other conditions; experiment "
+            f"{study.experiment!r} has {len(left)} ({attrition})"
+        )
+    taken |= set(chosen)
+    # The places decide which sources share a condition: shuffled within each round of classes.
+    rng = random.Random(seeds.derive(study.seed, "places", *group))  # noqa: S311
+    classes = len(set(labels.tolist()))
+    rounds = [chosen[start : start + classes] for start in range(0, count, classes)]
+    for part in rounds:
+        rng.shuffle(part)
+    return [index for part in rounds for index in part]
+
+
+def _usable(study: Study, condition: Condition, results: Results) -> Mask:
+    """Return (N,) which test images the condition can show."""
+    anything = results.examples(
+        next(iter(results.config["defenses"])), next(iter(results.config["attacks"]))
+    )
+    mask = np.ones(len(anything.true_label), dtype=np.bool_)
+    aims = []
+    for picture in condition.shown_pictures:
+        if picture.show == "mistake" and picture.defense and picture.attack:
+            mask &= stimuli.hits(results, picture.defense, picture.attack)
+            aims.append(results.examples(picture.defense, picture.attack).target)
+        elif picture.is_map and picture.defense and picture.of != stimuli.CLEAN:
+            made = results.examples(picture.defense, picture.of)
+            if not made.artifact.recipe.config["control"]:
+                mask &= stimuli.hits(results, picture.defense, picture.of)
+        elif picture.show == "clean" and picture.defense and picture.answer != "any":
+            made = results.examples(picture.defense, next(iter(results.config["attacks"])))
+            mask &= (made.before_label == made.true_label) == (picture.answer == "right")
+    if ("different targets",) in requirements(condition, study.asked(condition)):
+        mask &= np.logical_and.reduce([aims[0] != other for other in aims[1:]])
+    return mask
+
+
+def _attrition(
+    study: Study, results: Results, masks: Mapping[str, Mask], shared: Mask
+) -> dict[str, Any]:
+    pairs = dict.fromkeys(pair for c in study.conditions.values() for pair in c.pairs())
+    if not pairs:
+        by_pair: dict[str, Any] = {}
+    else:
+        _, by_pair = stimuli.hit_everywhere(results, list(pairs))
+    pictures = [p for c in study.conditions.values() for p in c.shown_pictures if p.show == "map"]
+    return {
+        **by_pair,
+        **{
+            f"{p.defense} x {p.method} of {p.of}": _blank(results, p.defense, p.method, p.of)
+            for p in pictures
+            if p.defense and p.method
+        },
+        "usable": {
+            **{label: int(mask.sum()) for label, mask in masks.items()},
+            "in every condition": int(shared.sum()),
+        },
+    }
+
+
+def _blank(results: Results, defense: str, method: str, image: str) -> dict[str, int]:
+    """Return how many maps there are, and how many are zero everywhere (a masked model's)."""
+    stored = results.maps(defense, method)[1].get(image)
+    if stored is None:
+        return {}  # drawing it says so
+    return {"maps": len(stored), "blank": int((stored == 0).all(axis=(1, 2, 3)).sum())}
+
+
+def _first_of_each(images: NDArray[np.uint8]) -> Mask:
+    """Return (N,) whether no image before has the same pixels."""
+    seen: set[str] = set()
+    first = np.zeros(len(images), dtype=np.bool_)
+    for index, image in enumerate(images):
+        digest = pixels_sha256(image)
+        first[index] = digest not in seen
+        seen.add(digest)
+    return first
+
+
+def _balanced(ranked: Sequence[int], labels: NDArray[np.int64], count: int) -> list[int]:
+    """Take up to `count` of `ranked` in order, one of each class in turn while there are any."""
+    queues: dict[int, list[int]] = {}
+    for index in ranked:
+        queues.setdefault(int(labels[index]), []).append(index)
+    chosen: list[int] = []
+    while len(chosen) < count and any(queues.values()):
+        for label in sorted(queues):
+            if queues[label]:
+                chosen.append(queues[label].pop(0))
+    return chosen[:count]

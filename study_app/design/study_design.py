@@ -1,0 +1,186 @@
+"""From a study file to its design: all that is drawn when a study is published.
+
+Which source images are used, which list shows which source in which condition, which label every
+presentation asks about and which foils it offers. What a participant's plan needs stands in the
+design document, so that a plan is drawn without the experiment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import UsageError
+from engine.results import Results
+from engine.stimuli import Stimulus
+from study_app.design import source_images
+from study_app.design.presentations import Entries
+from study_app.design.source_images import Sources
+from study_app.study import Phase, Study, obvious
+
+FACTS = (
+    "kind", "true_label", "target", "prediction", "before", "defense", "saliency", "source",
+    "pixels",
+)  # fmt: skip
+"""What questions may know of a picture, of its passport."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A study's stimuli and lists.
+
+    Attributes:
+        stimuli: every stimulus of the study, by id.
+        document: JSON, stored with the study version: class names, facts by stimulus, questions and
+            captions by condition, lists and known answers by arm, attrition.
+    """
+
+    stimuli: Mapping[str, Stimulus]
+    document: Mapping[str, Any]
+
+
+def design(study: Study, results: Results) -> Design:
+    """Draw the design of `study` from the artifacts of its experiment.
+
+    Over the lists of an arm every source appears in every condition in proportion to its
+    presentations (Latin square), unless sources do not rotate; all arms use the same sources as far
+    as they need as many. Practice and catch images are others (`sources.choose`).
+
+    Raises:
+        UsageError: the experiment lacks what is shown, or has too few usable images.
+    """
+    return _Drawing(study, results).finished()
+
+
+class _Drawing:
+    def __init__(self, study: Study, results: Results) -> None:
+        self._study, self._results = study, results
+        self._practice = {arm: self._templates(arm, study.practice) for arm in study.all_arms}
+        self._catch = {arm: self._templates(arm, study.catch, known=True) for arm in study.all_arms}
+        wanted = [
+            sum(study.conditions[label].images for label in (*self._practice[a], *self._catch[a]))
+            for a in study.all_arms
+        ]
+        self._refuse_missing_foils()
+        self._sources: Sources = source_images.choose(study, results, max(wanted))
+        self._entries = Entries(study, results, self._sources.all())
+
+    def finished(self) -> Design:
+        study = self._study
+        arms = {arm: self._arm(arm) for arm in study.all_arms}
+        document = {
+            "experiment": self._results.index.key,
+            "class_names": self._results.class_names,
+            "impossible": {str(label): list(foils) for label, foils in study.impossible.items()},
+            "breaks_every": study.breaks.every if study.breaks else None,
+            "conditions": {
+                label: {
+                    "questions": [question.config() for question in study.asked(condition)],
+                    "captions": [p.caption for p in condition.shown_pictures],
+                    "choices": condition.choices,
+                    "foils": study.asks_about_foils(condition),
+                }
+                for label, condition in study.conditions.items()
+            },
+            "arms": arms,
+            "attrition": self._sources.attrition,
+            "facts": {
+                stimulus_id: {key: s.passport[key] for key in FACTS if key in s.passport}
+                for stimulus_id, s in self._entries.made.items()
+            },
+        }
+        return Design(self._entries.made, document)
+
+    def _arm(self, arm: str) -> dict[str, Any]:
+        clear = list(self._sources.clear)
+        return {
+            "lists": self._lists(arm),
+            "learning": self._apart(arm, "practice"),
+            "practice": self._known(self._practice[arm], clear),
+            "catch": self._known(self._catch[arm], clear),
+        }
+
+    def _known(self, labels: Sequence[str], clear: list[int]) -> list[dict[str, Any]]:
+        return [
+            self._entries.known(label, clear, labels[:n].count(label))
+            for n, label in enumerate(labels)
+        ]
+
+    def _lists(self, arm: str) -> list[list[dict[str, Any]]]:
+        study = self._study
+        if study.repeats:
+            return [self._apart(arm, "main")]
+        groups = list(zip(study.groups(arm), self._sources.of_arm[arm, "main"], strict=True))
+        cycles = [_cycle(study, labels) for labels, _ in groups]
+        return [
+            [
+                self._entries.entry(cycle[(place + offset) % len(cycle)], index)
+                for cycle, (_, indices) in zip(cycles, groups, strict=True)
+                for place, index in enumerate(indices)
+            ]
+            for offset in range(study.lists(arm))
+        ]
+
+    def _apart(self, arm: str, phase: Phase) -> list[dict[str, Any]]:
+        """Return the entries of conditions that do not rotate over the sources of their group."""
+        entries = []
+        groups = zip(self._study.groups(arm, phase), self._sources.of_arm[arm, phase], strict=True)
+        for labels, indices in groups:
+            left = list(indices)
+            for label in labels:
+                count = self._study.conditions[label].presentations
+                entries += [self._entries.entry(label, index) for index in left[:count]]
+                left = left if self._study.repeats else left[count:]
+        return entries
+
+    def _templates(self, arm: str, count: int, *, known: bool = False) -> list[str]:
+        """Return the conditions, one a presentation, whose undisturbed pictures are shown.
+
+        In turn those that then differ. With `known` only those whose answer is obvious.
+        """
+        different: dict[Any, str] = {}
+        for label, condition in self._study.of_arm(arm).items():
+            asked = self._study.asked(condition)
+            if not known or obvious(condition, asked):
+                key = (condition.undisturbed, asked, condition.choices)
+                different.setdefault(repr(key), label)
+        labels = list(different.values())
+        return [labels[number % len(labels)] for number in range(count if labels else 0)]
+
+    def _refuse_missing_foils(self) -> None:
+        """Refuse a study that may have to ask about an impossible label and has none."""
+        study, names = self._study, self._results.class_names
+        shown = {
+            label for arm in study.all_arms for label in self._catch[arm] + self._practice[arm]
+        }
+        if not any(study.asks_about_foils(study.conditions[label]) for label in shown):
+            return
+        missing = [name for i, name in enumerate(names) if not study.impossible.get(i)]
+        beyond = [str(i) for i in study.impossible if i >= len(names)] + [
+            str(foil) for foils in study.impossible.values() for foil in foils if foil >= len(names)
+        ]
+        if missing:
+            raise UsageError(
+                f"study {study.name!r}: impossible lacks labels for {', '.join(missing)}"
+            )
+        if beyond:
+            raise UsageError(
+                f"study {study.name!r}: impossible names class {beyond[0]}; the experiment has "
+                f"{len(names)} classes, from 0"
+            )
+
+
+def _cycle(study: Study, labels: Sequence[str]) -> list[str]:
+    """Return the shortest sequence with each condition in proportion, spread evenly."""
+    counts = {label: study.conditions[label].presentations for label in labels}
+    share = math.gcd(*counts.values())
+    left = {label: count // share for label, count in counts.items()}
+    cycle: list[str] = []
+    while any(left.values()):
+        for label in left:
+            if left[label]:
+                cycle.append(label)
+                left[label] -= 1
+    return cycle

@@ -1,0 +1,50 @@
+"""The texts of a study, from the database to the participant's page."""
+
+from __future__ import annotations
+
+from db import repository
+from db.repository import StudyVersionInfo
+from study_app import providers
+from study_app.installation import app_state
+from study_app.participation.texts import ParticipantTexts, consent_sha256
+from study_app.player import Words, ui_strings
+from study_app.player.strings import languages as spoken
+from study_app.study import Wording, languages, markdown_html, wording
+
+_FALLBACK_LANGUAGE = "en"
+
+
+def load_texts(name: str) -> ParticipantTexts | None:
+    """Return the public texts of the newest version of study `name`, or None if there is none."""
+    with app_state().database.read() as s:
+        version = repository.study(s, name)
+    return None if version is None else texts_of(version)
+
+
+def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
+    """Return the public texts of a version, in all its languages."""
+    offered = (wording(version.config, language) for language in languages(version.config))
+    return ParticipantTexts(
+        study=version.name,
+        wordings={words.language: _words(words) for words in offered},
+        consent_version=str(version.version),
+        open=version.status == "live",
+        provider=providers.registry.from_config(version.config.get("provider", "direct")),
+    )
+
+
+def _words(own: Wording) -> Words:
+    return {
+        "title": own.title,
+        "consent_html": markdown_html(own.texts["consent"]),
+        "consent_sha256": consent_sha256(own),
+        "instructions_html": markdown_html(own.texts["instructions"]),
+        "ui": _ui(own.language),
+    }
+
+
+def _ui(language: str) -> dict[str, str]:
+    """The player's sentences in a language, else in its main one (pt for pt-BR), else English."""
+    known = spoken()
+    fitting = (tag for tag in (language, language.partition("-")[0]) if tag in known)
+    return ui_strings(next(fitting, _FALLBACK_LANGUAGE))

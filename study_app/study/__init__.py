@@ -1,0 +1,36 @@
+"""A study file: what it declares, checked, and its words in every language."""
+
+from study_app.study.conditions import (
+    Condition,
+    Phase,
+    Picture,
+    answerable,
+    obvious,
+    requirements,
+    speaks_of_a_label,
+)
+from study_app.study.exclusions import Exclusion
+from study_app.study.schema import study
+from study_app.study.study_file import ALL, BUILT_IN, Study, load
+from study_app.study.wording import Texts, Wording, languages, markdown_html, wording
+
+__all__ = [
+    "ALL",
+    "BUILT_IN",
+    "Condition",
+    "Exclusion",
+    "Phase",
+    "Picture",
+    "Study",
+    "Texts",
+    "Wording",
+    "answerable",
+    "languages",
+    "load",
+    "markdown_html",
+    "obvious",
+    "requirements",
+    "speaks_of_a_label",
+    "study",
+    "wording",
+]

@@ -1,0 +1,53 @@
+"""Class names are words: translated or not, the same answers give the same numbers."""
+
+from copy import deepcopy
+
+from lab import Person
+
+from db import export
+from engine.analysis.human_table import attention, human_table
+
+WORDS = {
+    "de": ["Null", "Eins", "Zwei", "Drei", "Vier", "Fünf", "Sechs", "Sieben", "Acht", "Neun"],
+    "ja": ["ゼロ", "ワン", "ツー", "スリー", "フォー", "ファイブ", "シックス", "セブン",
+           "エイト", "ナイン"],
+}  # fmt: skip
+
+
+def agrees(person: Person) -> None:
+    """Answers everything as the computer does: picks the label named next, and says yes."""
+    plan = person.plan()
+    for asked, named in zip(plan[::2], plan[1::2], strict=True):
+        (label,) = [
+            option
+            for option in asked["options"]
+            if option["label"] in named["prompt"] and option["value"] != "cant_tell"
+        ]
+        person.answer(asked, label["value"]).raise_for_status()
+        person.answer(named, "yes").raise_for_status()
+
+
+def test_people_of_every_language_count_alike(lab):
+    translations = deepcopy(lab.version.config["translations"])
+    for language, words in WORDS.items():
+        named = {str(index): word for index, word in enumerate(words)}
+        translations[language]["words"] |= named
+    lab.change(translations=translations)
+    for language in ("en", "de", "ja"):
+        agrees(lab.participant(language=language))
+    with lab.database.read() as s:
+        ratings = export.ratings(s, "demo")
+    buttons = set(ratings.loc[ratings["task"] == "label_nafc", "response_label"])
+    assert buttons & set(WORDS["de"])
+    assert buttons & set(WORDS["ja"])
+    # Who agrees with everything fails the catch trials.
+    table = human_table(ratings, with_excluded=True)
+    assert [row.fooled.value for row in table] == [1.0] * 6
+    assert [row.plausible.value for row in table] == [1.0] * 6
+    assert all(row.fooled.participants == 3 for row in table)
+    # Where the label named is impossible, whoever agrees is wrong, in any language.
+    asked = ratings[(ratings["trial_type"] == "catch") & (ratings["task"] == "target_plausible")]
+    honest = asked["shown_label_index"] == asked["true_label"]
+    assert attention(ratings).plausible.value == honest.mean()
+    assert attention(ratings).label.value == honest.mean()
+    assert 0 < honest.mean() < 1

@@ -1,0 +1,36 @@
+"""What the environment says about the database, and what is never repeated of it."""
+
+import sys
+
+import pytest
+
+from engine.errors import UsageError
+from study_app.installation import Settings
+
+URL = "postgresql+psycopg://ann:tulip@db.example.org:5432/study?sslmode=require"
+
+
+def settings(monkeypatch, url):
+    monkeypatch.setenv("DATABASE_URL", url)
+    return Settings()
+
+
+def test_the_password_is_not_shown(monkeypatch):
+    given = settings(monkeypatch, URL)
+    database = given.database()
+    assert database.where == "postgresql://db.example.org:5432/study"
+    assert "tulip" not in f"{given!r} {given} {database!r} {given.model_dump()}"
+
+
+@pytest.mark.parametrize("url", [URL.replace("5432", "x"), URL.replace("psycopg", "asyncpg")])
+def test_a_wrong_address_is_refused_without_repeating_it(monkeypatch, url):
+    with pytest.raises(UsageError, match="DATABASE_URL cannot be used") as refused:
+        settings(monkeypatch, url).database()
+    assert "tulip" not in str(refused.value)
+
+
+def test_a_missing_driver_is_named(monkeypatch):
+    monkeypatch.delitem(sys.modules, "db.backends.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UsageError, match=r"pip install 'plausibly\[postgres\]'"):
+        settings(monkeypatch, URL).database()

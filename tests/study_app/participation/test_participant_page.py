@@ -1,0 +1,83 @@
+"""What the page hands to the player: languages, words, and who somebody is."""
+
+import hashlib
+
+import pytest
+from databases import on_sqlite
+
+from study_app.participation import player_data, texts_of
+from study_app.player import ui_strings
+
+GERMAN = {
+    "title": "Was sehen Sie?",
+    "texts": {"consent": "**Mögen** Sie?", "instructions": ""},
+    "words": {},
+}
+KLINGON = {"title": "nuqneH", "texts": {}, "words": {}}
+
+
+@pytest.fixture
+def texts(lab):
+    return texts_of(lab.change(translations={"de": GERMAN, "tlh": KLINGON}))
+
+
+@on_sqlite
+def test_every_language_has_its_words(lab, texts):
+    data = player_data(texts)
+    assert data["languages"] == ["en", "de", "tlh"]
+    assert set(data["wordings"]) == {"en", "de", "tlh"}
+    english, german, klingon = (data["wordings"][tag] for tag in data["languages"])
+    assert german["title"] == "Was sehen Sie?"
+    assert german["consent_html"] == "<p><strong>Mögen</strong> Sie?</p>\n"
+    assert german["consent_sha256"] == hashlib.sha256("**Mögen** Sie?".encode()).hexdigest()
+    # What is not translated is the study's own; a language the player does not speak is English.
+    assert german["instructions_html"] == english["instructions_html"]
+    assert klingon["consent_sha256"] == english["consent_sha256"]
+    assert klingon["ui"] == ui_strings("en")
+    reply = lab.consent(language="de", consent_sha256=german["consent_sha256"])
+    assert reply.status_code == 201
+    other = lab.consent(language="en", consent_sha256=german["consent_sha256"])
+    assert other.json()["error"] == "consent_changed"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("query", "locale", "language"),
+    [
+        ({}, None, "en"),
+        ({"lang": "de"}, "tlh", "de"),
+        ({"lang": "de-AT"}, None, "de"),
+        ({"lang": "DE"}, None, "de"),
+        ({"lang": "fr"}, "de-CH", "de"),
+        ({"lang": "fr"}, "fr", "en"),
+        ({"lang": ""}, "de", "de"),
+    ],
+)
+def test_it_begins_in_the_language_asked_for_else_the_browsers_else_its_own(
+    texts, query, locale, language
+):
+    data = player_data(texts, query, locale)
+    assert data["language"] == language
+    words = data["wordings"][language]
+    assert {key: data[key] for key in words} == words
+
+
+@on_sqlite
+def test_it_says_who_somebody_is_and_the_way_back_of_who_declines(lab):
+    pid, session = "5f" * 12, "7b" * 12
+    codes = {"name": "prolific", "complete": "C1SECRET", "no_consent": "C3NO"}
+    texts = texts_of(lab.change(provider=codes))
+    data = player_data(texts, {"PROLIFIC_PID": pid, "SESSION_ID": session})
+    assert data["provider"] == {"name": "prolific", "id": pid, "session": session}
+    assert data["no_consent"] == {
+        "code": "C3NO",
+        "redirect": "https://app.prolific.com/submissions/complete?cc=C3NO",
+    }
+    assert "C1SECRET" not in str(data)
+    assert player_data(texts)["provider"]["id"] is None
+
+
+def test_an_unknown_study_has_no_words():
+    data = player_data(None, {"study": "nope", "lang": "de"}, "de")
+    assert (data["status"], data["languages"], data["language"]) == ("unknown", ["en"], "en")
+    assert data["provider"] == {"name": "direct", "id": None, "session": None}
