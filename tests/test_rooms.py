@@ -1,4 +1,4 @@
-"""What a newcomer relies on when looking for something: rooms with faces, names that mean one thing.
+"""What a newcomer relies on when looking for something: rooms with faces, one name for one thing.
 
 Which room may use which is held by import-linter (`make lint`).
 """

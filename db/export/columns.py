@@ -252,6 +252,13 @@ RATINGS = (
         "How often the page lost the focus during the trial",
         "timing:focus_lost_n",
     ),
+    Column(
+        "refused_n",
+        "Int64",
+        "Presses that the player did not take between the answer before and this one: too early, "
+        "too late, or bounced; empty: not counted then",
+        "timing:refused_n",
+    ),
     Column("input", "string", "key, touch or mouse", "timing:input"),
     Column(
         "started_utc", "string", "Onset by the participant's own clock, UTC", "timing:started_utc"

@@ -17,6 +17,7 @@ _SCRIPTS = (
     "pictures",
     "painter",
     "timing",
+    "presses",
     "gate",
     "tabs",
     "host",

@@ -27,7 +27,8 @@ class Flow {
   #tabs;
   #screens;
   #menu;
-  #gate = new InputGate();
+  #listening = new AbortController();
+  #gate = new InputGate(new Presses(this.#listening.signal)); // before Host listens
   #frames = new FrameClock();
   #pictures = new Pictures();
   #outbox;
@@ -39,7 +40,6 @@ class Flow {
   #note = null; // what the status line says while there is nothing more urgent
   #careful = false; // an answer was refused: wait for the server, whose position may jump
   #run = new AbortController();
-  #listening = new AbortController();
 
   /** data: what participant_page() hands over; template, css: see Host. */
   constructor(data, template, css) {
@@ -93,6 +93,7 @@ class Flow {
     this.#outbox.stop();
     this.#pictures.stop();
     this.#question.clear();
+    this.#gate.settle();
     if (this.#menu.open) this.#menu.close();
     this.#say(null);
   }
@@ -499,9 +500,9 @@ class Flow {
 
   #key(event) {
     event.stopImmediatePropagation();
-    const presses = event.key === "Enter" || event.key === " ";
     // A held key would press the button that appears next.
-    if (event.repeat && presses && !isField(event.composedPath()[0])) event.preventDefault();
+    const field = isField(event.composedPath()[0]);
+    if (event.repeat && isActivation(event) && !field) event.preventDefault();
     if (this.#menu.open || this.#screens.current !== "trial") return;
     if (this.#question.key(event)) event.preventDefault();
   }

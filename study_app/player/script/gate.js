@@ -1,14 +1,17 @@
-// Decides whether a key press or click may count. A double click, a held key or a finger that
-// bounces must never answer a question that was not there when it began.
+// Decides whether a press may count, and counts those that may not. What began before a question
+// was there never answers it, and one press answers one question.
 
+// After the onset: nobody answers a picture in less, but the second half of a double click does.
 const LOCKOUT_MS = 200;
-const BOUNCE_MS = 500;
-const BOUNCE_PX = 24;
 
 class InputGate {
+  #presses;
   #openAt = Infinity;
   #closeAt = Infinity;
-  #last = null; // what was let through last: {time, key} or {time, x, y}
+  #refused = 0;
+
+  /** presses: see Presses. */
+  constructor(presses) { this.#presses = presses; }
 
   /** Opens 200 ms after the onset of a question, and closes at the end of its response window. */
   open(onset, until = Infinity) {
@@ -18,22 +21,30 @@ class InputGate {
 
   close() { this.#openAt = Infinity; }
 
+  /** Closes for good; returns how many presses it has refused since the last time. */
+  settle() {
+    const refused = this.#refused;
+    this.close();
+    this.#refused = 0;
+    return refused;
+  }
+
   /** Milliseconds until it opens. */
   get opensIn() { return this.#openAt - performance.now(); }
 
-  /** Whether an event comes late enough to be meant for the question, and not too late. */
-  isOpen({ timeStamp }) { return timeStamp >= this.#openAt && timeStamp <= this.#closeAt; }
-
-  /** Lets a key press or click through, or not. */
+  /** Lets a press through, or refuses it. */
   admits(event) {
-    const time = event.timeStamp;
-    if (!this.isOpen(event)) return false;
-    const now = isFromKeys(event)
-      ? { time, key: event.key ?? "activated" }
-      : { time, x: event.clientX, y: event.clientY };
-    if (this.#last && this.#repeats(now)) return false;
-    this.#last = now;
-    return true;
+    const press = this.#presses.of(event);
+    if (this.#isOpen(press, event) && !press.bounced) return true;
+    if (!press.refused) this.#refused += 1;
+    press.refused = true;
+    return false;
+  }
+
+  /** Whether a movement may count: a stroke, or the cursor. It is part of a press. */
+  follows(event) {
+    const press = this.#presses.of(event);
+    return this.#isOpen(press, event) && !press.refused;
   }
 
   /** "key", "touch" or "mouse". */
@@ -44,19 +55,8 @@ class InputGate {
     return window.matchMedia("(hover: none)").matches ? "touch" : "mouse";
   }
 
-  #repeats(now) {
-    if (now.time - this.#last.time >= BOUNCE_MS) return false;
-    if ("key" in now) return now.key === this.#last.key;
-    return Math.hypot(now.x - this.#last.x, now.y - this.#last.y) < BOUNCE_PX;
+  /** Not too early, by when the press began, and not too late, by the time that is recorded. */
+  #isOpen({ began }, { timeStamp }) {
+    return began >= this.#openAt && timeStamp <= this.#closeAt;
   }
-}
-
-/** Key presses, and clicks made with Enter or Space on a focused button. */
-function isFromKeys(event) {
-  return event.type === "keydown" || event.detail === 0;
-}
-
-/** A press of a single key, without Control, Alt or Meta. */
-function isPlainKey(event) {
-  return !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
 }

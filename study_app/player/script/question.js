@@ -25,9 +25,10 @@ class Question {
   #screen;
   #answers;
   #layout = null;
-  #choose = null; // (event, answer): takes the answer; null when there is nothing to answer
+  #choose = null; // (event, answer, refused): takes the answer; null: there is nothing to answer
   #exposure = null;
   #size = null; // of the first picture
+  #opening; // timer
   #t;
 
   constructor(host, gate, frames, store, t) {
@@ -61,9 +62,13 @@ class Question {
     this.#accept(painted.onset, trial.trial_id, trial.response_window_ms);
     if (trial.exposure_ms) this.#hideAfter(trial.exposure_ms, exposure);
     return orAbort(new Promise((resolve) => {
-      this.#choose = (event, answer) => {
-        const input = event && this.#gate.inputOf(event);
-        const timing = exposure.end(event, input, this.#frames.frameMs, this.#painter.redraws);
+      this.#choose = (event, answer, refused) => {
+        const timing = exposure.end(event, {
+          input: event && this.#gate.inputOf(event),
+          frameMs: this.#frames.frameMs,
+          redraws: this.#painter.redraws,
+          refused,
+        });
         const rt = event && tenth(event.timeStamp - painted.onset);
         resolve({ answer, rt_ms: rt, timing, display: this.#painter.display });
       };
@@ -99,8 +104,7 @@ class Question {
     const [target] = event.composedPath();
     if (!this.#layout || !isPlainKey(event) || isField(target)) return false;
     // A focused button is pressed by the browser.
-    const presses = event.key === "Enter" || event.key === " ";
-    if (presses && target.matches?.("button, summary, a")) return false;
+    if (isActivation(event) && target.matches?.("button, summary, a")) return false;
     return this.#layout.key(event);
   }
 
@@ -116,6 +120,7 @@ class Question {
   /** Takes everything off the screen. */
   clear() {
     this.#gate.close();
+    clearTimeout(this.#opening);
     this.#exposure?.cancel();
     this.#exposure = null;
     this.#choose = null;
@@ -130,9 +135,12 @@ class Question {
 
   #accept(onset, name, windowMs = Infinity) {
     this.#gate.open(onset, onset + windowMs);
-    setTimeout(() => {
-      if (this.#choose && this.#gate.opensIn <= 0) this.#host.tell({ accepting: name });
-    }, this.#gate.opensIn + 1);
+    const look = () => {
+      if (this.#gate.opensIn <= 0) this.#host.tell({ accepting: name });
+      // Where clocks are rounded, a timer is early at times.
+      else this.#opening = setTimeout(look, this.#gate.opensIn + 1);
+    };
+    look();
   }
 
   /** Takes the pictures away when they have been on the screen for so long. */
@@ -196,7 +204,11 @@ class Question {
 
   /** What a layout works with: see Layout. */
   #desk(trial) {
-    const note = (event) => this.#exposure?.touched(event);
+    const touched = (event) => this.#exposure?.touched(event);
+    const noting = (event, counts) => {
+      if (counts) touched(event);
+      return counts;
+    };
     return {
       trial,
       places: this.#stage.places,
@@ -210,15 +222,9 @@ class Question {
         const given = this.#screen.classList.contains("locked");
         if (!given) this.#store.keepDraft(trial.trial_id, value);
       },
-      admits: (event) => {
-        if (!this.#choose || !this.#gate.admits(event)) return false;
-        note(event);
-        return true;
-      },
-      works: (event) => {
-        note(event);
-        return this.#choose !== null && this.#gate.isOpen(event);
-      },
+      admits: (event) => noting(event, this.#gate.admits(event)),
+      follows: (event) => noting(event, this.#gate.follows(event)),
+      touched,
       give: (event, answer, button) => this.#give(event, answer, button),
       onPress: (button, act) => this.#host.onClick(button, act),
       onPointer: (target, act) => this.#host.onPointer(target, act),
@@ -229,11 +235,12 @@ class Question {
   #give(event, answer, button) {
     const choose = this.#choose;
     this.#choose = null;
-    this.#gate.close();
+    clearTimeout(this.#opening);
+    const refused = this.#gate.settle();
     this.#screen.classList.add("locked");
     button?.classList.add("chosen");
     this.#host.tell({ accepting: null });
-    choose(event, answer);
+    choose(event, answer, refused);
   }
 }
 

@@ -131,8 +131,11 @@ class Exposure {
   /** The participant did something; the first time counts. */
   touched(event) { this.#first ??= event.timeStamp; }
 
-  /** The timing record of the answer given by `event`; null: by nobody, the time was over. */
-  end(event, input, frameMs, redraws) {
+  /**
+   * The timing record of the answer given by `event`; null: by nobody, the time was over.
+   * `refused`: presses that were not taken since the answer before.
+   */
+  end(event, { input, frameMs, redraws, refused }) {
     if (this.#hiddenSince !== null) this.#hiddenMs += performance.now() - this.#hiddenSince;
     this.cancel();
     return {
@@ -147,6 +150,7 @@ class Exposure {
       hidden_ms: tenth(this.#hiddenMs),
       focus_lost_n: this.#lost,
       redraw_n: redraws,
+      refused_n: refused,
       pixel_ratio_changes: this.#ratioChanges,
       input,
       started_utc: this.#started.toISOString(),

@@ -68,6 +68,7 @@ AGREED = [
     "window_h",
     "hidden_ms",
     "focus_lost_n",
+    "refused_n",
     "input",
     "started_utc",
     "received_utc",
@@ -275,6 +276,17 @@ def test_what_a_browser_sends_under_a_wrong_type_becomes_empty(lab):
         row = ratings(s, "demo").iloc[0]
     assert row[["focus_lost_n", "hidden_ms", "onset_error_ms", "display_css_px"]].isna().all()
     assert row["input"] == "[1]"
+
+
+def test_refused_presses_are_exported_and_empty_where_nobody_counted_them(lab):
+    person = lab.admit(lab.open())
+    older, newer, *_ = lab.trials(person)
+    lab.answer(person, older.trial_id)
+    lab.answer(person, newer.trial_id, timing={"refused_n": 2})
+    with lab.database.read() as s:
+        column = ratings(s, "demo")["refused_n"]
+    assert column.isna().tolist() == [True, False]
+    assert column.iloc[1] == 2
 
 
 def test_the_agreed_columns_are_there_and_every_column_is_described(lab, person, tmp_path):

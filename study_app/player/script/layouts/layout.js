@@ -7,7 +7,8 @@
 //   draft              what was kept before a refresh, or null; keep(value) keeps it
 //   t                  the words of the player
 //   admits(event)      whether a press may count: see InputGate; notes the first one
-//   works(event)       whether a movement or mark may count, as often as it comes; notes it too
+//   follows(event)     whether a movement may count, as often as it comes; notes the first one
+//   touched(event)     something was entered in a field, where everything counts: notes the first
 //   give(event, answer, button)    gives the answer and locks the question
 //   onPress(element, act), onPointer(element, act)    listeners: see Host
 

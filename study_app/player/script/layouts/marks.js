@@ -32,11 +32,11 @@ class MarkLayout extends Layout {
   key(event) {
     const step = ARROWS[event.key.toLowerCase()];
     if (step) {
-      if (this.desk.works(event)) this.#move(step, event.shiftKey ? STRIDE : 1);
+      if (this.desk.follows(event)) this.#move(step, event.shiftKey ? STRIDE : 1);
       return true;
     }
     if (event.key === " ") {
-      if (!event.repeat && this.desk.works(event)) {
+      if (!event.repeat && this.desk.admits(event)) {
         this.cursor ??= this.#middle();
         this.marked(this.cursor);
       }
@@ -70,12 +70,10 @@ class MarkLayout extends Layout {
   }
 
   #pointer(event) {
-    if (event.type === "pointerdown" && event.button === 0) {
-      this.marks.setPointerCapture(event.pointerId);
-    } else if (event.type !== "pointermove" || !event.buttons) {
-      return;
-    }
-    if (!this.desk.works(event)) return;
+    const begins = event.type === "pointerdown";
+    if (begins && event.button === 0) this.marks.setPointerCapture(event.pointerId);
+    else if (begins || !event.buttons) return;
+    if (!(begins ? this.desk.admits(event) : this.desk.follows(event))) return;
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
     const cellAt = (at, from, length, n) => (
       Math.min(n - 1, Math.max(0, Math.floor(((at - from) / length) * n)))
@@ -84,7 +82,7 @@ class MarkLayout extends Layout {
     this.touchedAt({
       x: cellAt(event.clientX, left, width, this.columns),
       y: cellAt(event.clientY, top, height, this.rows),
-    }, event.type === "pointerdown");
+    }, begins);
   }
 }
 

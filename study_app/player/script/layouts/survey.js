@@ -5,7 +5,7 @@ class SurveyLayout extends Layout {
     super(desk);
     const form = new Form(desk.trial.items, desk, desk.draft ?? {});
     form.element.addEventListener("input", (event) => {
-      desk.works(event);
+      desk.touched(event);
       desk.keep(form.draft);
     });
     const confirm = this.button(desk.t("confirm"), "", (event, button) => {

@@ -18,7 +18,7 @@ class TextLayout extends Layout {
       confirm.disabled = required && !field.value.trim();
     };
     field.addEventListener("input", (event) => {
-      desk.works(event);
+      desk.touched(event);
       desk.keep(field.value);
       draw();
     });
