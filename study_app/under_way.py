@@ -9,12 +9,10 @@ from db.repository import Embargo
 
 
 def people_sentence(embargo: Embargo) -> str:
-    """Return how many people are under way."""
+    """Return how many people are under way, over all versions and stages."""
     count = embargo.under_way
-    if not count:
-        return "Nobody is taking part just now."
-    are = "person is" if count == 1 else "people are"
-    return f"{count} {are} taking part just now."
+    who = "Nobody is" if not count else "1 person is" if count == 1 else f"{count} people are"
+    return f"{who} taking part in the study just now, over all versions."
 
 
 def closed_sentences(embargo: Embargo) -> str:

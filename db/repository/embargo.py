@@ -4,12 +4,13 @@ Both are one rule, `may_go_on`: what is shown to the public and who may still an
 apart. A study's status says whether it takes people; it does not say that nobody is under way.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, overload
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.errors import StudyClosedError
@@ -20,6 +21,9 @@ from db.repository.places import ACTIVE_WITHIN
 # The gallery looks from outside the transaction that takes an answer: one given in the last moment
 # is committed a little later, and the clocks of two servers differ.
 LEEWAY = timedelta(minutes=1)
+
+# Where a placebo's passport names the image whose map it shows.
+_FOREIGN = "shown_image_id"
 
 # People who have left for good. Their answers stay, no further ones are taken.
 OVER = ("timed_out", "returned")
@@ -97,20 +101,14 @@ def require_open(person: ParticipantInfo) -> None:
 def embargoed_image_ids(s: Session, *, now: datetime) -> set[str]:
     """Source images that nobody may see: those of all versions of every study that is live, or
     that somebody may still be taking part in."""
-    holding = _holding(s, now)
-    return set(s.scalars(_images(holding).distinct())) if holding else set()
+    return _image_ids(s, _holding(s, now))
 
 
 def embargo(s: Session, study_id: int, *, now: datetime) -> Embargo:
     """What is held back of one study's source images at `now`."""
-    own = set(s.scalars(_images([study_id]).distinct()))
-    holding = _holding(s, now)
-    others = s.execute(
-        _images([each for each in holding if each != study_id])
-        .add_columns(Study.name)
-        .join(Study, Study.id == StudyStimulus.study_id)
-        .distinct()
-    )
+    own = _image_ids(s, [study_id])
+    holding = {each: _image_ids(s, [each]) for each in _holding(s, now)}
+    others = [each for each, held in holding.items() if each != study_id and own & held]
     within_hour = case((Participant.last_seen_at >= now - ACTIVE_WITHIN, 1), else_=0)
     under_way, last_seen = s.execute(
         select(func.coalesce(func.sum(within_hour), 0), func.max(Participant.last_seen_at)).where(
@@ -120,10 +118,12 @@ def embargo(s: Session, study_id: int, *, now: datetime) -> Embargo:
         )
     ).one()
     return Embargo(
-        images=len(own & embargoed_image_ids(s, now=now)),
+        images=len(own & set().union(*holding.values())),
         under_way=under_way,
         until=None if last_seen is None else last_seen + ACTIVE_WITHIN + LEEWAY,
-        others=tuple(sorted({name for image_id, name in others if image_id in own})),
+        others=tuple(
+            s.scalars(select(Study.name).where(Study.id.in_(others)).order_by(Study.name))
+        ),
     )
 
 
@@ -137,9 +137,20 @@ def _holding(s: Session, now: datetime) -> list[int]:
     return list(s.scalars(select(Study.id).where(or_(live, somebody))))
 
 
-def _images(study_ids: Sequence[int]) -> Select[str]:
-    return (
-        select(Stimulus.image_id)
-        .join(StudyStimulus, StudyStimulus.stimulus_id == Stimulus.stimulus_id)
-        .where(StudyStimulus.study_id.in_(study_ids))
+def _image_ids(s: Session, study_ids: Sequence[int]) -> set[str]:
+    """The source images of all stimuli of these studies, and those whose map one of them shows.
+
+    A placebo may be another image's map: the gallery has the same map at that image.
+    """
+    if not study_ids:
+        return set()
+    used = StudyStimulus.stimulus_id == Stimulus.stimulus_id
+    of_studies = StudyStimulus.study_id.in_(study_ids)
+    own = select(Stimulus.image_id).join(StudyStimulus, used).where(of_studies).distinct()
+    foreign = (
+        select(Stimulus.passport_json)
+        .join(StudyStimulus, used)
+        .where(of_studies, Stimulus.passport_json.contains(f'"{_FOREIGN}":', autoescape=True))
     )
+    shown = (json.loads(passport)["saliency"][_FOREIGN] for passport in s.scalars(foreign))
+    return {*s.scalars(own), *shown}

@@ -1,5 +1,7 @@
 """What is held back while people may still take part, and that nobody goes on afterwards."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -181,3 +183,21 @@ def test_ending_changes_one_person(lab):
     with lab.database.read() as s:
         ended = s.query(Participant).where(Participant.status == "timed_out").all()
     assert [person.id for person in ended] == [people[0].id]
+
+
+def test_the_image_whose_map_is_shown_as_a_placebo_is_held_back_too(lab):
+    """The gallery has the same map, to the bit, at that other image."""
+    plain, other = lab.stimulus(0), lab.stimulus(7).image_id
+    facts = {"placebo": True, "shown_index": 7, "shown_image_id": other}
+    passport = json.loads(plain.passport_json) | {"saliency": facts}
+    placebo = replace(
+        plain,
+        stimulus_id=lab.sha256("placebo"),
+        passport_json=json.dumps(passport, sort_keys=True, separators=(",", ":")),
+    )
+    version = lab.open(stimuli=[placebo])
+    assert held_back(lab) == {plain.image_id, other}
+    with lab.database.read() as s:
+        assert repo.embargo(s, version.study_id, now=lab.now).images == 2
+    set_status(lab, "closed")
+    assert held_back(lab) == set()

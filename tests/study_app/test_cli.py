@@ -136,7 +136,7 @@ def test_closing_says_who_is_under_way_and_until_when_the_images_are_held_back(h
     lab.participant(admitted=False)
     lab.database.close()
     status = plausibly(home, "study", "status", "demo").stdout
-    assert "1 person is taking part just now." in status
+    assert "1 person is taking part in the study just now" in status
     assert "gallery" not in status
     before = datetime.now(UTC)
     closed = plausibly(home, "study", "close", "demo").stdout
@@ -163,7 +163,7 @@ def test_closing_with_nobody_under_way_lets_the_images_appear(home):
     closed = plausibly(home, "study", "close", "demo").stdout
     assert closed == "Study demo is closed. Its source images may now appear in the gallery.\n"
     status = plausibly(home, "study", "status", "demo").stdout
-    assert "Nobody is taking part just now." in status
+    assert "Nobody is taking part in the study just now" in status
 
 
 @pytest.mark.parametrize(
