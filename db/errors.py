@@ -21,6 +21,10 @@ class StudyNotOpenError(RepositoryError):
     """The study exists but takes no participants now."""
 
 
+class StudyClosedError(RepositoryError):
+    """The study was closed before this person was admitted."""
+
+
 class StudyFullError(RepositoryError):
     """As many people as the study wants have a place in it."""
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_the_study_has_its_own_source_images_and_leads_back_to_the_artifacts(dem
     with database.read() as s:
         version = repository.study(s, "demo")
         stored = repository.stimuli_of(s, version.id)
-        live = repository.live_image_ids(s)
+        live = repository.embargoed_image_ids(s, now=datetime.now(UTC))
     database.close()
     assert len({x.image_id for x in stored}) == len(live) == 26
     for one in stored[::10]:

@@ -2,6 +2,7 @@
 
 from db.export.columns import Column, codebook
 from db.export.formats import Export, write_csv
+from db.export.stages import stage_counts
 from db.export.tables import events, forms, iso_utc, participants, ratings, stimuli
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "iso_utc",
     "participants",
     "ratings",
+    "stage_counts",
     "stimuli",
     "write_csv",
 ]

@@ -11,6 +11,15 @@ from db.repository.admission import (
     admit,
     plan_hash,
 )
+from db.repository.embargo import (
+    OVER,
+    Embargo,
+    embargo,
+    embargoed_image_ids,
+    end_if_over,
+    require_open,
+    state_of,
+)
 from db.repository.forms import FormAttempt, form_attempts, record_form
 from db.repository.invitations import InvitationCounts, add_invitations, invitation_counts
 from db.repository.participants import (
@@ -56,7 +65,6 @@ from db.repository.studies import (
     StudyVersionInfo,
     VersionCounts,
     counts,
-    live_image_ids,
     publish_study,
     set_study_status,
     stimuli_of,
@@ -68,7 +76,9 @@ from db.repository.studies import (
 )
 
 __all__ = [
+    "OVER",
     "Draw",
+    "Embargo",
     "ExportInfo",
     "FormAttempt",
     "InvitationCounts",
@@ -97,13 +107,15 @@ __all__ = [
     "create_session",
     "delete_expired_identities",
     "delete_session",
+    "embargo",
+    "embargoed_image_ids",
+    "end_if_over",
     "exports",
     "find_session",
     "form_attempts",
     "has_researcher",
     "hash_password",
     "invitation_counts",
-    "live_image_ids",
     "participant",
     "participant_by_token",
     "password_matches",
@@ -114,9 +126,11 @@ __all__ = [
     "record_export",
     "record_form",
     "record_response",
+    "require_open",
     "set_password",
     "set_study_status",
     "slot_counts",
+    "state_of",
     "stimuli_of",
     "stimulus_png",
     "study",

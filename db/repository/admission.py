@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db.canonical import canonical_json, sha256_hex
 from db.errors import NotAdmissibleError, ParticipantNotFoundError, PlanError, StudyFullError
 from db.models import Base, Participant, StudyVersionStimulus
+from db.repository.embargo import require_open
 from db.repository.participants import ParticipantInfo, participant
 from db.repository.places import ACTIVE_WITHIN, UNLIMITED, Quota, Slot, arm_counts, slot_counts
 
@@ -72,7 +73,8 @@ def admit(
     slot cannot be guessed. Slots of an arm that has its quota are left out. `draw` runs while the
     write lock is held: it must be quick and depend on nothing but its arguments.
     Raises ParticipantNotFoundError, NotAdmissibleError (screened out, failed the check, timed out,
-    returned), StudyFullError, PlanError.
+    returned), StudyClosedError unless the study is live (simulated versions are always open),
+    StudyFullError, PlanError.
     """
     person = s.get(Participant, participant_id)
     if person is None:
@@ -81,6 +83,7 @@ def admit(
         return participant(s, participant_id)
     if person.status != "consented":
         raise NotAdmissibleError("The participant has left the study.")
+    require_open(participant(s, participant_id))
     open_slots = _open_slots(s, person.study_version_id, slots, quota, now, active_within)
     filled = slot_counts(s, person.study_version_id, now=now, active_within=active_within)
     arm, list_index = _least_filled(filled, open_slots, person.seed)

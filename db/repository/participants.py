@@ -40,6 +40,7 @@ class ParticipantInfo:
 
     id: str
     study_name: str
+    study_status: str
     study_version_id: int
     stage: str
     status: str
@@ -61,6 +62,7 @@ _INFO = (
     select(
         Participant.id,
         Study.name.label("study_name"),
+        Study.status.label("study_status"),
         Participant.study_version_id,
         StudyVersion.stage,
         Participant.status,

@@ -19,8 +19,8 @@ class Quota:
     """How many people a study wants: in all, and in each arm. None: any number.
 
     Those count who completed it and those admitted to it and seen within ACTIVE_WITHIN, over all
-    versions of the study in one stage. Somebody who was silent for longer and comes back may
-    finish, which can exceed the quota.
+    versions of the study in one stage. Somebody who was silent for longer and comes back while the
+    study is live may finish, which can exceed the quota.
     """
 
     participants: int | None = None

@@ -205,19 +205,6 @@ def study_names(s: Session) -> list[str]:
     return list(s.scalars(select(Study.name).order_by(Study.name)))
 
 
-def live_image_ids(s: Session) -> set[str]:
-    """Source images of every stimulus of every live study, of all its versions: not to be shown."""
-    return set(
-        s.scalars(
-            select(Stimulus.image_id)
-            .join(StudyStimulus, StudyStimulus.stimulus_id == Stimulus.stimulus_id)
-            .join(Study, Study.id == StudyStimulus.study_id)
-            .where(Study.status == "live")
-            .distinct()
-        )
-    )
-
-
 def stimulus_png(s: Session, opaque_id: str) -> bytes | None:
     """The PNG file behind a study's opaque id, or None."""
     return s.scalar(

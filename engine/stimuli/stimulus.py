@@ -159,7 +159,12 @@ def saliency(
         "placebo": shown is not None,
     }
     if shown is not None:
+        made = results.examples(
+            defense, next(iter(results.config["attacks"])) if image == CLEAN else image
+        )
         facts["shown_index"] = shown
+        # Whoever holds back what a study shows must hold back this image's own map, too.
+        facts["shown_image_id"] = pixels_sha256(made.clean[shown])
     explained = _explained(results, defense, image, index)
     source = maps[image]
     return _drawn(explained, source[index if shown is None else shown], source, scale, facts)

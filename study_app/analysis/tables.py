@@ -87,13 +87,16 @@ def human_table_rich(
     for title, row in ordered(rows, conditions):
         cells = [percent(getattr(row, name)) for name in MEASURES]
         table.add_row(title, *cells, str(row.fooled.participants), str(row.fooled.ratings))
-    caption = (
-        "95 % intervals from a two-way bootstrap over participants and source images. Catch "
-        f"presentations answered as expected (all people): label {percent(catch.label)}, "
-        f"plausibility {percent(catch.plausible)}."
-    )
-    table.caption = f"{caption}\n{excluded}".rstrip()
+    caption = "95 % intervals from a two-way bootstrap over participants and source images."
+    table.caption = "\n".join(line for line in (caption, catch_line(catch), excluded) if line)
     return table
+
+
+def catch_line(catch: Attention) -> str:
+    """Return how catch trials were answered, as a sentence; "" where none is scored."""
+    scored = {"label": catch.label, "plausibility": catch.plausible}
+    each = ", ".join(f"{name} {percent(rate)}" for name, rate in scored.items() if rate.ratings)
+    return each and f"Catch presentations answered as expected (all people): {each}."
 
 
 def long_frame(rows: Sequence[ConditionResult], conditions: Mapping[str, str]) -> pd.DataFrame:

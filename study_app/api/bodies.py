@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, JsonValue
 
 from study_app.api.http import Body
-from study_app.participation import Form
+from study_app.participation.due_forms import Form
 from study_app.providers import MAX_ID
 
 MAX_ANSWER = 20_000

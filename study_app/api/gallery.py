@@ -1,7 +1,7 @@
 """The gallery's pictures, maps and facts, each at an address of its own.
 
-Source images of a live study are absent: their addresses answer as if there were nothing, and that
-is asked anew at every request.
+Source images of a study that is live, or that somebody may still be taking part in, are absent:
+their addresses answer as if there were nothing, and that is asked anew at every request.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -43,7 +44,7 @@ def routes(state: AppState) -> list[BaseRoute]:
                 place = Place(given["key"], given["defense"], given["image"], given["index"])
                 exhibit = exhibits.exhibit(place.key)
                 exhibit.require(
-                    repository.live_image_ids(s),
+                    repository.embargoed_image_ids(s, now=datetime.now(UTC)),
                     defense=place.defense,
                     image=place.image,
                     index=place.index,

@@ -82,6 +82,8 @@ def route(handler: Handler) -> Handler:
             return failure(403, "not_invited", str(error), reason=error.reason)
         except db_errors.NotAdmissibleError as error:
             return failure(409, "left", str(error))
+        except db_errors.StudyClosedError as error:
+            return failure(409, "closed", str(error))
         except db_errors.StudyFullError as error:
             return failure(409, "full", str(error))
         except db_errors.InvalidAttemptError as error:

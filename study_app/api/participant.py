@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from db import repository
-from db.repository import FormAttempt, Outcome, ParticipantInfo, Quota, TrialView
+from db.repository import FormAttempt, ParticipantInfo, Quota, TrialView
 from study_app import questions
 from study_app.api.bodies import AnswerBody, ConsentBody, FormBody
+from study_app.api.feedback import Taken, feedback
 from study_app.api.http import (
     B,
     Handler,
@@ -37,24 +36,14 @@ from study_app.api.limits import RateLimit
 from study_app.design import participant_plan
 from study_app.forms import FormError
 from study_app.installation import AppState, tokens
-from study_app.participation import consent_sha256, endings
 from study_app.participation import due_forms as due_forms
+from study_app.participation import endings
+from study_app.participation.texts import consent_sha256
 from study_app.providers import Identity, Provider
 from study_app.study import languages, wording
 
 MAX_TRIALS = 20
 """Trials in one answer; the player asks for a few ahead."""
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """An answer that was taken in, and what it was an answer to."""
-
-    outcome: Outcome
-    person: ParticipantInfo
-    task: str
-    view: Mapping[str, Any]
-    given: questions.Given
 
 
 def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
@@ -125,8 +114,11 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
         given = await body_of_holder(request, FormBody)
         digest = _digest(request)
 
-        def take(s: Session) -> tuple[due_forms.Result, str]:
+        def take(s: Session) -> tuple[due_forms.Result, str] | None:
             person = _holder(s, digest)
+            repository.require_open(person)
+            if repository.end_if_over(s, person, now=datetime.now(UTC)):
+                return None
             config = repository.study_config(s, person.study_version_id)
             sent = repository.form_attempts(s, person.id)
             for before in sent:
@@ -161,7 +153,10 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
                 person = endings.conclude(s, person, config, outcome, now)
             return result, person.status
 
-        result, status = await write(database, take)
+        taken = await write(database, take)
+        if taken is None:
+            return _over(409)  # as for any form that is not due: the player asks where it stands
+        result, status = taken
         return json_response({"result": result, "state": status})
 
     @limited
@@ -176,6 +171,7 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
 
         def take(s: Session) -> tuple[ParticipantInfo, repository.Progress]:
             person = _holder(s, digest)
+            repository.require_open(person)  # before a form is asked for
             sent = repository.form_attempts(s, person.id)
             if due_forms.due(version.config, person.status, sent, answered=False):
                 raise RefusedError(409, "not_ready", "There is a page to fill in before this.")
@@ -199,44 +195,55 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
     async def trials(request: Request) -> Response:
         digest = _digest(request)
 
-        def look(s: Session) -> dict[str, Any]:
+        def look(s: Session) -> tuple[dict[str, Any], bool]:
             # On one snapshot: who answers the last trial just now is complete and has a code.
             person = _holder(s, digest)
+            repository.require_open(person)
+            standing = repository.state_of(person, now=datetime.now(UTC))
+            over = standing in repository.OVER
             start = integer(request, "from", 0, 0, 10**6)
             count = integer(request, "n", 5, 0, MAX_TRIALS)
             progress = repository.progress(s, person.id)
             views = repository.trials_from(s, participant_id=person.id, start=start, count=count)
             answer: dict[str, Any] = {
-                "state": person.status,
+                "state": standing,
                 "language": person.language,
                 "position": progress.position,
                 "total": progress.total,
                 "presentations": progress.presentations,
                 "complete": person.status == "complete",
-                "form": _due_form(s, person, answered=progress.complete),
-                "trials": [_trial(view) for view in views],
+                "form": None if over else _due_form(s, person, answered=progress.complete),
+                "trials": [] if over else [_trial(view) for view in views],
             }
             if ended := endings.ending(s, person):
                 key, said = ended
                 answer[key] = said
-            return answer
+            return answer, standing != person.status
 
-        return json_response(await read(database, look))
+        answer, ended = await read(database, look)
+        if ended:  # a read cannot note it
+            await write(
+                database,
+                lambda s: repository.end_if_over(s, _holder(s, digest), now=datetime.now(UTC)),
+            )
+        return json_response(answer)
 
     @limited
     async def respond(request: Request) -> Response:
         given = await body_of_holder(request, AnswerBody)
         digest = _digest(request)
 
-        def take(s: Session) -> _Taken:
+        def take(s: Session) -> Taken | None:
             # One visit to the database for everything: answers are what comes all the time.
             person = _holder(s, digest)
+            now = datetime.now(UTC)
+            if repository.end_if_over(s, person, now=now):
+                return None
             task, view = repository.asked(s, participant_id=person.id, trial_id=given.trial_id)
             try:
                 read_as = questions.read(task, view, given.answer)
             except questions.AnswerError as error:
                 raise RefusedError(422, "invalid", str(error)) from None
-            now = datetime.now(UTC)
             outcome = repository.record_response(
                 s,
                 participant_id=person.id,
@@ -252,9 +259,11 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
                 now=now,
                 completion_code=partial(_code_when_through, s, person),
             )
-            return _Taken(outcome, person, task, view, read_as)
+            return Taken(outcome, person, task, view, read_as)
 
         taken = await write(database, take)
+        if taken is None:
+            return _over(410)
         outcome = taken.outcome
         if outcome.status == "refused":
             return failure(409, "locked", "This question has been answered already.")
@@ -264,7 +273,7 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
             "complete": outcome.complete,
         }
         if outcome.phase == "practice" and outcome.correct_option is not None:
-            answer["feedback"] = await read(database, lambda s: _feedback(s, taken))
+            answer["feedback"] = await read(database, lambda s: feedback(s, taken))
         return json_response(answer)
 
     @limited
@@ -301,6 +310,12 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
         Route("/api/health", health, methods=["GET"]),
         Route("/s/{opaque_id}.png", stimulus, methods=["GET"]),
     ]
+
+
+def _over(status: int) -> Response:
+    return failure(
+        status, "over", "Your participation has ended; no further answers are taken. Thank you."
+    )
 
 
 def _digest(request: Request) -> str:
@@ -359,25 +374,6 @@ def _code_when_through(s: Session, person: ParticipantInfo) -> str | None:
     if due_forms.due(config, "admitted", sent, answered=True):
         return None
     return endings.provider_of(config).code("complete")
-
-
-def _feedback(s: Session, taken: _Taken) -> dict[str, Any]:
-    """Return what practice says about an answer, in the participant's own language."""
-    config = repository.study_config(s, taken.person.study_version_id)
-    texts = wording(config, taken.person.language).texts
-    right = taken.outcome.correct_option or ""
-    correct = taken.given.answer == right
-    late = taken.given.answer == questions.TIMED_OUT
-    key = "feedback_late" if late else "feedback_right" if correct else "feedback_wrong"
-
-    def word(found: re.Match[str]) -> str:
-        if found[0] == "{given}":
-            return taken.given.label
-        return questions.registry.get(taken.task).read(taken.view, right).label
-
-    # In one go: what somebody wrote may itself hold such a word.
-    text = re.sub(r"\{(?:right|given)\}", word, texts[key])
-    return {"correct": correct, "text": text}
 
 
 def _trial(view: TrialView) -> dict[str, Any]:

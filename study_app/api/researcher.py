@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from db import export, repository
 from db.errors import ExportError
+from db.models.studies import STAGES
 from study_app.api.http import (
     Body,
     RefusedError,
@@ -147,12 +148,15 @@ def routes(state: AppState) -> list[BaseRoute]:
     async def download(request: Request) -> Response:
         actor = await require_researcher(request)
         study = request.path_params["study"]
+        stage = request.query_params.get("stage")
+        if stage is not None and stage not in STAGES:
+            raise RefusedError(422, "invalid", f"stage must be one of: {', '.join(STAGES)}.")
         now = datetime.now(UTC)
         try:
-            packed = await to_thread.run_sync(lambda: _zip(state, study, actor, now))
+            packed, stage = await to_thread.run_sync(lambda: _zip(state, study, stage, actor, now))
         except ExportError as error:
             return failure(503, "export", str(error))
-        name = f"{study}-{now:%Y%m%dT%H%M%SZ}.zip"
+        name = f"{study}-{stage}-{now:%Y%m%dT%H%M%SZ}.zip"
         return Response(
             packed,
             media_type="application/zip",
@@ -169,11 +173,15 @@ def routes(state: AppState) -> list[BaseRoute]:
     ]
 
 
-def _zip(state: AppState, study: str, actor: str, now: datetime) -> bytes:
+def _zip(
+    state: AppState, study: str, stage: str | None, actor: str, now: datetime
+) -> tuple[bytes, str]:
+    """The export of a stage, by default the newest version's, as a zip; and which stage it is."""
     with tempfile.TemporaryDirectory() as folder:
-        made = export.write_csv(state.database, study, Path(folder) / study, now, actor=actor)
+        out = Path(folder) / study
+        made = export.write_csv(state.database, study, out, now, stage=stage, actor=actor)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(made.folder.iterdir()):
                 archive.write(path, f"{study}/{path.name}")
-        return buffer.getvalue()
+        return buffer.getvalue(), made.stage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -12,10 +11,10 @@ import typer
 
 from db.errors import DatabaseError, ExportError, StudyNotFoundError
 from engine.errors import PlausiblyError, UsageError
-from study_app.cli import datasets, experiments, report
+from study_app.cli import datasets, experiments, report, results
 from study_app.cli import studies as studies_cli
-from study_app.cli.database import opened, require_study, upgraded
-from study_app.cli.options import AsJson, print_json, say
+from study_app.cli.database import opened, upgraded
+from study_app.cli.options import print_json, say
 from study_app.installation import Settings
 
 app = typer.Typer(
@@ -68,6 +67,8 @@ for command in (
     experiments.replicate,
     report.report,
     experiments.verify,
+    results.export,
+    results.analyze,
 ):
     app.command()(command)
 
@@ -123,65 +124,6 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
     say(f"Gallery       {where}/gallery")
     say("Stop with Ctrl-C.")
     serve_app(host, port)
-
-
-@app.command()
-def export(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    out: Annotated[Path, typer.Option(help="Folder to make; it must not hold anything yet.")],
-    file_format: Annotated[str, typer.Option("--format", help="csv.")] = "csv",
-    stage: Annotated[str, typer.Option(help="pilot, main or simulated.")] = "main",
-) -> None:
-    """Write ratings, participants, stimuli, events and a codebook, with checksums."""
-    from db import export as exporting
-    from db.models.studies import STAGES
-
-    if file_format != "csv":
-        raise UsageError(f"unknown format {file_format!r}; known: csv")
-    if stage not in STAGES:
-        raise UsageError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
-    with opened() as database:
-        with database.read() as s:
-            require_study(s, study)
-        made = exporting.write_csv(database, study, out, datetime.now(UTC), stage=stage)
-    say(f"{made.rows} ratings of study {study} in {made.folder}")
-
-
-@app.command()
-def analyze(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
-    with_excluded: Annotated[
-        bool, typer.Option("--all", help="Count also what the study's exclusion rules exclude.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Print the human table with intervals, without what the study's exclusion rules exclude."""
-    from dataclasses import asdict
-
-    from db import export as exporting
-    from engine.analysis import human_table
-    from study_app.analysis.tables import excluded_by, exclusions_line, human_table_rich
-    from study_app.cli.experiment_tables import print_table
-
-    with opened() as database, database.read() as s:
-        version = require_study(s, study)
-        ratings = exporting.ratings(s, study, stage=version.stage)
-    rows = human_table.human_table(ratings, with_excluded=with_excluded)
-    catch = human_table.attention(ratings)
-    found = excluded_by(version.config, ratings)
-    if as_json:
-        print_json(
-            {
-                "conditions": [asdict(row) for row in rows],
-                "attention": asdict(catch),
-                "exclusions": [asdict(one) for one in found],
-                "with_excluded": with_excluded,
-            }
-        )
-    else:
-        titles = {c["label"]: c["title"] for c in version.config["conditions"]}
-        line = exclusions_line(found, with_excluded=with_excluded)
-        print_table(human_table_rich(study, rows, catch, titles, line))
 
 
 @database_app.command("upgrade")

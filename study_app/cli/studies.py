@@ -18,6 +18,8 @@ from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from db.repository import StudyVersionInfo
     from engine.results import Results
     from study_app.design.study_design import Design
@@ -158,11 +160,14 @@ app.command()(invitations_cli.invite)
 
 @app.command()
 def status(study: Published, as_json: AsJson = False) -> None:
-    """Print how many people started, were admitted, finished and withdrew."""
+    """Print how many people started, were admitted, are under way, finished and withdrew."""
     from db import repository
+    from study_app.participation import under_way
 
     with opened() as database, database.read() as s:
-        current = require_study(s, study).status
+        version = require_study(s, study)
+        current = version.status
+        held = repository.embargo(s, version.study_id, now=datetime.now(UTC))
         counts = [asdict(row) for row in repository.counts(s, study)]
         invitations = repository.invitation_counts(s, study)
     if as_json:
@@ -171,6 +176,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
                 "study": study,
                 "status": current,
                 "versions": counts,
+                **under_way.facts(held),
                 "invitations": asdict(invitations),
             }
         )
@@ -182,29 +188,35 @@ def status(study: Published, as_json: AsJson = False) -> None:
             f"{row['admitted']} admitted, {row['completed']} completed, "
             f"{row['withdrawn']} withdrew"
         )
+    say(f"  {under_way.people_sentence(held)}")
+    if current == "closed":
+        say(f"  {under_way.closed_sentences(held)}")
     if invitations.made:
         say(f"  invitations: {invitations.made} made, {invitations.used} used")
 
 
 @app.command()
 def close(study: Published, as_json: AsJson = False) -> None:
-    """Take no new participants; those who started can finish."""
+    """Take nobody new; those admitted can finish, unless they are silent for an hour."""
     from db import repository
+    from db.repository import Embargo
+    from study_app.participation import under_way
 
     now = datetime.now(UTC)
+
+    def shut(s: Session) -> Embargo:
+        version = repository.set_study_status(s, name=study, status="closed")
+        repository.audit(s, actor="command line", action="close", detail={"study": study}, now=now)
+        return repository.embargo(s, version.study_id, now=now)
+
     with opened() as database:
         with database.read() as s:
             require_study(s, study)
-        database.write(lambda s: repository.set_study_status(s, name=study, status="closed"))
-        database.write(
-            lambda s: repository.audit(
-                s, actor="command line", action="close", detail={"study": study}, now=now
-            )
-        )
+        held = database.write(shut)
     if as_json:
-        print_json({"study": study, "status": "closed"})
+        print_json({"study": study, "status": "closed", **under_way.facts(held)})
     else:
-        say(f"Study {study} is closed. Its source images may now appear in the gallery.")
+        say(f"Study {study} is closed. {under_way.closed_sentences(held)}")
 
 
 def published(

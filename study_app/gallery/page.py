@@ -73,7 +73,7 @@ def _asked(found: Catalog) -> Exhibit:
 
 def _embargoed() -> set[str]:
     with app_state().database.read() as session:
-        return repository.live_image_ids(session)
+        return repository.embargoed_image_ids(session, now=datetime.now(UTC))
 
 
 def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
@@ -99,7 +99,7 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="gallery_pages"):
         st.html(
             f'<div class="pg"><p>Images {first + 1} to {first + len(shown)} of {len(rows)}. '
-            "Images of a running study are held back.</p></div>",
+            "Images that a study still asks people about are held back.</p></div>",
             width="content",
         )
         if pages > 1:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from db import export, repository
+from db import repository
 from db.errors import ExportError
-from db.repository import StudyVersionInfo, VersionCounts
+from db.repository import Embargo, StudyVersionInfo
 from engine.analysis import human_table
-from study_app.analysis.tables import MEASURES, excluded_by, exclusions_line, long_frame, percent
+from engine.analysis.basis import other_stages, sentences
+from study_app.analysis.stages import StageView, stage_view
+from study_app.analysis.tables import MEASURES, catch_line, excluded_by, exclusions_line, long_frame
 from study_app.installation import app_state
+from study_app.participation.under_way import closed_sentences, people_sentence
 from study_app.researcher import login
+from study_app.researcher.chosen import choose
 from study_app.researcher.login_form import login_form, logout_button
 
 _SHOWN = ("fooled", "plausible")
@@ -34,29 +40,32 @@ def researcher_page() -> None:
         if not names:
             st.info("No study is published yet. `plausibly study launch demo` publishes one.")
             return
-        name = names[0] if len(names) == 1 else st.selectbox("Study", names)
-        version = repository.study(s, name)
-        assert version is not None
-        counts = repository.counts(s, name)
+        name = choose("Study", "study", names, names[0], forget=("stage",))
+        newest = repository.study(s, name)
+        assert newest is not None
+        stages = [row.stage for row in repository.counts(s, name) if row.started]
+        stage = choose("Stage", "stage", stages, newest.stage)
         try:
-            ratings = export.ratings(s, name, stage=version.stage)
+            view = stage_view(s, newest, stage)
         except ExportError as error:
             st.error(str(error))
             return
         stale = [made for made in repository.exports(s, name) if made.stale]
-    _overview(version, counts)
-    _answers(version, ratings)
-    _download(version, ratings, len(stale))
+        held = repository.embargo(s, newest.study_id, now=datetime.now(UTC))
+    _overview(view, held)
+    _answers(view)
+    _download(view, len(stale))
 
 
-def _overview(version: StudyVersionInfo, counts: list[VersionCounts]) -> None:
+def _overview(view: StageView, held: Embargo) -> None:
+    version = view.version
     st.subheader(version.config["title"])
     st.caption(
-        f"{version.name} · {version.status} · version {version.version} · {version.stage} · "
+        f"{version.name} · {version.status} · version {version.version} · {view.stage} · "
         f"content {version.content_sha256[:12]}"
     )
     started, admitted, completed, withdrew = (
-        sum(getattr(row, what) for row in counts)
+        sum(getattr(row, what) for row in view.counts)
         for what in ("started", "admitted", "completed", "withdrawn")
     )
     columns = st.columns(4)
@@ -64,26 +73,29 @@ def _overview(version: StudyVersionInfo, counts: list[VersionCounts]) -> None:
     columns[1].metric("Admitted", admitted, help="Got a list and a plan.")
     columns[2].metric("Finished", completed, help="Answered every question.")
     columns[3].metric("Withdrew", withdrew, help="Their answers were deleted.")
+    closed = version.status == "closed"
+    now = people_sentence(held)
+    st.caption(f"{now} {closed_sentences(held)}" if closed else now)
 
 
-def _answers(version: StudyVersionInfo, ratings: pd.DataFrame) -> None:
+def _answers(view: StageView) -> None:
+    ratings, config = view.ratings, view.version.config
     rows = human_table.human_table(ratings)
-    main = ratings[ratings["trial_type"] == "main"]
+    said = sentences(view.basis())
     if rows:
-        _human_table(version, rows)
-    elif len(main) and main["excluded"].all():
-        st.info("All answers so far are left out by the study's exclusion rules.")
+        _human_table(view.version, rows)
+        for sentence in said:
+            st.caption(sentence)
     else:
-        st.info("No answers yet. They appear here as soon as somebody has judged a picture.")
-    catch = human_table.attention(ratings)
-    if catch.label.ratings or catch.plausible.ratings:
-        st.markdown(
-            f"Catch presentations answered as expected (all people): label "
-            f"**{percent(catch.label)}**, plausibility **{percent(catch.plausible)}**."
-        )
-    line = exclusions_line(excluded_by(version.config, ratings))
-    if len(ratings) and line:
-        st.markdown(line)
+        st.info("  \n".join(said))
+    for words in other_stages(view.stage, view.ratings_by_stage).values():
+        st.caption(f"{words}, which are not counted here.")
+    for line in (
+        catch_line(human_table.attention(ratings)),
+        exclusions_line(excluded_by(config, ratings)) if len(ratings) else "",
+    ):
+        if line:
+            st.markdown(line)
 
 
 def _human_table(version: StudyVersionInfo, rows: list[human_table.ConditionResult]) -> None:
@@ -135,14 +147,18 @@ def _plot(frame: pd.DataFrame, titles: list[str]) -> alt.LayerChart | alt.FacetC
     return alt.layer(bars, dots).properties(height=36 * len(titles) + 40)
 
 
-def _download(version: StudyVersionInfo, ratings: pd.DataFrame, stale: int) -> None:
+def _download(view: StageView, stale: int) -> None:
     st.subheader("Export")
+    count = len(view.ratings)
     st.markdown(
-        f"{len(ratings)} rated trials, one row each, with passports, codebook and checksums."
+        f"{count} rated trial{'s' * (count != 1)} of the stage {view.stage}, one row each, with "
+        "passports, codebook and checksums."
     )
     # A plain link: the browser sends the login cookie, and the file never passes Streamlit.
     st.link_button(
-        "Download CSV (zip)", f"/api/export/{version.name}.zip", icon=":material/download:"
+        f"Download CSV of the stage {view.stage} (zip)",
+        f"/api/export/{view.version.name}.zip?stage={view.stage}",
+        icon=":material/download:",
     )
     if stale:
         st.warning(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from study_app.gallery.page import gallery_page, map_page
-from study_app.participation import load_texts, participant_page
+from study_app.participation.load import load_texts
+from study_app.participation.player_page import participant_page
 from study_app.researcher.studies_page import researcher_page
 from study_app.server.home import home_page
 

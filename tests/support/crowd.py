@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from lab import open_lab
 
 from study_app.design import publish
-from study_app.participation import consent_sha256
+from study_app.participation.texts import consent_sha256
 from study_app.study import Study, wording
 
 T = TypeVar("T")

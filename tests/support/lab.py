@@ -25,7 +25,7 @@ from study_app.api import routes
 from study_app.design import publish
 from study_app.design.study_design import Design, design
 from study_app.installation import AppState
-from study_app.participation import consent_sha256
+from study_app.participation.texts import consent_sha256
 from study_app.researcher import login
 from study_app.server.security import SecurityMiddleware
 from study_app.study import wording

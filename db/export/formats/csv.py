@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from db.canonical import sha256_hex
 from db.errors import ExportError, StudyNotFoundError
 from db.export import tables
 from db.export.columns import TABLES, codebook
+from db.export.stages import stage_counts
 from db.session import Database
 
 CHECKSUMS = "checksums.sha256"
@@ -22,9 +24,14 @@ CHECKSUMS = "checksums.sha256"
 
 @dataclass(frozen=True)
 class Export:
-    """A finished export: its folder, the rows of ratings.csv, the SHA-256 of its checksum file."""
+    """A finished export: its folder, the rows of ratings.csv, the SHA-256 of its checksum file.
+
+    stage: whose data it holds. stages: ratings by stage of the study, as of the same moment.
+    """
 
     folder: Path
+    stage: str
+    stages: Mapping[str, int]
     rows: int
     sha256: str
 
@@ -35,11 +42,12 @@ def write_csv(
     out_dir: Path,
     now: datetime,
     *,
-    stage: str = "main",
+    stage: str | None = None,
     actor: str = "command line",
 ) -> Export:
     """Write a study's tables (see `columns.TABLES`), a codebook and checksums to `out_dir`.
 
+    stage: whose data; None: those of the newest version's stage.
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
     Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, if a study
@@ -49,8 +57,11 @@ def write_csv(
     target = Path(out_dir).absolute()
     _require_free(target)
     with database.read() as session:
-        if repository.study(session, study) is None:
+        newest = repository.study(session, study)
+        if newest is None:
             raise StudyNotFoundError(f"There is no study {study!r}.")
+        stage = stage or newest.stage
+        stages = stage_counts(session, study)
         withdrawn = repository.withdrawals(session, study)
         frames = {
             "ratings": tables.ratings(session, study, stage=stage),
@@ -85,7 +96,7 @@ def write_csv(
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
-    return Export(target, rows, sha256)
+    return Export(target, stage, stages, rows, sha256)
 
 
 def without_formulas(text: str) -> str:

@@ -7,9 +7,13 @@ const TOKEN_IN_FRAGMENT = /^#p=([0-9a-f]{32})$/;
 const NOTE_MS = 8000;
 const TIME_OVER_MS = 2000;
 const LATE_MS = 300; // before it is worth saying that something is loading
-const REFUSALS = { full: "full_title", not_invited: "not_invited_title" };
+const REFUSALS = {
+  full: "full_title", not_invited: "not_invited_title", closed: "closed_title",
+};
+const OVER = ["returned", "timed_out"]; // no further answers are taken, those given stay
 const WHAT_HELPS = { // by the reason of a refusal, else by the refusal itself
   full: "full_text",
+  closed: "closed_text",
   not_invited: "not_invited_text",
   no_invitation: "no_invitation_text",
   invitation: "invitation_text",
@@ -57,6 +61,7 @@ class Flow {
       acknowledged: (entry, body) => this.#acknowledged(entry, body),
       locked: () => this.#catchUp(),
       refused: () => this.#refused(),
+      over: () => this.#begin(() => this.#resume()),
       unauthorised: () => this.#begin(() => this.#invalid()),
       waiting: (late) => this.#say(late ? "offline" : null),
     });
@@ -140,11 +145,12 @@ class Flow {
     ));
     let reply = await this.#insist("GET", this.#trials(0, 1));
     if (reply.status === 401) return this.#invalid();
+    if (REFUSALS[reply.body.error]) return this.#turnedAway(reply.body);
     if (reply.status !== 200) return this.#unexpected();
     if (reply.body.ending) return this.#ended(reply.body.ending);
-    const { state, trials } = reply.body;
-    if (["returned", "timed_out"].includes(state) && !trials.length) {
-      return this.#screens.show("over");
+    if (OVER.includes(reply.body.state)) {
+      this.#outbox.forget();
+      return this.#screens.show("over", { menu: true });
     }
     if (reply.body.state === "consented") return this.#prepare(reply.body.form);
     if (reply.body.state === "admitted") {
@@ -363,8 +369,9 @@ class Flow {
       if (reply.body.complete) return this.#debrief(reply.body.debrief);
       if (reply.body.ending) return this.#ended(reply.body.ending);
       if (reply.body.form) return this.#form(reply.body.form);
-      // An answer was refused: its question is asked again.
-      if (reply.body.position < reply.body.total) return this.#begin(() => this.#resume());
+      // An answer was refused: its question is asked again. Or the participation is over.
+      const { state, position, total } = reply.body;
+      if (position < total || OVER.includes(state)) return this.#begin(() => this.#resume());
       await pause(backoffMs(polls), signal);
     }
   }
@@ -404,7 +411,8 @@ class Flow {
 
   #turnedAway({ error, reason }) {
     this.#screens.refused(REFUSALS[error], WHAT_HELPS[reason] ?? WHAT_HELPS[error]);
-    this.#screens.show("refused");
+    // Who has agreed already may want to have that deleted.
+    this.#screens.show("refused", { menu: Boolean(this.#store.token) });
   }
 
   async #invalid() {

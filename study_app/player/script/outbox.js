@@ -14,8 +14,9 @@ class Outbox {
   #drained = [];
 
   /**
-   * listener: {acknowledged(entry, body), locked(entry), refused(entry), unauthorised(),
-   * waiting(flag)}; waiting(true) when an answer has been on its way for more than 3 s.
+   * listener: {acknowledged(entry, body), locked(entry), refused(entry), over(), unauthorised(),
+   * waiting(flag)}; over() when the server takes no answers of this participant any more,
+   * waiting(true) when an answer has been on its way for more than 3 s.
    */
   constructor(store, listener) {
     this.#store = store;
@@ -63,6 +64,12 @@ class Outbox {
     this.#drained = [];
   }
 
+  /** Drops this participant's answers: the server takes none of them any more. */
+  forget() {
+    const { token } = this.#store;
+    this.#store.outbox = this.#store.outbox.filter((entry) => entry.token !== token);
+  }
+
   #mine() {
     const { token } = this.#store;
     return this.#store.outbox.filter((entry) => entry.token === token);
@@ -99,6 +106,12 @@ class Outbox {
       return;
     }
     this.#remove(entry);
+    if (reply.status === 410 && entry.token === this.#store.token) {
+      this.stop();
+      this.forget();
+      this.#listener.over();
+      return;
+    }
     if (reply.status === 200) {
       this.#waiters.get(entry.body.event_id)?.(reply.body);
       this.#listener.acknowledged(entry, reply.body);

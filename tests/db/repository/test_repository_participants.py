@@ -165,7 +165,7 @@ def test_somebody_who_consented_comes_back_after_the_study_closed(lab):
     version = lab.open()
     person, _ = lab.consent(version, "nonce")
     lab.database.write(lambda s: repo.set_study_status(s, name="demo", status="closed"))
-    assert lab.consent(version, "nonce") == (person, False)
+    assert lab.consent(version, "nonce") == (replace(person, study_status="closed"), False)
 
 
 def test_an_unknown_token_is_nobody(lab):

@@ -73,13 +73,13 @@ def test_a_stimulus_id_stands_for_one_content(lab):
         lab.publish("second", stimuli=[other])
 
 
-def test_only_live_studies_hold_their_images_back(lab):
+def test_without_people_only_live_studies_hold_their_images_back(lab):
     images = {row.image_id for row in lab.stimuli}
     lab.publish()
 
     def held_back():
         with lab.database.read() as s:
-            return repo.live_image_ids(s)
+            return repo.embargoed_image_ids(s, now=lab.now)
 
     assert held_back() == set()
     for status, expected in (("live", images), ("closed", set())):

@@ -134,6 +134,7 @@ def test_a_placebo_of_another_image_looks_like_its_map_and_says_what_it_is(found
     assert np.array_equal(placebo.pixels, other.pixels)
     assert placebo.passport["saliency"]["placebo"] is True
     assert placebo.passport["saliency"]["shown_index"] == 9
+    assert placebo.passport["saliency"]["shown_image_id"] == stimuli.clean(found, 9).image_id
     assert placebo.passport["source"]["index"] == placebo.passport["true_label"] == 4
 
 

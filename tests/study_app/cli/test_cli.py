@@ -12,17 +12,25 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
 import pytest
 import yaml
+from lab import Lab
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from synthetic import experiment
 from typer.testing import CliRunner
 
+from db import repository
+from db.session import Database
 from engine.artifacts import ArtifactStore
 from engine.experiments import experiment_file, schema
+from study_app.api import routes
 from study_app.cli import plausibly as cli
+from study_app.installation import AppState
 from study_app.study import study as study_schema
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +90,15 @@ def refused(done, code, pattern):
     return True
 
 
+def taking_part(home, study="demo"):
+    """A server on the database in `home`, for people to take part."""
+    database = Database(home / "study.db")
+    with database.read() as s:
+        version = repository.study(s, study)
+    state = AppState(database, ArtifactStore(home / "artifacts"), b"k" * 64)
+    return Lab(state, version, TestClient(Starlette(routes=routes(state))))
+
+
 def files(home):
     return sorted(p.relative_to(home) for p in home.rglob("*") if "-wal" not in p.name)
 
@@ -111,6 +128,42 @@ def test_launching_again_adds_nothing_and_a_change_makes_a_version(home, tmp_pat
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     changed = json.loads(plausibly(home, "study", "launch", path, "--json").stdout)
     assert changed["version"] == 2
+
+
+def test_closing_says_who_is_under_way_and_until_when_the_images_are_held_back(home):
+    lab = taking_part(home)
+    lab.participant()
+    lab.participant(admitted=False)
+    lab.database.close()
+    status = plausibly(home, "study", "status", "demo").stdout
+    assert "1 person is taking part in the study just now" in status
+    assert "gallery" not in status
+    before = datetime.now(UTC)
+    closed = plausibly(home, "study", "close", "demo").stdout
+    assert re.search(
+        r"demo is closed\. 1 person can still finish\. Its source images stay out of the gallery "
+        r"until nobody has answered anything for an hour: until 20\d\d-\d\d-\d\d \d\d:\d\d UTC",
+        closed,
+    )
+    again = json.loads(plausibly(home, "study", "close", "demo", "--json").stdout)
+    until = datetime.fromisoformat(again.pop("held_back_until"))
+    assert timedelta(minutes=55) < until - before < timedelta(minutes=62)
+    assert again == {
+        "study": "demo",
+        "status": "closed",
+        "under_way": 1,
+        "held_back_images": 26,
+        "held_back_by": [],
+    }
+    seen = json.loads(plausibly(home, "study", "status", "demo", "--json").stdout)
+    assert (seen["under_way"], seen["held_back_images"]) == (1, 26)
+
+
+def test_closing_with_nobody_under_way_lets_the_images_appear(home):
+    closed = plausibly(home, "study", "close", "demo").stdout
+    assert closed == "Study demo is closed. Its source images may now appear in the gallery.\n"
+    status = plausibly(home, "study", "status", "demo").stdout
+    assert "Nobody is taking part in the study just now" in status
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The synthetic experiment with a real study over it, so that some source images are held back."""
 
+from datetime import UTC, datetime
+
 import pytest
 from lab import open_lab
 
@@ -23,7 +25,7 @@ def exhibit(lab):
 @pytest.fixture(scope="session")
 def held_back(lab):
     with lab.database.read() as s:
-        return repository.live_image_ids(s)
+        return repository.embargoed_image_ids(s, now=datetime.now(UTC))
 
 
 @pytest.fixture(scope="session")

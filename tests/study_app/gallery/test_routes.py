@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,7 @@ def test_what_a_study_holds_back_is_asked_at_every_request(tmp_path):
 
     def statuses():
         with lab.database.read() as s:
-            live = repository.live_image_ids(s)
+            live = repository.embargoed_image_ids(s, now=datetime.now(UTC))
         return live, {
             lab.client.get(f"/g/{exhibit.key}/none/clean/{index}.png").status_code
             for index, image in enumerate(exhibit.image_ids)
@@ -149,7 +150,7 @@ def test_what_a_study_holds_back_is_asked_at_every_request(tmp_path):
         }
 
     with lab.database.read() as s:
-        wanted = repository.live_image_ids(s)
+        wanted = repository.embargoed_image_ids(s, now=datetime.now(UTC))
     assert statuses() == (wanted, {404})
     lab.database.write(lambda s: repository.set_study_status(s, name="demo", status="closed"))
     assert statuses() == (set(), {200})

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 from databases import on_sqlite
 
-from study_app.participation import player_data, texts_of
+from study_app.participation.load import texts_of
+from study_app.participation.player_page import player_data
 from study_app.player import ui_strings
 
 GERMAN = {

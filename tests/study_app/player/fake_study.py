@@ -26,6 +26,7 @@ ENDINGS = {
     "screened_out": "This study looks for other people.",
     "failed_check": "The check did not go well.",
 }
+OVER = {"error": "over", "message": "Your participation has ended."}
 GONE = {"error": "not_found", "message": "There is nothing here."}
 
 
@@ -299,6 +300,8 @@ class FakeServer:
             return fault
         body = await request.json()
         study.filled.append(body)
+        if study.participants[token]["state"] == "timed_out":
+            return JSONResponse(OVER, 409)
         person, due = study.participants[token], study.due(token)
         name, attempt = body["form"], body["attempt"]
         tries = person["forms"].setdefault(name, [])
@@ -336,6 +339,8 @@ class FakeServer:
             return fault
         body = await request.json()
         study.received.append(body)
+        if study.participants[token]["state"] == "timed_out":
+            return JSONResponse(OVER, 410)
         answers = study.participants[token]["answers"]
         ids = [study.trial(token, k)["trial_id"] for k in range(study.total)]
         if body["trial_id"] not in ids:

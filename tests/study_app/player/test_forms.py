@@ -282,6 +282,8 @@ def test_one_language_offers_no_choice(open_player: Open) -> None:
         ("consent", "not_invited", "of_a_new_provider", "not_invited_text"),
         ("consent", "full", None, "full_text"),
         ("admit", "full", None, "full_text"),
+        ("admit", "closed", None, "closed_text"),
+        ("trials", "closed", None, "closed_text"),
     ],
 )
 @pytest.mark.parametrize("language", ["en", "de", "ja"])
@@ -304,6 +306,8 @@ def test_who_cannot_take_part_gets_a_calm_page_in_their_language(
     words = ui_strings(language)
     expect(player.find("#refused-title")).to_have_text(words[f"{error}_title"])
     expect(player.find("#refused-text")).to_have_text(words[text])
+    # Who has agreed can still withdraw.
+    expect(player.find("#menu-button")).to_be_visible(visible=route != "consent")
 
 
 def test_changed_consent_is_no_refusal(study: Study, open_player: Open) -> None:
@@ -311,6 +315,61 @@ def test_changed_consent_is_no_refusal(study: Study, open_player: Open) -> None:
     player = open_player()
     player.find("#agree").click()
     player.screen("changed")
+
+
+def over(study: Study, state: str = "timed_out") -> None:
+    """The server ends the participation of everybody in the study."""
+    people = study.state["participants"]
+    study.set(participants={token: person | {"state": state} for token, person in people.items()})
+
+
+def answers_kept(player: Player, study: Study) -> str | None:
+    kept: str | None = player.page.evaluate(
+        "(study) => localStorage.getItem(`plausibly:${study}:outbox`)", study.name
+    )
+    return kept
+
+
+def test_an_answer_after_the_end_is_not_sent_again(study: Study, open_player: Open) -> None:
+    study.set(main=2)
+    player = open_player(admitted=True)
+    player.ready()
+    over(study)
+    player.press("3")
+    player.screen("over")
+    expect(player.find("[data-screen=over] h1")).to_have_text(ui_strings("en")["over_title"])
+    assert answers_kept(player, study) in (None, "[]")
+    player.page.reload()
+    player.screen("over")
+    assert len(study.state["received"]) == 1
+    player.find("#menu-button").click()
+    player.find("#withdraw").click()
+    player.find("#withdraw-confirm").click()
+    player.screen("withdrawn")
+
+
+def test_answers_given_offline_are_dropped_after_the_end(study: Study, open_player: Open) -> None:
+    study.set(main=2)
+    player = open_player(admitted=True)
+    player.ready()
+    study.set(fail_next={"response": [503] * 20})
+    player.press("3")
+    assert answers_kept(player, study) not in (None, "[]")
+    over(study)
+    player.page.reload()
+    player.screen("over")
+    assert answers_kept(player, study) in (None, "[]")
+
+
+def test_the_last_form_after_the_end(study: Study, open_player: Open) -> None:
+    remarks = item("remarks", "text", "Anything you want to tell us?", required=False)
+    study.set(main=1, forms={"demographics": {"items": [remarks]}})
+    player = open_player(admitted=True)
+    player.pair()
+    form(player, "demographics")
+    over(study)
+    send(player)
+    player.screen("over")
 
 
 def test_a_place_that_was_given_on(study: Study, open_player: Open) -> None:

@@ -1,0 +1,134 @@
+"""The command line's part for what people answered: `plausibly export` and `plausibly analyze`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.errors import UsageError
+from study_app.cli.database import opened, require_study
+from study_app.cli.options import AsJson, print_json, say
+
+if TYPE_CHECKING:
+    from engine.analysis.human_table import ConditionResult
+    from study_app.analysis.stages import StageView
+
+Stage = Annotated[
+    str | None,
+    typer.Option(help="pilot, main or simulated; default: that of the study's newest version."),
+]
+
+
+def export(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; it must not hold anything yet.")],
+    file_format: Annotated[str, typer.Option("--format", help="csv.")] = "csv",
+    stage: Stage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write ratings, participants, stimuli, events and a codebook, with checksums."""
+    from db import export as exporting
+
+    if file_format != "csv":
+        raise UsageError(f"unknown format {file_format!r}; known: csv")
+    _require_stage(stage)
+    with opened() as database:
+        with database.read() as s:
+            require_study(s, study)
+        made = exporting.write_csv(database, study, out, datetime.now(UTC), stage=stage)
+    if as_json:
+        facts = {"stage": made.stage, "ratings_by_stage": dict(made.stages), "ratings": made.rows}
+        print_json({"study": study, **facts, "folder": str(made.folder), "sha256": made.sha256})
+        return
+    ratings = f"{made.rows} rating{'s' * (made.rows != 1)}"
+    say(f"{ratings} of study {study}, stage {made.stage}, in {made.folder}")
+    for sentence in _elsewhere(made.stage, made.stages):
+        say(sentence)
+
+
+def analyze(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    with_excluded: Annotated[
+        bool, typer.Option("--all", help="Count also what the study's exclusion rules exclude.")
+    ] = False,
+    stage: Stage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the human table with intervals, without what the study's exclusion rules exclude."""
+    from engine.analysis.basis import sentences
+    from engine.analysis.human_table import human_table
+    from study_app.analysis.stages import stage_view
+
+    _require_stage(stage)
+    with opened() as database, database.read() as s:
+        view = stage_view(s, require_study(s, study), stage)
+    rows = human_table(view.ratings, with_excluded=with_excluded)
+    said = sentences(view.basis(with_excluded=with_excluded))
+    said += _elsewhere(view.stage, view.ratings_by_stage)
+    if as_json:
+        print_json(_json(view, rows, said, with_excluded=with_excluded))
+    else:
+        _print(view, rows, said, with_excluded=with_excluded)
+
+
+def _print(
+    view: StageView, rows: Sequence[ConditionResult], said: Sequence[str], *, with_excluded: bool
+) -> None:
+    from engine.analysis.human_table import attention
+    from study_app.analysis import tables
+    from study_app.cli.experiment_tables import print_table
+
+    name, config = view.version.name, view.version.config
+    found = tables.excluded_by(config, view.ratings)
+    excluded = tables.exclusions_line(found, with_excluded=with_excluded)
+    catch = attention(view.ratings)
+    if rows:
+        titles = {c["label"]: c["title"] for c in config["conditions"]}
+        title = f"{name}, stage {view.stage}"
+        print_table(tables.human_table_rich(title, rows, catch, titles, excluded))
+    else:
+        say(f"Study {name}, stage {view.stage}")
+    for sentence in said:
+        say(sentence)
+    if not rows and len(view.ratings):
+        for line in filter(None, (tables.catch_line(catch), excluded)):
+            say(line)
+
+
+def _json(
+    view: StageView, rows: Sequence[ConditionResult], said: Sequence[str], *, with_excluded: bool
+) -> dict[str, Any]:
+    from engine.analysis.human_table import attention
+    from study_app.analysis.tables import excluded_by
+
+    return {
+        "study": view.version.name,
+        "stage": view.stage,
+        "ratings_by_stage": dict(view.ratings_by_stage),
+        "conditions": [asdict(row) for row in rows],
+        "attention": asdict(attention(view.ratings)),
+        "exclusions": [asdict(one) for one in excluded_by(view.version.config, view.ratings)],
+        "with_excluded": with_excluded,
+        "basis": asdict(view.basis(with_excluded=with_excluded)),
+        "said": list(said),
+    }
+
+
+def _require_stage(stage: str | None) -> None:
+    from db.models.studies import STAGES
+
+    if stage is not None and stage not in STAGES:
+        raise UsageError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
+
+
+def _elsewhere(stage: str, ratings_by_stage: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each other stage that holds ratings: how many, and how to get them."""
+    from engine.analysis.basis import other_stages
+
+    found = other_stages(stage, ratings_by_stage)
+    return [f"{said}: --stage {other}" for other, said in found.items()]

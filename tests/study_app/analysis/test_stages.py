@@ -1,0 +1,236 @@
+"""Pilot and main data of one study, and question types without an analysis: page, commands, zip."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from databases import on_sqlite
+from lab import open_lab
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+
+from db.models import Presentation, Trial
+from study_app import study
+from study_app.cli import plausibly as cli
+from study_app.design import publish
+from study_app.researcher import login, studies_page
+
+TRIALS = 52  # of the demo, for everybody
+runner = CliRunner()
+
+
+def to_stage(lab, stage, name="demo"):
+    """Publish the study in another stage, as its newest version."""
+    loaded = study.load(name).model_copy(update={"stage": stage})
+    lab.version = publish.publish(loaded, lab.state.store, lab.database)
+
+
+def with_task(lab, before, after, *, pictures):
+    """As if some main presentations had been asked another question than they were."""
+
+    def change(s):
+        asked = (
+            s.query(Trial)
+            .join(Presentation)
+            .where(Trial.task == before, Presentation.role == "main")
+            .order_by(Trial.position)
+        )
+        for trial in asked.limit(pictures):
+            trial.task = after
+
+    lab.database.write(change)
+
+
+@pytest.fixture
+def lab(tmp_path, store, database, request):
+    """The published study that the test names, else the demo."""
+    return open_lab(tmp_path, database, store, getattr(request, "param", "demo"))
+
+
+@pytest.fixture
+def plausibly(lab, monkeypatch):
+    """Runs a command on the lab's database and returns what it prints."""
+    monkeypatch.setenv("PLAUSIBLY_HOME", str(lab.database.path.parent))
+
+    def run(*arguments):
+        done = runner.invoke(cli.app, [str(each) for each in arguments])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def shown(lab, monkeypatch):
+    """Shows the researchers' page, under an address, to somebody who is logged in."""
+    lab.log_in()
+    cookies = {login.COOKIE: lab.client.cookies[login.COOKIE]}
+    monkeypatch.setattr(studies_page.st, "context", SimpleNamespace(cookies=cookies))
+    monkeypatch.setattr(studies_page, "app_state", lambda: lab.state)
+
+    def script():
+        from study_app.researcher.studies_page import researcher_page
+
+        researcher_page()
+
+    def show(**query):
+        made = AppTest.from_function(script, default_timeout=60)
+        made.query_params.update(query)
+        made.run()
+        assert not made.exception
+        return made
+
+    return show
+
+
+def texts(found):
+    return "\n".join(element.value for element in found)
+
+
+def metrics(made):
+    return {metric.label: int(metric.value) for metric in made.metric}
+
+
+def link(made):
+    (button,) = made.get("link_button")
+    return button.proto.url
+
+
+def rows(lab, path):
+    """How many ratings an export holds, and its name."""
+    answer = lab.client.get(path)
+    answer.raise_for_status()
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    held = csv.DictReader(io.StringIO(archive.read("demo/ratings.csv").decode()))
+    return len(list(held)), answer.headers["content-disposition"]
+
+
+@on_sqlite
+def test_a_pilot_is_exported_without_being_asked_for(lab, plausibly, tmp_path):
+    to_stage(lab, "pilot")
+    lab.participant().finish()
+    out = plausibly("export", "demo", "--out", tmp_path / "one")
+    assert out == f"{TRIALS} ratings of study demo, stage pilot, in {tmp_path / 'one'}\n"
+    lab.log_in()
+    count, name = rows(lab, "/api/export/demo.zip")
+    assert count == TRIALS
+    assert re.search(r'filename="demo-pilot-\d{8}T\d{6}Z\.zip"', name)
+    assert rows(lab, "/api/export/demo.zip?stage=main")[0] == 0
+
+
+@on_sqlite
+def test_a_stage_that_nobody_knows_is_refused(lab):
+    lab.log_in()
+    for stage in ("beta", "", "main' --", "MAIN"):
+        refused = lab.client.get("/api/export/demo.zip", params={"stage": stage})
+        assert (refused.status_code, refused.json()["error"]) == (422, "invalid")
+        assert refused.json()["message"] == "stage must be one of: pilot, main, simulated."
+
+
+@on_sqlite
+def test_an_empty_stage_says_which_one_has_the_data(lab, plausibly, tmp_path):
+    lab.change(exclusions=[])
+    lab.participant().finish()
+    to_stage(lab, "pilot")
+    exported = plausibly("export", "demo", "--out", tmp_path / "one")
+    assert exported.splitlines() == [
+        f"0 ratings of study demo, stage pilot, in {tmp_path / 'one'}",
+        f"The stage main holds {TRIALS} ratings: --stage main",
+    ]
+    found = json.loads(plausibly("export", "demo", "--out", tmp_path / "two", "--json"))
+    assert (found["stage"], found["ratings"]) == ("pilot", 0)
+    assert found["ratings_by_stage"] == {"pilot": 0, "main": TRIALS}
+    assert plausibly("analyze", "demo").splitlines() == [
+        "Study demo, stage pilot",
+        "Nobody has taken part in the stage pilot yet.",
+        f"The stage main holds {TRIALS} ratings: --stage main",
+    ]
+    main = json.loads(plausibly("analyze", "demo", "--stage", "main", "--json"))
+    assert (main["stage"], main["basis"]["ratings"]) == ("main", TRIALS)
+    assert main["conditions"]
+    assert main["said"] == []
+    pilot = json.loads(plausibly("analyze", "demo", "--json"))
+    assert pilot["conditions"] == []
+    assert len(pilot["said"]) == 2
+
+
+@on_sqlite
+def test_the_page_shows_one_stage_at_a_time_and_its_people(lab, shown):
+    lab.change(exclusions=[])
+    for _ in range(2):
+        lab.participant().finish()
+    to_stage(lab, "pilot")
+    made = shown()
+    assert metrics(made)["Finished"] == 0
+    assert texts(made.info) == "Nobody has taken part in the stage pilot yet."
+    assert f"The stage main holds {2 * TRIALS} ratings" in texts(made.caption)
+    assert link(made) == "/api/export/demo.zip?stage=pilot"
+    assert [group.label for group in made.segmented_control] == ["Stage"]
+
+    lab.participant()
+    made = shown(stage="main")
+    assert metrics(made) == {"Started": 2, "Admitted": 2, "Finished": 2, "Withdrew": 0}
+    assert not made.info
+    assert link(made) == "/api/export/demo.zip?stage=main"
+    assert "version 2 · main" in texts(made.caption)
+    assert f"{2 * TRIALS} rated trials of the stage main" in texts(made.markdown)
+    assert made.segmented_control[0].value == "main"
+
+    made.segmented_control[0].set_value("pilot").run()
+    assert made.query_params["stage"] in ("pilot", ["pilot"])
+    assert metrics(made) == {"Started": 1, "Admitted": 1, "Finished": 0, "Withdrew": 0}
+    assert "1 person has begun in the stage pilot" in texts(made.info)
+
+
+@on_sqlite
+def test_with_people_in_one_stage_there_is_nothing_to_choose(lab, shown):
+    lab.participant()
+    made = shown(stage="pilot")  # an address from somewhere else
+    assert not made.segmented_control
+    assert metrics(made)["Started"] == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("lab", ["saliency-preference"], indirect=True)
+def test_answers_that_have_no_analysis_yet_are_never_called_no_answers(lab, plausibly, shown):
+    name = lab.version.name
+    for _ in range(12):
+        person = lab.participant(admitted=False, study=name)
+        person.form("screening", {"age": 30}).raise_for_status()
+        person.post("/api/admit", {}).raise_for_status()
+        assert person.finish()["complete"]
+    sentence = (
+        "No estimate for these question types yet: pair_preference (240 ratings). "
+        "The export has them."
+    )
+    assert plausibly("analyze", name).splitlines() == [
+        f"Study {name}, stage main",
+        sentence,
+        "Left out by the study's rules: nothing (too_fast).",
+    ]
+    found = json.loads(plausibly("analyze", name, "--json"))
+    assert found["said"] == [sentence]
+    assert found["basis"]["no_estimate"] == {"pair_preference": 240}
+    made = shown()
+    assert texts(made.info) == sentence
+    assert metrics(made)["Finished"] == 12
+    assert "252 rated trials of the stage main" in texts(made.markdown)
+
+
+@on_sqlite
+def test_what_is_not_in_the_table_is_named_beside_it(lab, plausibly, shown):
+    """Half of the questions have an analysis: the other half is not passed over."""
+    lab.change(exclusions=[])
+    lab.participant().finish()
+    with_task(lab, "label_nafc", "accept_reject", pictures=3)
+    expected = "accept_reject (3 ratings)"
+    assert expected in plausibly("analyze", "demo")
+    made = shown()
+    assert expected in texts(made.caption)
+    assert not made.info
