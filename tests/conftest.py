@@ -19,6 +19,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 pytest_plugins = ["databases"]
+pytest.register_assert_rewrite("walks")
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("plausibly", deadline=None, derandomize=True)
@@ -93,6 +94,9 @@ LONGEST = (
     "test_regenerate.py",
     "test_sweep_run.py",
     "test_published_experiments.py",
+    "test_walk_shipped_studies.py",
+    "test_walk_further_studies.py",
+    "test_walk_other_ways.py",
 )
 """Files that take half a minute and more begin first, so that nobody waits for one at the end."""
 

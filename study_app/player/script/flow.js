@@ -39,7 +39,7 @@ class Flow {
   #question;
   #formPage;
   #plan;
-  #understood = false; // the instructions have been read, and understood where that is checked
+  #understood = false; // the check was passed, which comes after the instructions
   #noteTimer;
   #note = null; // what the status line says while there is nothing more urgent
   #careful = false; // an answer was refused: wait for the server, whose position may jump
@@ -163,6 +163,7 @@ class Flow {
     this.#plan.learn(reply.body);
     if (reply.body.state === "complete") return this.#debrief(reply.body.debrief);
     this.#pictures.start();
+    this.#frames.learn(); // whoever comes back does not pass by the instructions
     return this.#trialAfterTrial();
   }
 
@@ -207,7 +208,8 @@ class Flow {
       if (reply.status === 401) return this.#begin(() => this.#invalid());
       if (reply.status === 200 || reply.status === 409) {
         this.#formPage.done();
-        this.#understood = reply.body.result === "passed";
+        // Whoever passes screening has read no instructions yet.
+        this.#understood = due.form === "comprehension" && reply.body.result === "passed";
         return this.#begin(() => this.#resume());
       }
       this.#formPage.refused(reply.body.item);

@@ -161,6 +161,8 @@ class Question {
   }
 
   #render(trial, pixels) {
+    // Whatever the last question needed: every picture is met from its top.
+    this.#host.root.host.scrollTop = 0;
     if (pixels) {
       this.#painter.clear();
       this.#stage.set(pixels.length);

@@ -20,7 +20,7 @@ COLUMNS = {
     "participant_id": "string",
     "source_image_id": "string",
     "condition": "string",
-    "shown_label": "string",
+    "shown_label_index": "Int64",
     "correct_option": "string",
     "excluded": "boolean",
 }
@@ -30,7 +30,7 @@ def row(task, presentation="a", response="yes", kind="main", excluded=False, exp
     return dict(
         zip(
             COLUMNS,
-            (kind, task, response, response, presentation, "p", "s", "c", "4", expected, excluded),
+            (kind, task, response, response, presentation, "p", "s", "c", 4, expected, excluded),
             strict=True,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +25,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def study(server: Server, request: pytest.FixtureRequest) -> Study:
     """A study without practice and with two presentations, named like the test."""
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name).lower()
-    made = Study(server, name)
+    own = hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
+    made = Study(server, f"{name[:31]}-{own}")  # no study's name is longer than 40
     made.set(practice=0, main=2)
     return made
 

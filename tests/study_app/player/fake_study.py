@@ -1,4 +1,8 @@
-"""The HTTP contract of the player in memory, which can be told to fail, delay and lose replies."""
+"""The HTTP contract of the player in memory, which can be told to fail, delay and lose replies.
+
+What the real server decides by functions of its own (bodies, forms, errors) is decided by them here
+too; `test_contract.py` holds that the rest is answered alike.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from study_app import forms
+from db.repository import FormAttempt
+from study_app.api.bodies import AnswerBody, ConsentBody, FormBody
+from study_app.api.http import (
+    B,
+    RefusedError,
+    bearer,
+    body,
+    failure,
+    integer,
+    json_response,
+    route,
+)
+from study_app.forms import FormError
 from study_app.participation import due_forms as due_forms
 
 SIZE = 28
@@ -26,8 +42,7 @@ ENDINGS = {
     "screened_out": "This study looks for other people.",
     "failed_check": "The check did not go well.",
 }
-OVER = {"error": "over", "message": "Your participation has ended."}
-GONE = {"error": "not_found", "message": "There is nothing here."}
+FAULTS = {422: "invalid", 429: "too_many", 503: "unavailable"}
 
 
 def stimulus(study: str, presentation: int, place: int = 0) -> Image.Image:
@@ -53,7 +68,7 @@ class Study:
     pair of label and plausibility."""
     block_of: int = 0  # main presentations in a block; 0: all in one
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Screening, comprehension, demographics: their items, and the `right` answers, if any."""
+    """Screening, comprehension, demographics, as a stored study has them."""
     # faults
     fail_next: dict[str, list[int]] = field(default_factory=dict)  # route -> statuses to answer
     refusals: dict[str, dict[str, str]] = field(default_factory=dict)  # route -> {error, …}
@@ -79,20 +94,31 @@ class Study:
     def total(self) -> int:
         return self.per_presentation * self.presentations
 
-    def due(self, token: str) -> dict[str, Any] | None:
+    @property
+    def config(self) -> dict[str, Any]:
+        """As much of a stored study as its forms need."""
+        return {"language": "en", "title": self.name, "texts": {}, **self.forms}
+
+    def sent(self, token: str) -> list[FormAttempt]:
+        """The forms that this participant has sent."""
+        tried = self.participants[token].setdefault("forms", {})
+        passed = {"passed": True, "stored": None, "again": False, "failed": False}
+        return [
+            FormAttempt(name, number, passed[result])
+            for name, results in tried.items()
+            for number, result in enumerate(results, 1)
+        ]
+
+    def due(self, token: str) -> due_forms.Due | None:
         """The form that this participant has to fill in now."""
-        person = self.participants[token]
-        names = ["screening", "comprehension"] if person["state"] == "consented" else []
-        if person["state"] == "admitted" and self.position(token) == self.total:
-            names = ["demographics"]
-        done = person.setdefault("forms", {})
-        for name in names:
-            tries = done.get(name, [])
-            if name in self.forms and not (tries and tries[-1] in ("stored", "passed")):
-                form = {k: v for k, v in self.forms[name].items() if k != "right"}
-                facts = {"device": None, "calibration": False, "attempts": 2}
-                return {**facts, **form, "form": name, "attempt": len(tries) + 1}
-        return None
+        state, answered = self.participants[token]["state"], self.position(token) == self.total
+        return due_forms.due(self.config, state, self.sent(token), answered=answered)
+
+    def state(self, token: str) -> str:
+        """How far this participant is."""
+        state: str = self.participants[token]["state"]
+        through = self.position(token) == self.total and not self.due(token)
+        return "complete" if state == "admitted" and through else state
 
     def position(self, token: str) -> int:
         """The first trial without an answer."""
@@ -106,7 +132,7 @@ class Study:
         """The k-th trial as the contract has it."""
         presentation, second = divmod(k, self.per_presentation)
         main = presentation - self.practice
-        own = hashlib.sha256(f"{token}/{k}".encode()).hexdigest()[:16]
+        own = hashlib.sha256(f"{token}/{k}".encode()).hexdigest()[:32]
         trial = {
             "trial_id": own,
             "position": k,
@@ -167,17 +193,20 @@ class FakeServer:
             self.studies = {name: Study(**values) for name, values in saved.items()}
 
     def routes(self) -> list[Route]:
+        posts = {
+            "consent": self.consent,
+            "admit": self.admit,
+            "form": self.form,
+            "response": self.response,
+            "withdraw": self.withdraw,
+        }
         return [
             Route("/fake/{study}", self.inspect),
             Route("/fake/{study}", self.configure, methods=["POST"]),
             Route("/api/health", self.health),
-            Route("/api/consent", self.consent, methods=["POST"]),
-            Route("/api/admit", self.admit, methods=["POST"]),
-            Route("/api/trials", self.trials),
-            Route("/api/form", self.form, methods=["POST"]),
-            Route("/api/response", self.response, methods=["POST"]),
-            Route("/api/withdraw", self.withdraw, methods=["POST"]),
-            Route("/s/{name}.png", self.picture),
+            Route("/api/trials", route(self.trials)),
+            *(Route(f"/api/{n}", route(post), methods=["POST"]) for n, post in posts.items()),
+            Route("/s/{name}.png", route(self.picture)),
         ]
 
     def _save(self) -> None:
@@ -197,194 +226,207 @@ class FakeServer:
         return JSONResponse({})
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return json_response({"status": "ok"})
 
-    def _who(self, request: Request) -> tuple[Study, str] | None:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    def _who(self, request: Request) -> tuple[Study, str]:
+        token = bearer(request)
         for study in self.studies.values():
             if token in study.participants:
                 return study, token
-        return None
+        raise RefusedError(401, "unknown_token", "No.")
+
+    async def _body(self, request: Request, model: type[B]) -> B:
+        try:
+            return await body(request, model)
+        except RefusedError:
+            self._who(request)
+            raise
 
     @staticmethod
-    def _fault(study: Study, route: str) -> Response | None:
-        if route in study.refusals:
-            refusal = study.refusals[route]
-            status = 403 if refusal["error"] == "not_invited" else 409
-            return JSONResponse({"message": "Of no use to a participant.", **refusal}, status)
-        statuses = study.fail_next.get(route, [])
-        if not statuses:
-            return None
-        headers = {"Retry-After": study.retry_after} if study.retry_after else None
-        fault = {"error": "fault", "message": "As told."}
-        return JSONResponse(fault, statuses.pop(0), headers)
+    def _fault(study: Study, name: str) -> None:
+        """Raises what a route was told to answer next."""
+        if name in study.refusals:
+            told = dict(study.refusals[name])
+            error = told.pop("error")
+            status = 403 if error == "not_invited" else 409
+            raise RefusedError(status, error, "Of no use to a participant.", **told)
+        if statuses := study.fail_next.get(name, []):
+            status = statuses.pop(0)
+            fault = RefusedError(status, FAULTS[status], "As told.")
+            if study.retry_after:
+                fault.response.headers["Retry-After"] = study.retry_after
+            raise fault
+
+    @staticmethod
+    def _acknowledge(study: Study, reply: dict[str, Any]) -> Response:
+        if study.lose_acks > 0:
+            study.lose_acks -= 1
+            raise RefusedError(503, "unavailable", "Lost on the way.")
+        return json_response(reply)
 
     async def consent(self, request: Request) -> Response:
-        body = await request.json()
-        study = self.studies.get(body["study"])
+        given = await body(request, ConsentBody)
+        study = self.studies.get(given.study)
         if study is None:
-            return JSONResponse(GONE, 404)
-        if fault := self._fault(study, "consent"):
-            return fault
-        assert body["consent_sha256"] == CONSENT_SHA256[body["language"]]
-        assert len(body["nonce"]) == 32
+            raise RefusedError(404, "not_found", "There is no such study.")
+        self._fault(study, "consent")
         for token, person in study.participants.items():
-            if person["nonce"] == body["nonce"]:
-                return JSONResponse({"token": token, "state": person["state"]})
+            if person["nonce"] == given.nonce:
+                return json_response({"token": token, "state": study.state(token)})
+        if given.provider.name != "direct":
+            raise RefusedError(403, "not_invited", "Not here.", reason="other_link")
+        if given.language not in CONSENT_SHA256:
+            raise RefusedError(422, "invalid", "Not in that language.")
+        if given.consent_sha256 != CONSENT_SHA256[given.language]:
+            raise RefusedError(409, "consent_changed", "Another text.")
         token = secrets.token_hex(16)
         study.participants[token] = {
-            "nonce": body["nonce"],
+            "nonce": given.nonce,
             "state": "consented",
             "answers": {},
-            "language": body["language"],
-            "provider": body["provider"],
+            "language": given.language,
+            "provider": given.provider.model_dump(),
         }
         self._save()
-        if fault := self._fault(study, "consent_reply"):
-            return fault
-        return JSONResponse({"token": token, "state": "consented"}, 201)
+        self._fault(study, "consent_reply")
+        return json_response({"token": token, "state": "consented"}, 201)
 
     async def admit(self, request: Request) -> Response:
-        if (who := self._who(request)) is None:
-            return JSONResponse({"error": "unauthorised", "message": "No."}, 401)
-        study, token = who
-        if fault := self._fault(study, "admit"):
-            return fault
-        if study.due(token):
-            return JSONResponse({"error": "not_ready", "message": "A form is due."}, 409)
-        study.participants[token]["state"] = "admitted"
-        self._save()
-        return JSONResponse({"state": "admitted", "position": 0, "total": study.total})
+        study, token = self._who(request)
+        self._fault(study, "admit")
+        person = study.participants[token]
+        if person["state"] == "consented":
+            if study.due(token):
+                raise RefusedError(409, "not_ready", "A form is due.")
+            person["state"] = "admitted"
+            self._save()
+        elif person["state"] != "admitted":
+            raise RefusedError(409, "left", "Not any more.")
+        position = study.position(token)
+        return json_response(
+            {"state": study.state(token), "position": position, "total": study.total}
+        )
 
     async def trials(self, request: Request) -> Response:
-        if (who := self._who(request)) is None:
-            return JSONResponse({"error": "unauthorised", "message": "No."}, 401)
-        study, token = who
-        if fault := self._fault(study, "trials"):
-            return fault
-        person = study.participants[token]
-        first = int(request.query_params["from"])
-        n = int(request.query_params["n"])
-        assert 1 <= n <= 20
-        position = study.position(token)
-        form = study.due(token)
-        complete = person["state"] == "admitted" and position == study.total and not form
-        body: dict[str, Any] = {
-            "state": "complete" if complete else person["state"],
-            "position": position,
-            "total": study.total,
-            "presentations": study.presentations,
-            "complete": complete,
-            "form": form,
+        study, token = self._who(request)
+        self._fault(study, "trials")
+        first, n = integer(request, "from", 0, 0, 10**6), integer(request, "n", 5, 0, 20)
+        person, state = study.participants[token], study.state(token)
+        admitted, due = person["state"] == "admitted", study.due(token)
+        language = person.get("language", "en")
+        reply: dict[str, Any] = {
+            "state": state,
+            "language": language,
+            "position": study.position(token) if admitted else 0,
+            "total": study.total if admitted else 0,
+            "presentations": study.presentations if admitted else 0,
+            "complete": state == "complete",
+            "form": due and due_forms.shown(study.config, due, language),
             "trials": [],
         }
-        if person["state"] in ENDINGS:
-            html = f"<h2>Thank you</h2><p>{ENDINGS[person['state']]}</p>"
-            body["ending"] = {"html": html, "code": "OUT-1", "redirect": None}
-        if person["state"] == "admitted":
+        if state in ENDINGS:
+            html = f"<h2>Thank you</h2><p>{ENDINGS[state]}</p>"
+            reply["ending"] = {"html": html, "code": "OUT-1", "redirect": None}
+        if admitted:
             last = min(first + n, study.total)
-            body["trials"] = [study.trial(token, k) for k in range(first, last)]
-        if complete:
-            body["debrief"] = {
+            reply["trials"] = [study.trial(token, k) for k in range(first, last)]
+        if state == "complete":
+            reply["debrief"] = {
                 "html": "<h2>Thank you</h2><p>This is what the study was about.</p>",
                 "code": "QK7M-2XPA",
                 "redirect": "https://example.org/back?cc=QK7M-2XPA",
             }
-        return JSONResponse(body)
+        return json_response(reply)
+
+    def _require_going_on(self, study: Study, token: str, status: int) -> None:
+        if study.participants[token]["state"] == "timed_out":
+            raise RefusedError(status, "over", "Your participation has ended.")
 
     async def form(self, request: Request) -> Response:
-        if (who := self._who(request)) is None:
-            return JSONResponse({"error": "unauthorised", "message": "No."}, 401)
-        study, token = who
-        if fault := self._fault(study, "form"):
-            return fault
-        body = await request.json()
-        study.filled.append(body)
-        if study.participants[token]["state"] == "timed_out":
-            return JSONResponse(OVER, 409)
+        given = await self._body(request, FormBody)
+        study, token = self._who(request)
+        self._fault(study, "form")
+        study.filled.append(given.model_dump(exclude_unset=True))
+        self._require_going_on(study, token, 409)
         person, due = study.participants[token], study.due(token)
-        name, attempt = body["form"], body["attempt"]
-        tries = person["forms"].setdefault(name, [])
-        if attempt <= len(tries):
-            return JSONResponse({"result": tries[attempt - 1], "state": person["state"]})
-        if due is None or (due["form"], due["attempt"]) != (name, attempt):
-            return JSONResponse({"error": "not_due", "message": "Not now."}, 409)
-        assert ("device" in body) == (name == "screening")
+        tries = person["forms"].setdefault(given.form, [])
+        if given.attempt <= len(tries):
+            return json_response({"result": tries[given.attempt - 1], "state": study.state(token)})
+        if due != due_forms.Due(given.form, given.attempt):
+            raise RefusedError(409, "not_due", "Not now.")
         try:
-            read = forms.read(due["items"], body["answers"])
-        except forms.FormError as error:
-            item = due_forms.unfit(study.forms, name, body["answers"])
-            return JSONResponse({"error": "invalid", "message": str(error), "item": item}, 422)
-        right = study.forms[name].get("right", {})
-        fits = all(read[item] == value for item, value in right.items())
-        result = "passed" if name == "comprehension" else "stored"
-        if not fits and name == "comprehension":
-            result = "again" if attempt < due["attempts"] else "failed"
+            read = due_forms.read(study.config, given.form, given.answers)
+        except FormError as error:
+            item = due_forms.unfit(study.config, given.form, given.answers)
+            raise RefusedError(422, "invalid", str(error), item=item) from None
+        device = given.device and given.device.model_dump()
+        if given.form == "screening" and device is None:
+            raise RefusedError(422, "invalid", "No device.")
+        passed = due_forms.passes(study.config, given.form, read, device)
+        attempt = FormAttempt(given.form, given.attempt, passed)
+        result = due_forms.result(study.config, attempt)
         tries.append(result)
-        if not fits and result != "again":
-            person["state"] = "failed_check" if result == "failed" else "screened_out"
+        ending = due_forms.outcome(given.form, result)
+        if ending in ENDINGS:
+            person["state"] = ending
         self._save()
-        if study.lose_acks > 0:
-            study.lose_acks -= 1
-            return JSONResponse({"error": "lost", "message": "Lost."}, 503)
-        return JSONResponse({"result": result, "state": person["state"]})
+        return self._acknowledge(study, {"result": result, "state": study.state(token)})
 
     async def response(self, request: Request) -> Response:
-        if (who := self._who(request)) is None:
-            return JSONResponse({"error": "unauthorised", "message": "No."}, 401)
-        study, token = who
+        given = await self._body(request, AnswerBody)
+        study, token = self._who(request)
         if study.delay_s:
             await asyncio.sleep(study.delay_s)
-        if fault := self._fault(study, "response"):
-            return fault
-        body = await request.json()
-        study.received.append(body)
-        if study.participants[token]["state"] == "timed_out":
-            return JSONResponse(OVER, 410)
+        self._fault(study, "response")
+        study.received.append(given.model_dump())
+        self._require_going_on(study, token, 410)
         answers = study.participants[token]["answers"]
-        ids = [study.trial(token, k)["trial_id"] for k in range(study.total)]
-        if body["trial_id"] not in ids:
-            return JSONResponse(GONE, 404)
-        trial = study.trial(token, ids.index(body["trial_id"]))
-        if body["answer"] == "timed_out":
-            assert "response_window_ms" in trial
-        elif trial["options"]:
-            assert body["answer"] in [option["value"] for option in trial["options"]]
-        kept = answers.get(body["trial_id"])
-        if kept and kept["answer"] != body["answer"]:
-            return JSONResponse({"error": "locked", "message": "Already answered."}, 409)
-        status = "duplicate" if kept else "stored"
-        answers.setdefault(body["trial_id"], body)
+        admitted = study.participants[token]["state"] == "admitted"
+        trials = [study.trial(token, k) for k in range(study.total if admitted else 0)]
+        trial = next((trial for trial in trials if trial["trial_id"] == given.trial_id), None)
+        if trial is None:
+            raise RefusedError(404, "not_found", "No such trial.")
+        if not fits(trial, given.answer):
+            raise RefusedError(422, "invalid", "No answer to this.")
+        kept = answers.get(given.trial_id)
+        if kept and kept["answer"] != given.answer:
+            raise RefusedError(409, "locked", "Already answered.")
+        answers.setdefault(given.trial_id, given.model_dump())
         self._save()
-        if study.lose_acks > 0:
-            study.lose_acks -= 1
-            return JSONResponse({"error": "lost", "message": "Lost."}, 503)
         reply = {
-            "status": status,
+            "status": "duplicate" if kept else "stored",
             "position": study.position(token),
-            "complete": study.position(token) == study.total and not study.due(token),
+            "complete": study.state(token) == "complete",
         }
         if trial["phase"] == "practice":
             await asyncio.sleep(study.feedback_delay_s)
-            right = body["answer"] in ("3", "yes")
+            right = given.answer in ("3", "yes")
             text = "Yes, most people see it so." if right else "Most people see it differently."
             reply["feedback"] = {"correct": right, "text": text}
-        return JSONResponse(reply)
+        return self._acknowledge(study, reply)
 
     async def withdraw(self, request: Request) -> Response:
-        if (who := self._who(request)) is None:
-            return JSONResponse({"error": "unauthorised", "message": "No."}, 401)
-        study, token = who
+        study, token = self._who(request)
         del study.participants[token]
         self._save()
-        return JSONResponse({"state": "withdrawn"})
+        return json_response({"state": "withdrawn"})
 
     async def picture(self, request: Request) -> Response:
-        name, number, place = request.path_params["name"].rsplit("-", 2)
-        study = self.studies[name]
+        name, _, place = request.path_params["name"].rpartition("-")
+        name, _, number = name.rpartition("-")
+        study = self.studies.get(name)
+        if study is None:
+            return failure(404, "not_found", "There is no such picture.")
         content = png(name, int(number), int(place))
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         if study.wrong_pictures > 0:
             study.wrong_pictures -= 1
             content = png("another", int(number), int(place))
         return Response(content, media_type="image/png", headers=headers)
+
+
+def fits(trial: dict[str, Any], answer: str) -> bool:
+    """Whether it can be an answer to a trial; composed answers are not looked at."""
+    if answer == "timed_out":
+        return "response_window_ms" in trial
+    return not trial["options"] or answer in [option["value"] for option in trial["options"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from study_app.forms import Choice, Comprehension, Demographics, Device, Item, Screening
+
 TIE = {"value": "tie", "label": "No difference", "key": "="}
 
 
@@ -42,6 +44,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
             "No, surely", "No, probably", "No, a guess", "Yes, a guess", "Yes, probably",
             "Yes, surely",
         ),
+        "ends": ["Surely not changed", "Surely changed"],
         "pictures": 1,
     },
     "pictures": {
@@ -59,11 +62,13 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "rank": {
         "layout": "rank",
         "prompt": "Which map explains the answer best? Put them in order, the best first.",
+        "captions": ["A", "B", "C"],
         "pictures": 3,
     },
     "point": {
         "layout": "point",
         "prompt": "Where would you look first to name this picture?",
+        "size": [28, 28],
         "pictures": 1,
     },
     "brush": {
@@ -98,40 +103,39 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def item(name: str, kind: str, prompt: str, **facts: Any) -> dict[str, Any]:
-    """Return an item of a form as `study_app.forms.Item.view` gives it."""
-    choices = [
-        {"value": value, "label": label} for value, label in facts.pop("options", {}).items()
-    ]
-    plain = {"low": None, "high": None, "max_length": 2000, "required": True}
-    return {"name": name, "kind": kind, "prompt": prompt, "options": choices, **plain, **facts}
+def item(name: str, kind: str, prompt: str, **facts: Any) -> Item:
+    """Return an item of a form; `options`: label by value."""
+    options = [Choice(value=v, label=said) for v, said in facts.pop("options", {}).items()]
+    return Item(name=name, kind=kind, prompt=prompt, options=options, **facts)
+
+
+def screening(*items: Item, **facts: Any) -> dict[str, Any]:
+    """Return a screening form as a stored study has it."""
+    return Screening(items=items, **facts).model_dump(mode="json")
+
+
+def demographics(*items: Item) -> dict[str, Any]:
+    """Return a demographics form as a stored study has it."""
+    return Demographics(items=items).model_dump(mode="json")
 
 
 FORMS: dict[str, dict[str, Any]] = {
-    "screening": {
-        "items": [
-            item("age", "number", "How old are you?", low=18, high=120),
-            item("vision", "choice", "Is your sight normal, with glasses if you wear them?",
-                 options={"yes": "Yes", "no": "No", "unsure": "I am not sure"}),
-        ],
-        "device": {"min_width": 320, "min_height": 500, "pointer": "any"},
-        "calibration": True,
-        "right": {"vision": "yes"},
-    },
-    "comprehension": {
-        "items": [
-            item("task", "choice", "What will you be asked to do?",
-                 options={"say": "Say what I see", "fast": "Be as fast as I can"}),
-        ],
-        "right": {"task": "say"},
-    },
-    "demographics": {
-        "items": [
-            item("used", "choices", "What do you use at work?", required=False,
-                 options={"computer": "A computer", "phone": "A phone", "other": "Something else"}),
-            item("ease", "scale", "How easy was this?",
-                 options={"1": "1", "2": "2", "3": "3", "4": "4", "5": "5"}),
-            item("remarks", "text", "Anything you want to tell us?", required=False),
-        ],
-    },
+    "screening": screening(
+        item("age", "number", "How old are you?", low=18, high=120),
+        item("vision", "choice", "Is your sight normal, with glasses if you wear them?",
+             options={"yes": "Yes", "no": "No", "unsure": "I am not sure"}, accept=["yes"]),
+        device=Device(min_width=320, min_height=500),
+        calibration=True,
+    ),
+    "comprehension": Comprehension(items=[
+        item("task", "choice", "What will you be asked to do?",
+             options={"say": "Say what I see", "fast": "Be as fast as I can"}, correct="say"),
+    ]).model_dump(mode="json"),
+    "demographics": demographics(
+        item("used", "choices", "What do you use at work?", required=False,
+             options={"computer": "A computer", "phone": "A phone", "other": "Something else"}),
+        item("ease", "scale", "How easy was this?",
+             options={"1": "1", "2": "2", "3": "3", "4": "4", "5": "5"}),
+        item("remarks", "text", "Anything you want to tell us?", required=False),
+    ),
 }  # fmt: skip

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from fake_server import Study
-from layouts import FORMS, item
+from layouts import FORMS, demographics, item, screening
 from made_up_study import CONSENT_SHA256, TITLE
 from player_page import Player
 from playwright.sync_api import expect
 
+from study_app.forms import Device
 from study_app.player import ui_strings
 
 Open = Callable[..., Player]
@@ -155,28 +156,31 @@ def test_the_end_for_those_who_do_not_fit(
 def test_what_is_missing_is_said_beside_the_question_and_above(
     study: Study, open_player: Open
 ) -> None:
-    study.set(main=1, forms={"screening": FORMS["screening"]})
-    player = open_player()
-    player.find("#agree").click()
-    form(player, "screening")
+    items = [
+        item("years", "number", "For how many years?", low=18, high=120),
+        item("vision", "choice", "Is your sight normal?", options={"yes": "Yes", "no": "No"}),
+    ]
+    study.set(practice=0, main=0, forms={"demographics": demographics(*items)})
+    player = open_player(admitted=True)
+    form(player, "demographics")
     player.find("#form-send").click()
     expect(player.find(".summary button")).to_have_count(2)
     expect(player.find(".error:visible")).to_have_text(["Please answer this question."] * 2)
     player.find(".summary button").first.click()
     focused = "document.getElementById('plausibly-player').shadowRoot.activeElement.id"
-    assert player.page.evaluate(focused) == "item-age"
+    assert player.page.evaluate(focused) == "item-years"
     for text, words in (
         ("forty", "Please enter a number."),
         ("17", "Please enter a number from 18 to 120."),
         ("18,5", ""),
     ):
-        player.find("#item-age").fill(text)
-        expect(player.find("#error-age")).to_have_text(words)
+        player.find("#item-years").fill(text)
+        expect(player.find("#error-years")).to_have_text(words)
     player.find("input[value=yes]").check()
     player.find("#form-send").click()
-    player.screen("instructions")
+    player.screen("debrief")
     (body,) = study.state["filled"]
-    assert body["answers"] == {"age": 18.5, "vision": "yes"}
+    assert body["answers"] == {"years": 18.5, "vision": "yes"}
 
 
 def test_a_form_is_sent_patiently_and_counted_once(study: Study, open_player: Open) -> None:
@@ -203,7 +207,7 @@ def test_an_answer_that_the_server_does_not_take_is_shown_in_the_participants_la
     study: Study, open_player: Open
 ) -> None:
     items = [item("used", "text", "Why?", required=False), item("year", "number", "Since when?")]
-    study.set(practice=0, main=0, forms={"demographics": {"items": items}})
+    study.set(practice=0, main=0, forms={"demographics": demographics(*items)})
     player = open_player(query="&lang=de", admitted=True)
     form(player, "demographics")
     player.find("#item-year").fill("9" * 17)  # as a number it is not exact any more
@@ -218,9 +222,9 @@ def test_an_answer_that_the_server_does_not_take_is_shown_in_the_participants_la
 
 
 def test_a_window_that_is_too_small_is_told_in_time(study: Study, open_player: Open) -> None:
-    needs = {"min_width": 1000, "min_height": 500, "pointer": "touch"}
-    screening = {"items": [item("age", "number", "How old are you?")], "device": needs}
-    study.set(main=1, forms={"screening": screening})
+    needs = Device(min_width=1000, min_height=500, pointer="touch")
+    asked = screening(item("age", "number", "How old are you?"), device=needs)
+    study.set(main=1, forms={"screening": asked})
     player = open_player()
     player.find("#agree").click()
     form(player, "screening")
@@ -229,6 +233,80 @@ def test_a_window_that_is_too_small_is_told_in_time(study: Study, open_player: O
     player.page.set_viewport_size({"width": 1000, "height": 800})
     expect(player.find("#form-body .notice")).not_to_contain_text("1000")
     expect(player.find(".card")).to_have_count(0)
+
+
+# --- instructions ---------------------------------------------------------------------------------
+
+COUNT_FRAMES = """
+const request = window.requestAnimationFrame.bind(window);
+window.framesSeen = 0;
+window.requestAnimationFrame = (act) => request((now) => { window.framesSeen += 1; act(now); });
+"""
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("screening",), ("comprehension",), ("screening", "comprehension")]
+)
+def test_nobody_reaches_a_question_without_the_instructions(
+    names: tuple[str, ...], study: Study, open_player: Open
+) -> None:
+    study.set(practice=1, main=1, forms={name: FORMS[name] for name in names})
+    player = open_player()
+    player.find("#agree").click()
+    reads = 0
+
+    def instructions() -> None:
+        nonlocal reads
+        player.screen("instructions")
+        expect(player.find("[data-screen=instructions] .prose")).to_contain_text("first impression")
+        assert {person["state"] for person in study.state["participants"].values()} == {"consented"}
+        reads += 1
+        player.page.reload()
+        player.screen("instructions")
+        player.find("#start").click()
+
+    if "screening" in names:
+        form(player, "screening")
+        player.find("#item-age").fill("44")
+        player.find("input[value=yes]").check()
+        player.page.reload()
+        form(player, "screening")
+        player.find("#form-send").click()
+    instructions()
+    if "comprehension" in names:
+        for choice in ("fast", "say"):
+            form(player, "comprehension")
+            player.page.reload()  # the instructions are read once more
+            instructions()
+            form(player, "comprehension")
+            player.find(f"input[value={choice}]").check()
+            player.find("#form-send").click()
+            if choice == "fast":
+                instructions()
+    player.ready("label_nafc")
+    expect(player.host).to_have_attribute("data-phase", "practice")
+    assert reads == (4 if "comprehension" in names else 1)
+
+
+def test_the_length_of_a_frame_is_known_before_the_first_question(
+    study: Study, open_player: Open
+) -> None:
+    study.set(main=1, forms={"screening": FORMS["screening"]})
+    player = open_player()
+    player.page.add_init_script(COUNT_FRAMES)
+    player.page.reload()
+    player.find("#agree").click()
+    form(player, "screening")
+    player.find("#item-age").fill("44")
+    player.find("input[value=yes]").check()
+    player.find("#form-send").click()
+    player.find("#start").click()
+    player.ready("label_nafc")
+    assert player.page.evaluate("window.framesSeen") > 15
+    # Whoever comes back has read the instructions before: the frames are watched meanwhile.
+    player.page.reload()
+    player.ready("label_nafc")
+    player.page.wait_for_function("window.framesSeen > 15")
 
 
 # --- languages ------------------------------------------------------------------------------------
@@ -363,7 +441,7 @@ def test_answers_given_offline_are_dropped_after_the_end(study: Study, open_play
 
 def test_the_last_form_after_the_end(study: Study, open_player: Open) -> None:
     remarks = item("remarks", "text", "Anything you want to tell us?", required=False)
-    study.set(main=1, forms={"demographics": {"items": [remarks]}})
+    study.set(main=1, forms=demographics(remarks))
     player = open_player(admitted=True)
     player.pair()
     form(player, "demographics")

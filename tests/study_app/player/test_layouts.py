@@ -12,6 +12,7 @@ from fake_study import SIZE, stimulus
 from layouts import QUESTIONS
 from player_page import READ_CANVASES, Player
 from playwright.sync_api import expect
+from walker import Walker
 
 Open = Callable[..., Player]
 
@@ -374,3 +375,14 @@ def test_a_picture_tapped_once_does_not_answer_a_later_question(
     player.find(".frame").first.click()
     player.page.wait_for_timeout(100)
     assert player.host.get_attribute("data-accepting") == trial
+
+
+def test_a_walker_finds_an_answer_to_every_layout(study: Study, open_player: Open) -> None:
+    study.set(questions=list(QUESTIONS.values()))
+    player = open_player(admitted=True, **PHONE)
+    walker = Walker(player.page, lambda form, name: {"natural": "4", "why": "no"}[name])
+    walker.walk()
+    assert walker.end.screen == "debrief"
+    assert len(study.state["received"]) == len(QUESTIONS)
+    assert [stop.wrong for stop in walker.stops if stop.wrong] == []
+    assert {stop.scrolled for stop in walker.stops} == {0}

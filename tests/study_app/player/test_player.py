@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from base64 import b64decode
 from collections.abc import Callable
 from io import BytesIO
@@ -300,7 +301,10 @@ def test_another_answer_elsewhere_is_no_dead_end(
     player = open_player(admitted=True)
     trial = player.ready("label_nafc")
     (token,) = study.state["participants"]
-    elsewhere = {"event_id": "e", "trial_id": trial, "attempt": 1, "answer": "9", "rt_ms": 500}
+    elsewhere = {
+        "event_id": str(uuid.uuid4()), "trial_id": trial, "attempt": 1, "answer": "9",
+        "rt_ms": 500, "timing": {}, "display": {},
+    }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     httpx2.post(f"{server.url}/api/response", json=elsewhere, headers=headers).raise_for_status()
     player.pair("3", "y")

@@ -1,5 +1,5 @@
-// scale: points in their order, with words for both ends. Points that are words stand one below
-// the other on a narrow screen.
+// scale: points in their order, with words for both ends. Points that are words stand in two columns
+// on a narrow screen, the lower half left.
 
 class ScaleLayout extends Layout {
   constructor(desk) {
@@ -12,9 +12,11 @@ class ScaleLayout extends Layout {
     desk.answers.classList.add(words ? "words" : "caps");
     desk.style("--points", options.length);
     desk.style("--wide-rows", 1);
-    desk.style("--narrow-rows", words ? options.length + (ends.length ? 1 : 0) : 1);
+    const half = Math.ceil(options.length / 2);
+    desk.style("--points-in-column", half);
+    desk.style("--narrow-rows", words ? half + (ends.length ? 1 : 0) : 1);
     // More than seven caps are too narrow for a finger on a phone: two rows.
-    const inRow = options.length > 7 ? Math.ceil(options.length / 2) : options.length;
+    const inRow = options.length > 7 ? half : options.length;
     desk.style("--points-in-row", inRow);
     desk.answers.append(points);
     ["low", "high"].forEach((side, k) => {
