@@ -1,8 +1,10 @@
 """Forms before and after the trials: their questions, and what answers are accepted."""
 
 from study_app.forms.items import (
+    Choice,
     Comprehension,
     Demographics,
+    Device,
     FormError,
     Item,
     Screening,
@@ -12,8 +14,10 @@ from study_app.forms.items import (
 from study_app.forms.plain_text import plain
 
 __all__ = [
+    "Choice",
     "Comprehension",
     "Demographics",
+    "Device",
     "FormError",
     "Item",
     "Screening",
