@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from study_app.gallery.page import gallery_page, map_page
-from study_app.home import home_page
-from study_app.participant.load import load_texts
-from study_app.participant.page import participant_page
-from study_app.researcher.page import researcher_page
-
-
-def take() -> None:
-    """The participant's page."""
-    participant_page(load_texts)
-
+from study_app.web.pages import PAGES
 
 # Streamlit's own menu would show participants the way to everything else.
 st.navigation(
     [
-        st.Page(home_page, title="Plausibly", url_path="home", default=True),
-        st.Page(take, title="Study", url_path="take"),
-        st.Page(gallery_page, title="Saliency gallery", url_path="gallery"),
-        st.Page(map_page, title="One map", url_path="map"),
-        st.Page(researcher_page, title="Researchers", url_path="researcher"),
+        # Streamlit names a page by its function unless told; the front page's address is empty.
+        st.Page(page.show, title=page.title, url_path=page.path[1:], default=page.path == "/")
+        for page in PAGES
     ],
     position="hidden",
 ).run()

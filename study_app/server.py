@@ -20,16 +20,15 @@ from study_app.api import routes
 from study_app.api.upkeep import keep_up
 from study_app.security import SecurityMiddleware
 from study_app.state import app_state
-
-PLAIN = ("/api/", "/s/", "/g/")
-"""Prefixes of the plain routes."""
+from study_app.web.routes import web_routes
+from study_app.web.streamlit_files import answered_by_streamlit
 
 
 def create_app() -> ASGIApp:
     """Return the application over this process's state."""
     state = app_state()
     security = [Middleware(SecurityMiddleware)]
-    plain = Starlette(routes=routes(state), middleware=security)
+    plain = Starlette(routes=[*routes(state), *web_routes()], middleware=security)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
@@ -41,8 +40,9 @@ def create_app() -> ASGIApp:
     pages = st.App(Path(__file__).parent / "app.py", middleware=security, lifespan=lifespan)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Past Streamlit's sessions and compression, which cost more than taking an answer does.
-        beside = scope["type"] == "http" and scope["path"].startswith(PLAIN)
+        # Past Streamlit's sessions and compression, which cost more than taking an answer does;
+        # and past its habit of answering any address with its front page.
+        beside = scope["type"] == "http" and not answered_by_streamlit(scope["path"])
         await (plain if beside else pages)(scope, receive, send)
 
     return app

@@ -1,0 +1,41 @@
+"""The app's pages, declared once: Streamlit is given them, and the server knows their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from study_app.front.page import front_page
+from study_app.gallery.page import gallery_page, map_page
+from study_app.participant.load import load_texts
+from study_app.participant.page import participant_page
+from study_app.researcher.page import researcher_page
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        path: its address; "/" is where people arrive.
+        title: what the browser's tab says.
+        show: draws it, within a run of Streamlit's.
+    """
+
+    path: str
+    title: str
+    show: Callable[[], None]
+
+
+def _take() -> None:
+    participant_page(load_texts)
+
+
+PAGES = (
+    Page("/", "Plausibly", front_page),
+    Page("/take", "Study", _take),
+    Page("/gallery", "Saliency gallery", gallery_page),
+    Page("/map", "One map", map_page),
+    Page("/researcher", "Researchers", researcher_page),
+)
+"""Every page. Whatever is not here, nor a route of its own, is a 404."""
