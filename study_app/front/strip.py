@@ -28,9 +28,9 @@ def strip(exhibit: Exhibit, choices: list[Choice]) -> str:
     return (
         f'<section class="fp-strip" style="{sizes}" aria-labelledby="fp-title">'
         '<h2 id="fp-title">From the gallery</h2>'
-        "<p>Each network was trained with another defense and attacked on its own. Here is what "
-        "the attack made of the image, what the network then says, and the map of the pixels that "
-        "move its answer: red is positive, blue negative, each map on a scale of its own.</p>"
+        "<p>Each network was trained with a different defense and attacked on its own. Here is "
+        "what the attack made of the image, what the network then says, and the map of the pixels "
+        "that move its answer: red is positive, blue negative, each map on a scale of its own.</p>"
         f'<p class="fp-quiet">{escape(exhibit.title)}. {escape(attack)}.</p>'
         f"{rows}</section>"
     )
