@@ -20,7 +20,7 @@ from db import repository
 from engine import rendering
 from engine.errors import PlausiblyError
 from study_app.api.http import Handler, RefusedError, failure, read, route
-from study_app.gallery.addresses import Place
+from study_app.gallery.addresses import Place, image_index
 from study_app.gallery.catalog import catalog
 from study_app.gallery.exhibit import SCALE_MODES, Exhibit, NotShownError, ScaleMode
 from study_app.gallery.facts import map_facts, picture_facts
@@ -41,7 +41,8 @@ def routes(state: AppState) -> list[BaseRoute]:
         async def handler(request: Request) -> Response:
             def look(s: Session) -> Response:
                 given = request.path_params
-                place = Place(given["key"], given["defense"], given["image"], given["index"])
+                index = image_index(given["index"])
+                place = Place(given["key"], given["defense"], given["image"], index)
                 exhibit = exhibits.exhibit(place.key)
                 exhibit.require(
                     repository.embargoed_image_ids(s, now=datetime.now(UTC)),
@@ -67,7 +68,7 @@ def routes(state: AppState) -> list[BaseRoute]:
 
         return handler
 
-    picture = "/g/{key}/{defense}/{image}/{index:int}"
+    picture = "/g/{key}/{defense}/{image}/{index}"
     return [
         Route(f"{picture}.png", answer(_picture)),
         Route(f"{picture}.json", answer(_picture_facts)),

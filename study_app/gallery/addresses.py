@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study_app.gallery.exhibit import ScaleMode
+from study_app.gallery.exhibit import NotShownError, ScaleMode
+
+_DIGITS = 9
+"""No experiment has more test images than that; of thousands of digits Python makes no number."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,14 @@ class Place:
     @property
     def _path(self) -> str:
         return f"/g/{self.key}/{self.defense}/{self.image}/{self.index}"
+
+
+def image_index(text: str) -> int:
+    """Return the number of a test image from an address.
+
+    Raises:
+        NotShownError: it is no number, or too long for one.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        raise NotShownError
+    return int(text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from study_app.gallery.addresses import Place
+from study_app.gallery.addresses import Place, image_index
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit, NotShownError, ScaleMode
 
 T = TypeVar("T")
@@ -133,9 +133,6 @@ class MapView:
         Raises:
             NotShownError: part of it is missing or no number.
         """
-        index = params.get("index", "")
-        if not (index.isascii() and index.isdecimal() and len(index) < 10):
-            raise NotShownError
         mode = params.get("scale", next(iter(SCALE_MODES)))
         if mode not in SCALE_MODES:
             raise NotShownError
@@ -143,7 +140,10 @@ class MapView:
         known = defense in exhibit.defenses and image in exhibit.image_kinds
         return cls(
             place=Place(
-                exhibit.key, params.get("defense", ""), params.get("image", ""), int(index)
+                exhibit.key,
+                params.get("defense", ""),
+                params.get("image", ""),
+                image_index(params.get("index", "")),
             ),
             method=params.get("method", ""),
             scale=mode,
@@ -153,6 +153,10 @@ class MapView:
     def at(self, **changes: str | int) -> MapView:
         """Return the view with parts of its place changed: defense, image or index."""
         return replace(self, place=replace(self.place, **changes))  # type: ignore[arg-type]
+
+    def scaled(self, mode: ScaleMode) -> MapView:
+        """Return the view on another scale."""
+        return replace(self, scale=mode)
 
     def pinned(self) -> MapView:
         """Return the view with its own map pinned."""

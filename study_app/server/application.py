@@ -19,17 +19,16 @@ from engine.errors import PlausiblyError
 from study_app.api import routes
 from study_app.installation import app_state
 from study_app.server.security import SecurityMiddleware
+from study_app.server.streamlit_files import answered_by_streamlit
 from study_app.server.upkeep import keep_up
-
-PLAIN = ("/api/", "/s/", "/g/")
-"""Prefixes of the plain routes."""
+from study_app.server.web_routes import web_routes
 
 
 def create_app() -> ASGIApp:
     """Return the application over this process's state."""
     state = app_state()
     security = [Middleware(SecurityMiddleware)]
-    plain = Starlette(routes=routes(state), middleware=security)
+    plain = Starlette(routes=[*routes(state), *web_routes()], middleware=security)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
@@ -38,11 +37,14 @@ def create_app() -> ASGIApp:
         upkeep.cancel()
         state.database.close()  # finishes the writes it took in
 
-    pages = st.App(Path(__file__).parent / "pages.py", middleware=security, lifespan=lifespan)
+    pages = st.App(
+        Path(__file__).parent / "streamlit_script.py", middleware=security, lifespan=lifespan
+    )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Past Streamlit's sessions and compression, which cost more than taking an answer does.
-        beside = scope["type"] == "http" and scope["path"].startswith(PLAIN)
+        # Past Streamlit's sessions and compression, which cost more than taking an answer does;
+        # and past its habit of answering any address with its front page.
+        beside = scope["type"] == "http" and not answered_by_streamlit(scope["path"])
         await (plain if beside else pages)(scope, receive, send)
 
     return app

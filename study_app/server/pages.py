@@ -1,29 +1,41 @@
-"""The Streamlit pages. Run by the server for every visit; it only finds the page."""
+"""The app's pages, declared once: Streamlit is given them, and the server knows their addresses."""
 
 from __future__ import annotations
 
-import streamlit as st
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from study_app.front.front_page import front_page
 from study_app.gallery.page import gallery_page, map_page
 from study_app.participation.load import load_texts
 from study_app.participation.player_page import participant_page
 from study_app.researcher.studies_page import researcher_page
-from study_app.server.home import home_page
 
 
-def take() -> None:
-    """The participant's page."""
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        path: its address; "/" is where people arrive.
+        title: what the browser's tab says.
+        show: draws it, within a run of Streamlit's.
+    """
+
+    path: str
+    title: str
+    show: Callable[[], None]
+
+
+def _take() -> None:
     participant_page(load_texts)
 
 
-# Streamlit's own menu would show participants the way to everything else.
-st.navigation(
-    [
-        st.Page(home_page, title="Plausibly", url_path="home", default=True),
-        st.Page(take, title="Study", url_path="take"),
-        st.Page(gallery_page, title="Saliency gallery", url_path="gallery"),
-        st.Page(map_page, title="One map", url_path="map"),
-        st.Page(researcher_page, title="Researchers", url_path="researcher"),
-    ],
-    position="hidden",
-).run()
+PAGES = (
+    Page("/", "Plausibly", front_page),
+    Page("/take", "Study", _take),
+    Page("/gallery", "Saliency gallery", gallery_page),
+    Page("/map", "One map", map_page),
+    Page("/researcher", "Researchers", researcher_page),
+)
+"""Every page. Whatever is not here, nor a route of its own, is a 404."""

@@ -1,32 +1,17 @@
-"""Security headers on every answer, and Streamlit's own doors that stay shut."""
+"""Security headers on every answer."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from functools import cache
-from pathlib import Path
 
-import streamlit
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CLOSED = (
-    "/_stcore/metrics",
-    "/_stcore/agent",
-    "/_stcore/upload_file",
-    "/_stcore/script-health",
-    "/auth/",
-    "/oauth2callback",
-    "/component/",
-)
-"""Streamlit's routes that nobody here needs: load figures, agents, uploads, logins, components."""
+from study_app.server.documents import setting_hash
 
 
 class SecurityMiddleware:
-    """Adds the headers and closes the doors; a plain ASGI middleware."""
+    """Adds the headers; a plain ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,12 +29,6 @@ class SecurityMiddleware:
                     headers.setdefault(name, value)
             await send(message)
 
-        if any(scope["path"].startswith(door) for door in CLOSED):
-            closed = JSONResponse(
-                {"error": "not_found", "message": "There is nothing at this address."}, 404
-            )
-            await closed(scope, receive, with_headers)
-            return
         await self._app(scope, receive, with_headers)
 
 
@@ -57,13 +36,12 @@ class SecurityMiddleware:
 def security_headers() -> dict[str, str]:
     """Return the headers.
 
-    Components v2 load their script from a blob, and Streamlit's page has one inline script, which
-    is allowed by its hash; a new Streamlit version brings its own.
+    Components v2 load their script from a blob, and the pages have one inline script, which is
+    allowed by its hash.
     """
-    scripts = " ".join(["'self'", "blob:", *_inline_script_hashes()])
     policy = {
         "default-src": "'self'",
-        "script-src": scripts,
+        "script-src": f"'self' blob: {setting_hash()}",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
@@ -82,10 +60,3 @@ def security_headers() -> dict[str, str]:
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
-
-
-def _inline_script_hashes() -> list[str]:
-    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    inline = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
-    digests = [hashlib.sha256(script.encode()).digest() for script in inline]
-    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
