@@ -106,7 +106,10 @@ def _point(measured: Sequence[float | None]) -> _Point:
     diverged = len(measured) - len(values)
     if not values:
         return _Point(None, None, None, 0, diverged)
-    return _Point(float(np.mean(values)), min(values), max(values), len(values), diverged)
+    low, high = min(values), max(values)
+    # The mean of equal numbers may be off by a rounding; an error bar must not be negative.
+    mean = min(max(float(np.mean(values)), low), high)
+    return _Point(mean, low, high, len(values), diverged)
 
 
 def _picture(data: Dataset, sweeps: Mapping[str, _Sweep], slug: str, sentence: str) -> Picture:
