@@ -33,3 +33,14 @@ def render(template: str, **values: Any) -> Markup:
     """
     # Every value was escaped by the template.
     return Markup(_environment().get_template(template).render(**values))  # noqa: S704
+
+
+def part(template: str, macro: str, /, **values: Any) -> Markup:
+    """Return the HTML of one macro of a template; see `render`.
+
+    Raises:
+        jinja2.TemplateError: it asks for something that is not given.
+        TypeError: it does not know one of the values.
+    """
+    made: Markup = getattr(_environment().get_template(template).module, macro)(**values)
+    return made
