@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from engine.datasets import Dataset
+from engine.datasets._dataset import Dataset
 from engine.errors import PlausiblyError, UsageError
 
 FOLDER_VARIABLE = "PLAUSIBLY_DATASETS"

@@ -6,7 +6,7 @@ pixels throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from engine.errors import UsageError
 from engine.replication.claims import Check, check
 from engine.results import Results, by_dataset, doubted
 from engine.robustness.doubt import legend, marked
+from engine.statistics.bootstrap import Reduce
 
 _TITLES = {
     "none": "no defense",
@@ -26,6 +27,9 @@ _TITLES = {
     "penalty_uniform": "gradient penalty, uniform",
     "both": "penalty and adversarial training",
 }
+_PENALISED = ("penalty_loss", "penalty_uniform")
+_NOT_TRAINED = ("none", "distillation")
+"""Neither penalised nor trained on adversarial examples."""
 _UNPENALISED = ("none", "distillation", "adversarial_training")
 _MODERATE = (0.1, 0.2, 0.3)
 _LARGE = (0.4, 0.5, 0.6)
@@ -46,7 +50,9 @@ def checks(runs: Sequence[Results]) -> list[Check]:
     found = [
         each
         for label, seeds in by_dataset(runs).items()
-        for each in _checks(label, _Measured(label, seeds))
+        for measured in [_Measured(label, seeds)]
+        for claim in _CLAIMS
+        for each in claim(measured)
     ]
     return sorted(found, key=lambda each: each.claim)
 
@@ -123,42 +129,54 @@ class _Measured:
         """The training steps whose weights were kept."""
         return [int(step) for step in self.runs[0].training_time(defense)["steps"]]
 
+    def ahead_on_others(self, one: str, other: str, values: Sequence[float]) -> Scores:
+        """How far `one` is ahead on examples for models without a penalty, `other` aside."""
+        sources = [source for source in _UNPENALISED if source != other]
+        return self.transferred(one, sources, values) - self.transferred(other, sources, values)
+
+    def check(
+        self,
+        claim: str,
+        statement: str,
+        scores: Sequence[Scores],
+        *,
+        bound: float = 0.0,
+        reduce: Reduce = np.min,
+    ) -> Check:
+        """Measure one statement on this dataset; see `claims.check`."""
+        return check(claim, self.dataset, statement, scores, bound=bound, reduce=reduce)
+
     @cached_property
     def unmasked(self) -> list[str]:
         """The defenses without masked gradients: less than half of the true label's are zero."""
         return [label for label in _TITLES if self.measure(label, "zero_gradient").mean() < 0.5]
 
 
-def _checks(label: str, m: _Measured) -> list[Check]:
-    found: list[Check] = []
-
-    def add(claim: str, statement: str, scores: Sequence[Scores], **options: object) -> None:
-        found.append(check(claim, label, statement, scores, **options))  # type: ignore[arg-type]
-
-    for penalised in ("penalty_loss", "penalty_uniform"):
-        add(
+def _penalty_resists_transfer(m: _Measured) -> Iterator[Check]:
+    """Claim 1."""
+    for penalised in _PENALISED:
+        yield m.check(
             "1",
             f"{_TITLES[penalised]}: accuracy on FGSM examples from other sources at ε .4–.6, how "
             "far above the best of the models without a penalty",
-            [
-                m.transferred(penalised, sources, _LARGE) - m.transferred(other, sources, _LARGE)
-                for other in _UNPENALISED
-                for sources in [[s for s in _UNPENALISED if s != other]]
-            ],
+            [m.ahead_on_others(penalised, other, _LARGE) for other in _UNPENALISED],
         )
-    not_trained = ("none", "distillation")
-    add(
+
+
+def _examples_of_the_penalised_transfer(m: _Measured) -> Iterator[Check]:
+    """Claim 2."""
+    yield m.check(
         "2a",
         "FGSM examples for the penalised model (ε .1–.3) fool the models without adversarial "
         "training about as often as itself: share fooled, how far above its own",
         [
             m.right("penalty_loss", "penalty_loss", _MODERATE)
             - m.right(other, "penalty_loss", _MODERATE)
-            for other in (*not_trained, "penalty_uniform")
+            for other in (*_NOT_TRAINED, "penalty_uniform")
         ],
         bound=-0.15,
     )
-    add(
+    yield m.check(
         "2b",
         "they fool others more often than examples for the undefended model do: share fooled, "
         "how far above",
@@ -167,19 +185,23 @@ def _checks(label: str, m: _Measured) -> list[Check]:
             for other in ("distillation", "penalty_uniform")
         ],
     )
-    add(
+
+
+def _distillation_masks_its_gradients(m: _Measured) -> Iterator[Check]:
+    """Claim 3."""
+    yield m.check(
         "3a",
         "distillation: share of images whose true-label gradient is exactly zero",
         [m.measure("distillation", "zero_gradient")],
         bound=0.5,
     )
-    add(
+    yield m.check(
         "3a",
         "distillation: share of images that iterated TGSM gets wrong, white box",
         [1 - m.right("distillation", "distillation", (0.1,), "iterated_tgsm")],
         bound=0.5,
     )
-    add(
+    yield m.check(
         "3b",
         "FGSM examples for the distilled model (ε .1–.3) rarely fool the others: accuracy on them, "
         "how far above that on clean images",
@@ -190,25 +212,27 @@ def _checks(label: str, m: _Measured) -> list[Check]:
         ],
         bound=-0.05,
     )
-    rivals = [other for other in m.unmasked if other != "both"]
-    add(
+
+
+def _both_together_resist_most(m: _Measured) -> Iterator[Check]:
+    """Claim 4."""
+    yield m.check(
         "4a",
         "penalty and adversarial training together, white box under FGSM at ε .1–.3: accuracy, "
         "how far above the best other whose gradients are not masked",
-        [m.right("both", "both", _MODERATE) - m.right(o, o, _MODERATE) for o in rivals],
+        [
+            m.right("both", "both", _MODERATE) - m.right(other, other, _MODERATE)
+            for other in m.unmasked
+            if other != "both"
+        ],
     )
-    add(
+    yield m.check(
         "4b",
         "together, on FGSM examples from other sources at ε .1–.3: accuracy, how far above the "
         "best other",
-        [
-            m.transferred("both", sources, _MODERATE) - m.transferred(other, sources, _MODERATE)
-            for other in _TITLES
-            if other != "both"
-            for sources in [[s for s in _UNPENALISED if s != other]]
-        ],
+        [m.ahead_on_others("both", other, _MODERATE) for other in _TITLES if other != "both"],
     )
-    add(
+    yield m.check(
         "4c",
         "but not on examples for penalised models: accuracy of the best other, how far above its "
         "own",
@@ -219,64 +243,91 @@ def _checks(label: str, m: _Measured) -> list[Check]:
         ],
         reduce=np.max,
     )
-    add(
+    yield m.check(
         "4d",
         "together, label leaking: white-box accuracy under FGSM at ε .3, how far above that at "
         "ε .1",
         [m.right("both", "both", (0.3,)) - m.right("both", "both", (0.1,))],
     )
+
+
+def _penalised_gradients_can_be_read(m: _Measured) -> Iterator[Check]:
+    """Claim 5."""
     for name, what in (
         ("smoothness", "spatial autocorrelation (Moran's I) of the input gradient"),
         ("edge_alignment", "rank correlation of the input gradient with the image's edges"),
     ):
-        for penalised in ("penalty_loss", "penalty_uniform"):
-            add(
+        for penalised in _PENALISED:
+            yield m.check(
                 "5",
                 f"{_TITLES[penalised]}: {what}, how far above the undefended and the "
                 "distilled model",
-                [m.measure(penalised, name) - m.measure(other, name) for other in not_trained],
+                [m.measure(penalised, name) - m.measure(other, name) for other in _NOT_TRAINED],
             )
-    for penalised in ("penalty_loss", "penalty_uniform"):
-        add(
+
+
+def _penalised_models_are_even(m: _Measured) -> Iterator[Check]:
+    """Claim 6, of the penalty."""
+    for penalised in _PENALISED:
+        yield m.check(
             "6a",
             f"{_TITLES[penalised]}: log-probabilities are spread more evenly: their deviation over "
             "the classes in nats, how far below the undefended and the distilled model",
-            [m.spread(other) - m.spread(penalised) for other in not_trained],
+            [m.spread(other) - m.spread(penalised) for other in _NOT_TRAINED],
         )
-        add(
+        yield m.check(
             "6b",
             f"{_TITLES[penalised]}: true-label gradient norms vary less: mean distance from the "
             "median in decades, how far below the undefended model",
             [m.decades("none", m.true_norms) - m.decades(penalised, m.true_norms)],
         )
-        add(
+        yield m.check(
             "6b",
             f"{_TITLES[penalised]}: the same over the norms for all labels, how far below the "
             "undefended and the distilled model",
-            [m.decades(o, m.all_norms) - m.decades(penalised, m.all_norms) for o in not_trained],
+            [m.decades(o, m.all_norms) - m.decades(penalised, m.all_norms) for o in _NOT_TRAINED],
         )
+
+
+def _distillation_is_extreme(m: _Measured) -> Iterator[Check]:
+    """Claim 6, of distillation."""
     others = [other for other in _TITLES if other != "distillation"]
-    add(
+    yield m.check(
         "6c",
         "distillation is extreme: deviation of its log-probabilities in nats, how far above all "
         "others",
         [m.spread("distillation") - m.spread(other) for other in others],
     )
-    add(
+    yield m.check(
         "6c",
         "distillation is extreme: distance of its gradient norms for all labels from their median "
         "in decades, how far above all others",
         [m.decades("distillation", m.all_norms) - m.decades(o, m.all_norms) for o in others],
     )
+
+
+def _robustness_rises_and_falls(m: _Measured) -> Iterator[Check]:
+    """What they saw over training time."""
     rising = m.over_time("none", "white_box")
-    add(
+    yield m.check(
         "time",
         "no defense: white-box accuracy under FGSM at ε .1 at its best kept step, how far above "
         "that at the end",
         [before - rising[-1] for before in rising[:-1]],
         reduce=np.max,
     )
-    return found
+
+
+_CLAIMS = (
+    _penalty_resists_transfer,
+    _examples_of_the_penalised_transfer,
+    _distillation_masks_its_gradients,
+    _both_together_resist_most,
+    _penalised_gradients_can_be_read,
+    _penalised_models_are_even,
+    _distillation_is_extreme,
+    _robustness_rises_and_falls,
+)
 
 
 def tables(runs: Sequence[Results]) -> str:
@@ -320,7 +371,7 @@ def _sweeps(dataset: str, seeds: Sequence[Results]) -> list[str]:
         "| strength | accuracy | chosen by seeds |",
         "|---|---|---|",
     ]
-    for swept in ("penalty_loss", "penalty_uniform"):
+    for swept in _PENALISED:
         found = [_selection(results, swept) for results in seeds]
         for k, row in enumerate(found[0]["candidates"]):
             rows = [each["candidates"][k] for each in found]

@@ -7,10 +7,12 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from engine.artifacts import Artifact
 from engine.statistics import Interval
 
+Key = TypeVar("Key")
 Cell = str | int | float | bool | None
 INTERVAL = ("value", "low", "high", "seeds", "images")
 """Columns of a number with its 95 % interval."""
@@ -117,6 +119,15 @@ def words(found: Interval) -> str:
 def listed(parts: Sequence[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def extremes(found: Mapping[Key, Interval]) -> tuple[Key, Key]:
+    """Return whose value is the lowest and whose the highest; no value counts as 0."""
+
+    def value(key: Key) -> float:
+        return float(found[key].value or 0)
+
+    return min(found, key=value), max(found, key=value)
 
 
 def _plain(cell: Cell) -> str | int | float:

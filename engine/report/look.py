@@ -186,6 +186,24 @@ def legend(figure: Figure, axes: Axes, *, columns: int = 3, extra: Sequence[Any]
     figure.legend(handles, labels, loc="outside lower left", ncols=columns)
 
 
+def name_rows(axes: Axes, names: Sequence[str], *, room: float) -> None:
+    """Put a model on each whole number of the y axis, the first on top.
+
+    Args:
+        axes: where.
+        names: the models', in order.
+        room: what is left above the first and below the last, in rows.
+    """
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 1 + room, -room)
+
+
+def name_values(panels: Sequence[Axes], columns: int, name: str) -> None:
+    """Say what the shared y axis is of, once a row of panels."""
+    for axes in panels[:: min(columns, len(panels))]:
+        axes.set_ylabel(name)
+
+
 def log_ticks(axes: Axes, which: str = "x") -> None:
     """Label a logarithmic axis by powers of ten in plain text; formulas do not scale well."""
     from matplotlib.ticker import FuncFormatter, NullFormatter

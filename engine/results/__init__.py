@@ -17,6 +17,7 @@ from engine.results.names import (
 )
 from engine.results.reading import (
     Examples,
+    Grid,
     MinimumNorm,
     Results,
     by_dataset,
@@ -42,6 +43,7 @@ __all__ = [
     "RESULT",
     "WEIGHTS",
     "Examples",
+    "Grid",
     "MinimumNorm",
     "Results",
     "by_dataset",

@@ -8,7 +8,7 @@ where the order is broken, the model is doubted, with the reason, wherever its r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -115,7 +115,20 @@ def examine(ladder: Ladder, zero_gradient: Right) -> list[Doubt]:
         ladder: the model's answers.
         zero_gradient: (M,) whether an image's true-label gradient is exactly zero.
     """
-    return list(_tests(ladder, zero_gradient))
+    tests = (
+        _full_range(ladder),
+        _falls_with_eps(ladder),
+        _iterated_beats_one_step(ladder),
+        _white_box_beats_transfer(ladder),
+        _attack_beats_noise(ladder),
+        _cross_entropy_keeps_up(ladder),
+        _margin_keeps_up(ladder),
+        _scale_of_logits_is_nothing(ladder),
+        _gradients_are_not_zero(zero_gradient),
+        _fgsm_sees_no_label(ladder),
+        _fgsm_never_helps(ladder),
+    )
+    return [test for test in tests if test is not None]
 
 
 def signs(reasons: Iterable[str]) -> str:
@@ -141,75 +154,99 @@ def summary(doubts: Sequence[Doubt]) -> dict[str, Any]:
     return {"reasons": list(reasons), "checks": [asdict(each) for each in doubts]}
 
 
-def _tests(ladder: Ladder, zero_gradient: Right) -> Iterator[Doubt]:
-    pgd, one_step = ladder.iterated, ladder.right(ladder.fgsm)
-    cross_entropy, margin = ladder.right(ladder.cross_entropy), ladder.right(ladder.margin)
-    worst = ladder.worst_case
-    if ladder.eps[-1] >= 1:
-        yield _test(
-            "full range",
-            MASKED,
-            f"accuracy under the worst case at ε = {ladder.eps[-1]:g}",
-            [worst[-1]],
-            limit=_FULL_RANGE,
-            by_value=True,
-        )
-    if len(ladder.eps) > 1:
-        yield _test(
-            "falls with ε",
-            MASKED,
-            "worst case: accuracy at an ε, how far above that at the ε before",
-            [_ahead(after, before) for before, after in pairwise(worst)],
-            limit=_ORDER,
-        )
-    yield _test(
+def _full_range(ladder: Ladder) -> Doubt | None:
+    if ladder.eps[-1] < 1:
+        return None
+    return _test(
+        "full range",
+        MASKED,
+        f"accuracy under the worst case at ε = {ladder.eps[-1]:g}",
+        [ladder.worst_case[-1]],
+        limit=_FULL_RANGE,
+        by_value=True,
+    )
+
+
+def _falls_with_eps(ladder: Ladder) -> Doubt | None:
+    if len(ladder.eps) < 2:
+        return None
+    return _test(
+        "falls with ε",
+        MASKED,
+        "worst case: accuracy at an ε, how far above that at the ε before",
+        [_ahead(after, before) for before, after in pairwise(ladder.worst_case)],
+        limit=_ORDER,
+    )
+
+
+def _iterated_beats_one_step(ladder: Ladder) -> Doubt:
+    return _test(
         "iterated beats one step",
         MASKED,
         "accuracy under PGD, how far above that under FGSM at the same ε",
-        [_ahead(*pair) for pair in zip(pgd, one_step, strict=True)],
+        _ahead_at_each(ladder.iterated, ladder.right(ladder.fgsm)),
         limit=_ORDER,
     )
-    if ladder.transferred:
-        yield _test(
-            "white box beats transfer",
-            MASKED,
-            "accuracy under PGD, how far above that on FGSM examples made for another model",
-            [
-                _ahead(*pair)
-                for answers in ladder.transferred.values()
-                for pair in zip(pgd, ladder.right(answers), strict=True)
-            ],
-            limit=_ORDER,
-        )
-    yield _test(
+
+
+def _white_box_beats_transfer(ladder: Ladder) -> Doubt | None:
+    if not ladder.transferred:
+        return None
+    return _test(
+        "white box beats transfer",
+        MASKED,
+        "accuracy under PGD, how far above that on FGSM examples made for another model",
+        [
+            behind
+            for answers in ladder.transferred.values()
+            for behind in _ahead_at_each(ladder.iterated, ladder.right(answers))
+        ],
+        limit=_ORDER,
+    )
+
+
+def _attack_beats_noise(ladder: Ladder) -> Doubt:
+    return _test(
         "attack beats noise",
         MASKED,
         "accuracy under PGD, how far above that under random signs of the same size",
-        [_ahead(*pair) for pair in zip(pgd, ladder.right(ladder.noise), strict=True)],
+        _ahead_at_each(ladder.iterated, ladder.right(ladder.noise)),
         limit=_ORDER,
     )
-    yield _test(
+
+
+def _cross_entropy_keeps_up(ladder: Ladder) -> Doubt:
+    return _test(
         "cross-entropy keeps up",
         MASKED,
         "accuracy under PGD on the cross-entropy, how far above that on the logit margin",
-        [_ahead(*pair) for pair in zip(cross_entropy, margin, strict=True)],
+        _ahead_at_each(ladder.right(ladder.cross_entropy), ladder.right(ladder.margin)),
         limit=_KIND,
     )
-    yield _test(
+
+
+def _margin_keeps_up(ladder: Ladder) -> Doubt:
+    return _test(
         "margin keeps up",
         MASKED,
         "accuracy under PGD on the logit margin, how far above that on the cross-entropy",
-        [_ahead(*pair) for pair in zip(margin, cross_entropy, strict=True)],
+        _ahead_at_each(ladder.right(ladder.margin), ladder.right(ladder.cross_entropy)),
         limit=_KIND,
     )
-    yield _test(
+
+
+def _scale_of_logits_is_nothing(ladder: Ladder) -> Doubt:
+    return _test(
         "logits scaled",
         MASKED,
         "accuracy under PGD on the cross-entropy, how far above that with the logits scaled down",
-        [_ahead(*pair) for pair in zip(cross_entropy, ladder.right(ladder.scaled), strict=True)],
+        _ahead_at_each(ladder.right(ladder.cross_entropy), ladder.right(ladder.scaled)),
         limit=_KIND,
     )
-    yield _test(
+
+
+def _gradients_are_not_zero(zero_gradient: Right) -> Doubt:
+    return _test(
         "zero gradients",
         MASKED,
         "share of images whose true-label gradient is exactly zero",
@@ -217,22 +254,33 @@ def _tests(ladder: Ladder, zero_gradient: Right) -> Iterator[Doubt]:
         limit=_ZERO,
         by_value=True,
     )
-    yield _test(
+
+
+def _fgsm_sees_no_label(ladder: Ladder) -> Doubt:
+    return _test(
         "FGSM sees no label",
         LEAKING,
         "accuracy under FGSM on the true label, how far above that on the predicted label",
-        [_ahead(*pair) for pair in zip(one_step, ladder.right(ladder.fgsm_predicted), strict=True)],
+        _ahead_at_each(ladder.right(ladder.fgsm), ladder.right(ladder.fgsm_predicted)),
         limit=_ORDER,
     )
-    one_step_too = np.concatenate([ladder.right(ladder.clean)[None], one_step])
-    yield _test(
+
+
+def _fgsm_never_helps(ladder: Ladder) -> Doubt:
+    rising = np.concatenate([ladder.right(ladder.clean)[None], ladder.right(ladder.fgsm)])
+    return _test(
         "FGSM never helps",
         LEAKING,
         "accuracy under FGSM on the true label, how far above that at the ε before or on clean "
         "images",
-        [_ahead(after, before) for before, after in pairwise(one_step_too)],
+        [_ahead(after, before) for before, after in pairwise(rising)],
         limit=_ORDER,
     )
+
+
+def _ahead_at_each(weaker: Right, stronger: Right) -> list[NDArray[np.float64]]:
+    """Return for every eps how far the attack that should be the stronger one is behind."""
+    return [_ahead(*pair) for pair in zip(weaker, stronger, strict=True)]
 
 
 def _ahead(weaker: Right, stronger: Right) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,44 +94,80 @@ def train(
     """
     defense.check(model)
     device = device_of(model)
-    images = torch.from_numpy(data.train.images).to(device)
-    labels = torch.from_numpy(data.train.labels).to(device)
-    step_of = PenaltyStep(model, defense, closed_form=closed_form)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
     for teacher in (required or {}).values():
         teacher.eval()
-    done, curve = checkpoint.load(model, optimizer) if checkpoint else (0, [])
-    unread: list[tuple[int, dict[str, Tensor]]] = []
+    step_of = PenaltyStep(model, defense, closed_form=closed_form)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
+    batches = _Batches(*_on(device, data.train), size=config.batch_size, seed=seed)
+    record = _Record(model, optimizer, data.valid, config, progress, checkpoint)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model.train()
-        progress({"step": done, "steps": config.steps})
-        for step in range(done + 1, config.steps + 1):
+        record.begin()
+        for step in range(record.done + 1, config.steps + 1):
             # What is random in a step depends on the seed and the step alone.
             torch.manual_seed(seeds.derive(seed, "dropout", step))
-            chosen = _batch(len(labels), config.batch_size, step, seed).to(device)
-            context = Context(required=required or {})
-            loss, terms = step_of(images[chosen], labels[chosen], context)
+            loss, terms = step_of(*batches.of(step), Context(required=required or {}))
             optimizer.step()
-            unread.append((step, {name: term.detach() for name, term in terms.items()}))
-            if checkpoint and config.keep_every and step % config.keep_every == 0:
-                checkpoint.keep(model, step)
-            if step % config.report_every == 0 or step == config.steps:
-                _require_finite(unread)
-                unread.clear()
-                point = {
-                    "step": step,
-                    "loss": float(loss.detach()),
-                    "terms": {name: float(term.detach()) for name, term in terms.items()},
-                    **watch(model, data.valid, config),
-                }
-                curve.append(point)
-                progress({**point, "steps": config.steps})
-                if checkpoint:
-                    checkpoint.save(model, optimizer, step, curve)
+            record.add(step, loss.detach(), {name: term.detach() for name, term in terms.items()})
     _require_finite_weights(model, config.steps)
     model.eval()
     defense.finalize(model, data.train)
-    return curve
+    return record.curve
+
+
+class _Record:
+    """What a training leaves on its way: its curve, weights of some steps, a state to go on from.
+
+    Attributes:
+        done: the last step of the state that it goes on from, 0 at the start.
+        curve: see `train`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        valid: Split,
+        config: TrainingConfig,
+        progress: Progress,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._valid = valid
+        self._config = config
+        self._progress = progress
+        self._checkpoint = checkpoint
+        self._unread: list[tuple[int, dict[str, Tensor]]] = []
+        self.done, self.curve = checkpoint.load(model, optimizer) if checkpoint else (0, [])
+
+    def begin(self) -> None:
+        """Tell where the training starts."""
+        self._progress({"step": self.done, "steps": self._config.steps})
+
+    def add(self, step: int, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        """Note a step that was taken, and report, keep and save where it is time to.
+
+        Raises:
+            DivergedError: at a report, a term since the last one is NaN or infinite.
+        """
+        config, checkpoint = self._config, self._checkpoint
+        self._unread.append((step, terms))
+        if checkpoint and config.keep_every and step % config.keep_every == 0:
+            checkpoint.keep(self._model, step)
+        if step % config.report_every == 0 or step == config.steps:
+            _require_finite(self._unread)
+            self._unread.clear()
+            point = {
+                "step": step,
+                "loss": float(loss),
+                "terms": {name: float(term) for name, term in terms.items()},
+                **watch(self._model, self._valid, config),
+            }
+            self.curve.append(point)
+            self._progress({**point, "steps": config.steps})
+            if checkpoint:
+                checkpoint.save(self._model, self._optimizer, step, self.curve)
 
 
 def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, Any]:
@@ -142,8 +179,7 @@ def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, A
     them.
     """
     few = Split(split.pixels[:WATCHED], split.labels[:WATCHED])
-    device = device_of(model)
-    x, y = torch.from_numpy(few.images).to(device), torch.from_numpy(few.labels).to(device)
+    x, y = _on(device_of(model), few)
     fgsm = attacks.create("fgsm", eps=config.watch_eps, space=config.watch_space)
     x_adv = fgsm(model, x, y)
     with frozen(model), torch.inference_mode():
@@ -164,12 +200,28 @@ def accuracy(model: nn.Module, split: Split) -> float:
     return float((predicted == split.labels).mean())
 
 
-def _batch(count: int, size: int, step: int, seed: int) -> Tensor:
-    """Return the indices of the batch of `step` (from 1); each epoch is a fresh permutation."""
-    size = min(size, count)
-    epoch, place = divmod(step - 1, count // size)
-    generator = torch.Generator().manual_seed(seeds.derive(seed, "batches", epoch))
-    return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
+@dataclass(frozen=True)
+class _Batches:
+    """The batches of a training, on its device; every epoch is a fresh permutation."""
+
+    images: Tensor
+    labels: Tensor
+    size: int
+    seed: int
+
+    def of(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return images and labels of the batch of `step`, from 1."""
+        size = min(self.size, len(self.labels))
+        epoch, place = divmod(step - 1, len(self.labels) // size)
+        generator = torch.Generator().manual_seed(seeds.derive(self.seed, "batches", epoch))
+        order = torch.randperm(len(self.labels), generator=generator)
+        chosen = order[place * size : (place + 1) * size].to(self.labels.device)
+        return self.images[chosen], self.labels[chosen]
+
+
+def _on(device: torch.device, split: Split) -> tuple[Tensor, Tensor]:
+    """Return images and labels of a split on `device`."""
+    return torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device)
 
 
 def _require_finite_weights(model: nn.Module, step: int) -> None:

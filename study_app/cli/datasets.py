@@ -13,8 +13,7 @@ from engine.errors import PlausiblyError, UsageError
 from study_app.cli.options import AsJson, print_json
 
 if TYPE_CHECKING:
-    from engine.datasets import Dataset
-    from engine.datasets._published import Progress, Published
+    from engine.datasets import Dataset, Progress, Published
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 
@@ -146,12 +145,11 @@ def _state(dataset: Dataset) -> str:
 def _published(name: str, root: str | None) -> Published | None:
     """Return the dataset if it is one that others publish."""
     from engine import datasets
-    from engine.datasets._published import Published
 
-    if not issubclass(datasets.registry.get(name), Published):
+    if not issubclass(datasets.registry.get(name), datasets.Published):
         return None
     made = datasets.create(name, root=root)
-    return made if isinstance(made, Published) else None
+    return made if isinstance(made, datasets.Published) else None
 
 
 @contextmanager

@@ -6,10 +6,10 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 
@@ -17,6 +17,7 @@ from db.repository import PlannedPresentation
 from engine.errors import UsageError
 from engine.results import Results
 from engine.stimuli import Stimulus
+from study_app import templates
 from study_app.design import participant_plan
 from study_app.design.study_design import design
 from study_app.study import Study, Wording, languages, markdown_html, wording
@@ -28,13 +29,21 @@ _COLUMNS = 4
 _NARROWEST = 230
 _BEFORE = ("consent", "screening", "instructions", "comprehension")
 _AFTER = ("demographics", "debrief")
-_STYLE = (
-    "body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}"
-    "article{max-width:42em;border-left:3px solid #ddd;padding-left:1em;margin:1.5em 0}"
-    "h2{font-size:1em;color:#666}"
-    "main{display:grid;grid-template-columns:repeat(auto-fill,minmax(17em,1fr));gap:1.5em}"
-    "img{image-rendering:pixelated;margin-right:4px}small{color:#666}p{margin:.3em 0}"
-)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What is read or asked before or after the trials.
+
+    Attributes:
+        name: its key in the study file.
+        text: of a text, as HTML; empty for a form.
+        items: of a form, each a prompt with its options.
+    """
+
+    name: str
+    text: Markup
+    items: tuple[tuple[str, list[str]], ...]
 
 
 @dataclass(frozen=True)
@@ -106,48 +115,34 @@ class Seen:
         path.write_bytes(self._html().encode() if path.suffix == ".html" else self._png())
 
     def _html(self) -> str:
-        parts = []
-        for number, one in enumerate(self.plan, 1):
-            images = "".join(
-                f'<img alt="" width="{_wide(s)[0]}" height="{_wide(s)[1]}" '
-                f'src="data:image/png;base64,{base64.b64encode(s.png).decode()}">'
-                for s in self.pictures(one)
-            )
-            asked = "".join(
-                f"<p>{escape(t.view.get('note', ''))} {escape(t.view['prompt'])}<br><small>"
-                f"{escape(' · '.join([*(o['label'] for o in t.view['options']), *_times(t.view)]))}"
-                "</small></p>"
-                for t in one.trials
-            )
-            captions = " | ".join(one.trials[0].view.get("captions", []))
-            parts.append(
-                f"<section><small>{number} · block {one.block} · {one.role} · "
-                f"{escape(one.condition)}</small><div>{images}</div>"
-                f"<small>{escape(captions)}</small>{asked}</section>"
-            )
-        return (
-            f'<!doctype html><meta charset="utf-8"><title>{escape(self.title)}</title>'
-            f"<style>{_STYLE}</style><h1>{escape(self.title)}</h1>{self._pages(_BEFORE)}"
-            f"<main>{''.join(parts)}</main>{self._pages(_AFTER)}"
+        return templates.render(
+            "design/preview.html",
+            seen=self,
+            before=self._pages(_BEFORE),
+            after=self._pages(_AFTER),
+            size=_wide,
+            base64=lambda png: base64.b64encode(png).decode(),
+            choices=lambda view: [*(each["label"] for each in view["options"]), *_times(view)],
         )
 
-    def _pages(self, names: Sequence[str]) -> str:
+    def _pages(self, names: Sequence[str]) -> list[_Page]:
         """Return the texts and forms of those names, as far as the study has them."""
         pages = []
         for name in names:
             if name in self.words.texts:
-                body = markdown_html(self.words.texts[name])
+                # `markdown_html` lets no HTML of the study file through.
+                text = Markup(markdown_html(self.words.texts[name]))  # noqa: S704
+                pages.append(_Page(name, text, ()))
             elif form := self.config[name]:
-                body = "".join(self._asked_in_a_form(item) for item in form["items"])
-            else:
-                continue
-            pages.append(f"<article><h2>{name}</h2>{body}</article>")
-        return "".join(pages)
-
-    def _asked_in_a_form(self, item: Mapping[str, Any]) -> str:
-        prompt = escape(self.words.say(item["prompt"]))
-        options = " · ".join(self.words.say(option["label"]) for option in item["options"])
-        return f"<p>{prompt}<br><small>{escape(options)}</small></p>"
+                items = tuple(
+                    (
+                        self.words.say(item["prompt"]),
+                        [self.words.say(option["label"]) for option in item["options"]],
+                    )
+                    for item in form["items"]
+                )
+                pages.append(_Page(name, Markup(), items))
+        return pages
 
     def _png(self) -> bytes:
         font = ImageFont.load_default(11)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from dataclasses import dataclass
 
 from engine.robustness.doubt import legend as doubt_legend
 from study_app.gallery import tiles
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit
 from study_app.gallery.phrases import answer, number, outcome, percent
+from study_app.gallery.tiles import Tile
 from study_app.gallery.view import GalleryView
+from study_app.templates import part
 
 _TILE_PX = {1: 168, 2: 112, 3: 84}
 """How wide a tile may be, by the number of tiles in a cell: four defenses fit on 1440 pixels."""
@@ -27,16 +29,55 @@ _PALE = 10
 """Above this ratio between the strongest and the weakest model a shared scale hides maps."""
 
 
+@dataclass(frozen=True)
+class _Head:
+    """The head of a defense's column: its name, what is known of it, and names of its tiles."""
+
+    name: str
+    facts: list[str]
+    tiles: list[str]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One source image with one defense; without an attack there is no outcome."""
+
+    tiles: list[Tile]
+    answer: str
+    outcome: str
+    unchanged: bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One source image: its picture, its class, what is known of it, and a cell a defense."""
+
+    source: Tile
+    name: str
+    facts: list[str]
+    cells: list[_Cell]
+
+
+@dataclass(frozen=True)
+class _Pale:
+    """Why most maps are pale: how many times stronger one model's are, and where to see others."""
+
+    strong: str
+    weak: str
+    ratio: str
+    href: str
+    instead: str
+
+
 def grid(exhibit: Exhibit, view: GalleryView, rows: Iterable[int]) -> str:
     """Return the table of the test images `rows`."""
-    heads = "".join(_column_head(exhibit, view, defense) for defense in exhibit.defenses)
-    body = "".join(_row(exhibit, view, index) for index in rows)
-    return (
-        '<div class="pg"><div class="pg-scroll" role="region" tabindex="0" '
-        'aria-label="Source images by defense">'
-        '<table class="pg-grid"><thead><tr>'
-        f'<th scope="col" class="pg-source">Source image</th>{heads}'
-        f"</tr></thead><tbody>{body}</tbody></table></div></div>"
+    return part(
+        "gallery/grid_page.html",
+        "grid",
+        heads=[_column_head(exhibit, view, defense) for defense in exhibit.defenses],
+        rows=[_row(exhibit, view, index) for index in rows],
+        cell_px=_cell_width(exhibit, view),
+        tile_px=exhibit.image_width * _factor(exhibit, view),
     )
 
 
@@ -47,12 +88,11 @@ def legend(exhibit: Exhibit, view: GalleryView) -> str:
         "model": "± at each column",
         "image": "± below each map",
     }[view.scale]
-    quantity = exhibit.quantity(view.method)
-    block = tiles.legend(quantity, view.scale, ("negative", "positive"), where)
-    return f'<div class="pg">{block}{_pale_note(exhibit, view)}</div>'
+    bar = tiles.bar(exhibit.quantity(view.method), view.scale, ("negative", "positive"), where)
+    return part("gallery/grid_page.html", "legend", bar=bar, pale=_pale(exhibit, view))
 
 
-def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> str:
+def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
     facts = exhibit.evaluation["models"][defense]
     lines = [f"accuracy {percent(facts['clean_accuracy'], 1)} clean"]
     if view.image != CLEAN:
@@ -65,64 +105,51 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> str:
         lines.append(said)
     if view.scale == "model":
         lines.append(f"colour ±{number(exhibit.model_scale(defense, view.method))}")
-    return (
-        f'<th scope="col"><div style="width:{_cell_width(exhibit, view)}px">'
-        f'<span class="pg-name">{escape(exhibit.defenses[defense])}</span>'
-        + "".join(f'<span class="pg-fact">{escape(line)}</span>' for line in lines)
-        + f'<span class="pg-tiles pg-fact" aria-hidden="true">{_tile_heads(exhibit, view)}</span>'
-        "</div></th>"
-    )
+    return _Head(exhibit.defenses[defense], lines, _tile_names(view))
 
 
-def _tile_heads(exhibit: Exhibit, view: GalleryView) -> str:
+def _tile_names(view: GalleryView) -> list[str]:
     if view.image == CLEAN:
-        return ""
-    names = ["clean map"] if view.compare else []
-    names += ["attacked", "its map"]
-    width = exhibit.image_width * _factor(exhibit, view)
-    return "".join(f'<span style="width:{width}px">{name}</span>' for name in names)
+        return []
+    return [*(["clean map"] if view.compare else []), "attacked", "its map"]
 
 
-def _row(exhibit: Exhibit, view: GalleryView, index: int) -> str:
+def _row(exhibit: Exhibit, view: GalleryView, index: int) -> _Row:
     first = next(iter(exhibit.defenses))
-    name = exhibit.results.class_names[int(exhibit.labels[index])]
-    source = tiles.picture(
-        exhibit, view.map(first, CLEAN, index), tiles.factor_for(exhibit, _TILE_PX[3])
-    )
     facts = [f"image {index}"]
     if view.scale == "row":
         for kind in view.shown_kinds:
             scale = exhibit.scale("row", first, kind, index, view.method)
             which = "clean" if kind == CLEAN else "attacked"
             facts.append(f"{which} ±{number(scale)}")
-    cells = "".join(f"<td>{_cell(exhibit, view, each, index)}</td>" for each in exhibit.defenses)
-    return (
-        f'<tr><th scope="row" class="pg-source">{source}'
-        f'<span class="pg-name">{escape(name)}</span>'
-        + "".join(f'<span class="pg-fact">{escape(fact)}</span>' for fact in facts)
-        + f"</th>{cells}</tr>"
+    return _Row(
+        tiles.picture(
+            exhibit, view.map(first, CLEAN, index), tiles.factor_for(exhibit, _TILE_PX[3])
+        ),
+        exhibit.results.class_names[int(exhibit.labels[index])],
+        facts,
+        [_cell(exhibit, view, each, index) for each in exhibit.defenses],
     )
 
 
-def _cell(exhibit: Exhibit, view: GalleryView, defense: str, index: int) -> str:
+def _cell(exhibit: Exhibit, view: GalleryView, defense: str, index: int) -> _Cell:
     factor = _factor(exhibit, view)
     shown = []
     if CLEAN in view.shown_kinds:
         shown.append(tiles.attribution_map(exhibit, view.map(defense, CLEAN, index), factor))
-    if view.image != CLEAN:
-        attacked = view.map(defense, view.image, index)
-        shown += [
-            tiles.picture(exhibit, attacked, factor),
-            tiles.attribution_map(exhibit, attacked, factor),
-        ]
-    words = f'<span class="pg-answer">{escape(answer(exhibit, defense, view.image, index))}</span>'
-    if view.image != CLEAN:
-        happened = outcome(exhibit, defense, view.image, index)
-        mark = " pg-unchanged" if exhibit.unchanged(defense, view.image, index) else ""
-        words += f' <span class="pg-outcome{mark}">{escape(happened)}</span>'
-    return (
-        f'<div style="width:{_cell_width(exhibit, view)}px">'
-        f'<div class="pg-tiles">{"".join(shown)}</div><p class="pg-words">{words}</p></div>'
+    words = answer(exhibit, defense, view.image, index)
+    if view.image == CLEAN:
+        return _Cell(shown, words, "", unchanged=False)
+    attacked = view.map(defense, view.image, index)
+    shown += [
+        tiles.picture(exhibit, attacked, factor),
+        tiles.attribution_map(exhibit, attacked, factor),
+    ]
+    return _Cell(
+        shown,
+        words,
+        outcome(exhibit, defense, view.image, index),
+        exhibit.unchanged(defense, view.image, index),
     )
 
 
@@ -140,18 +167,16 @@ def _cell_width(exhibit: Exhibit, view: GalleryView) -> int:
     return max(_CELL_PX, _tile_count(view) * (tile + _GAP_PX) - _GAP_PX)
 
 
-def _pale_note(exhibit: Exhibit, view: GalleryView) -> str:
+def _pale(exhibit: Exhibit, view: GalleryView) -> _Pale | None:
     """Say why most maps are pale on a shared scale, where one model's are far stronger."""
     scales = {each: exhibit.model_scale(each, view.method) for each in exhibit.defenses}
     weak, strong = min(scales, key=scales.__getitem__), max(scales, key=scales.__getitem__)
     if view.scale != "row" or not scales[weak] or scales[strong] / scales[weak] < _PALE:
-        return ""
-    ratio = number(round(scales[strong] / scales[weak]))
-    titles = exhibit.defenses
-    return (
-        f'<p class="pg-note">Pale maps are a finding: on the median clean image the values of '
-        f"<b>{escape(titles[strong])}</b> are {ratio} times those of "
-        f"<b>{escape(titles[weak])}</b>. To see structure instead of strength: "
-        f'<a href="{escape(view.scaled("model").href)}">'
-        f"{escape(SCALE_MODES['model'][0].lower())}</a>.</p>"
+        return None
+    return _Pale(
+        exhibit.defenses[strong],
+        exhibit.defenses[weak],
+        number(round(scales[strong] / scales[weak])),
+        view.scaled("model").href,
+        SCALE_MODES["model"][0].lower(),
     )

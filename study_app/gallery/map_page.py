@@ -3,19 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from html import escape
 from typing import Any
 
 from study_app.gallery import tiles
 from study_app.gallery.exhibit import CLEAN, Exhibit
 from study_app.gallery.phrases import answer, number, outcome, percent, strength
+from study_app.gallery.tiles import Tile
 from study_app.gallery.view import MapView
+from study_app.templates import part
 
 _LARGE_PX, _SMALL_PX = 392, 308
 """How wide the large pictures may be, on a desk and on a phone."""
 
 _STRIP_PX = 112
+
+_TEMPLATE = "gallery/map_page.html"
+
+
+@dataclass(frozen=True)
+class _Large:
+    """A picture or map, large: its image, title, words, and how many times enlarged on which."""
+
+    source: str
+    title: str
+    words: str
+    width: int
+    large: int
+    small: int
+
+
+@dataclass(frozen=True)
+class _OfDefense:
+    """The same image with one defense; `current` is the one that the page is of."""
+
+    name: str
+    tiles: list[Tile]
+    answer: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the passport: what is known, in words and as a hash or key."""
+
+    term: str
+    text: str = ""
+    code: str = ""
 
 
 def figures(exhibit: Exhibit, view: MapView) -> str:
@@ -34,18 +69,21 @@ def figures(exhibit: Exhibit, view: MapView) -> str:
         title, text = _map_words(exhibit, pinned)
         source = pinned.place.map(view.method, view.scale)
         shown.append(_large(exhibit, source, f"Pinned: {title}", text))
-        pin = f'<a href="{escape(view.unpinned().href)}">Remove the pinned map</a>'
-    else:
-        pin = f'<a href="{escape(view.pinned().href)}">Pin this map to compare with others</a>'
-    return f'<div class="pg"><div class="pg-large">{"".join(shown)}</div><p>{pin}</p></div>'
+    return part(
+        _TEMPLATE,
+        "figures",
+        pictures=shown,
+        pin_href=(view.unpinned() if view.pin else view.pinned()).href,
+        pinned=view.pin is not None,
+    )
 
 
 def legend(facts: Mapping[str, Any]) -> str:
     """Return the colour bar with this map's numbers."""
     scale = facts["scale"]
     full = number(scale["value"])
-    block = tiles.legend(facts["quantity"], scale["mode"], (f"−{full}", f"+{full}"), f"±{full}")
-    return f'<div class="pg">{block}</div>'
+    bar = tiles.bar(facts["quantity"], scale["mode"], (f"−{full}", f"+{full}"), f"±{full}")
+    return part(_TEMPLATE, "legend", bar=bar)
 
 
 def strip(exhibit: Exhibit, view: MapView) -> str:
@@ -58,27 +96,20 @@ def strip(exhibit: Exhibit, view: MapView) -> str:
         shown = [tiles.attribution_map(exhibit, there, factor)]
         if place.image != CLEAN:
             shown.insert(0, tiles.picture(exhibit, there, factor))
-        current = ' aria-current="true"' if defense == place.defense else ""
         words = answer(exhibit, defense, place.image, place.index)
-        cells.append(
-            f'<li{current}><span class="pg-name">{escape(title)}</span>'
-            f'<div class="pg-tiles">{"".join(shown)}</div>'
-            f'<p class="pg-words">{escape(words)}</p></li>'
-        )
-    return (
-        '<div class="pg"><div class="pg-scroll" role="region" tabindex="0" '
-        f'aria-label="The same image across defenses"><ul class="pg-strip">{"".join(cells)}'
-        "</ul></div></div>"
-    )
+        cells.append(_OfDefense(title, shown, words, defense == place.defense))
+    return part(_TEMPLATE, "strip", cells=cells)
 
 
 def passport(exhibit: Exhibit, facts: Mapping[str, Any]) -> str:
     """Return everything that is known of the map and its picture, as a table."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(term)}</th><td>{value}</td></tr>'
-        for term, value in _passport_rows(exhibit, facts)
-    )
-    return f'<div class="pg"><table class="pg-passport"><tbody>{rows}</tbody></table></div>'
+    rows = [
+        *_picture_rows(exhibit, facts),
+        *_map_rows(facts),
+        *_image_rows(facts),
+        *_origin_rows(facts),
+    ]
+    return part(_TEMPLATE, "passport", rows=rows)
 
 
 def citation(exhibit: Exhibit, facts: Mapping[str, Any], address: str, today: date) -> str:
@@ -93,17 +124,9 @@ def citation(exhibit: Exhibit, facts: Mapping[str, Any], address: str, today: da
     )
 
 
-def _large(exhibit: Exhibit, source: str, title: str, words: str) -> str:
-    width = exhibit.image_width
-    sizes = (
-        f"--w:{width};--k:{tiles.factor_for(exhibit, _LARGE_PX)};"
-        f"--s:{tiles.factor_for(exhibit, _SMALL_PX)}"
-    )
-    return (
-        f'<figure style="{sizes}"><a href="{escape(source)}">'
-        f'<img src="{escape(source)}" alt="{escape(f"{title}; {words}")}"></a>'
-        f"<figcaption><b>{escape(title)}</b><br>{escape(words)}</figcaption></figure>"
-    )
+def _large(exhibit: Exhibit, source: str, title: str, words: str) -> _Large:
+    large, small = (tiles.factor_for(exhibit, pixels) for pixels in (_LARGE_PX, _SMALL_PX))
+    return _Large(source, title, words, exhibit.image_width, large, small)
 
 
 def _map_words(exhibit: Exhibit, view: MapView) -> tuple[str, str]:
@@ -114,74 +137,80 @@ def _map_words(exhibit: Exhibit, view: MapView) -> tuple[str, str]:
     return title, f"{strength(exhibit.largest(*where), scale)}; full colour ±{number(scale)}"
 
 
-def _passport_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _picture_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
+    """What the picture is: its source, the attack on it, and what the model says."""
     names = exhibit.results.class_names
     picture = facts["picture"]
     known = picture["passport"]
-    source, attack, norms = known["source"], known["attack"], known["norms"]
+    source, norms = known["source"], known["norms"]
     label, sure = picture["prediction"]["label"], picture["prediction"]["confidence"]
     rows = [
-        ("Source image", f"{escape(source['dataset'])}, {source['split']}, {source['index']}"),
-        ("True label", escape(names[known["true_label"]])),
-        ("Defense", escape(exhibit.defenses[facts["defense"]])),
+        _Row("Source image", f"{source['dataset']}, {source['split']}, {source['index']}"),
+        _Row("True label", names[known["true_label"]]),
+        _Row("Defense", exhibit.defenses[facts["defense"]]),
     ]
-    if attack:
+    if attack := known["attack"]:
         params = ", ".join(
             f"{name} {_shown(value)}" for name, value in sorted(attack["params"].items())
         )
+        kind = exhibit.image_kinds[facts["image"]]
         before = known["before"]
+        said = f"{names[before['label']]}, {percent(before['confidence'], 2)}"
         rows += [
-            (
-                "Attack",
-                escape(f"{exhibit.image_kinds[facts['image']]}: {attack['name']}, {params}"),
-            ),
-            ("Target", escape(names[known["target"]])),
-            (
-                "Prediction before",
-                escape(f"{names[before['label']]}, {percent(before['confidence'], 2)}"),
-            ),
+            _Row("Attack", f"{kind}: {attack['name']}, {params}"),
+            _Row("Target", names[known["target"]]),
+            _Row("Prediction before", said),
         ]
-    rows.append(("Prediction", escape(f"{names[label]}, {percent(sure, 2)}")))
+    rows.append(_Row("Prediction", f"{names[label]}, {percent(sure, 2)}"))
     if norms:
-        changed = f"{norms['l0']} pixels"
-        rows.append(
-            ("Change", f"L∞ {number(norms['linf'])}, L2 {number(norms['l2'])}, L0 {changed}")
-        )
-    scale = facts["scale"]
-    rows += [
-        ("Map", escape(facts["method"]["title"])),
-        ("Quantity", escape(facts["quantity"])),
-        ("Scale", f"full colour ±{number(scale['value'])}: {escape(scale['definition'])}"),
-        ("Largest |value|", number(facts["max_abs"])),
-        ("Exactly zero", f"{percent(facts['zero_share'], 1)} of pixels"),
-        ("Map values, SHA-256", _code(facts["values_sha256"])),
-        ("Map artifact", _code(facts["artifact"]["key"])),
-        ("Map artifact, content", _code(facts["artifact"]["content_sha256"])),
-        ("Picture, SHA-256", _code(known["pixels"]["sha256"])),
-        ("Source image, SHA-256", _code(source["image_id"])),
-        ("Stimulus", _code(picture["stimulus_id"])),
-    ]
-    if attack:
-        rows += [
-            ("Attack artifact", _code(attack["artifact"])),
-            ("Attack artifact, content", _code(attack["content_sha256"])),
-        ]
-    rows += [
-        ("Model", _code(facts["model"]["id"])),
-        ("Weights, SHA-256", _code(facts["model"]["weights_sha256"])),
-        ("Dataset, SHA-256", _code(source["data_sha256"])),
-        (
-            "Experiment",
-            f"{escape(facts['experiment']['title'])} {_code(facts['experiment']['key'])}",
-        ),
-        ("Made", escape(facts["experiment"]["created"])),
-    ]
+        linf, l2 = number(norms["linf"]), number(norms["l2"])
+        rows.append(_Row("Change", f"L∞ {linf}, L2 {l2}, L0 {norms['l0']} pixels"))
     return rows
+
+
+def _map_rows(facts: Mapping[str, Any]) -> list[_Row]:
+    """What the map shows, and where it is stored."""
+    scale = facts["scale"]
+    return [
+        _Row("Map", facts["method"]["title"]),
+        _Row("Quantity", facts["quantity"]),
+        _Row("Scale", f"full colour ±{number(scale['value'])}: {scale['definition']}"),
+        _Row("Largest |value|", number(facts["max_abs"])),
+        _Row("Exactly zero", f"{percent(facts['zero_share'], 1)} of pixels"),
+        _Row("Map values, SHA-256", code=facts["values_sha256"]),
+        _Row("Map artifact", code=facts["artifact"]["key"]),
+        _Row("Map artifact, content", code=facts["artifact"]["content_sha256"]),
+    ]
+
+
+def _image_rows(facts: Mapping[str, Any]) -> list[_Row]:
+    """Where the picture is stored, and the attack's result that it is of."""
+    picture = facts["picture"]
+    known = picture["passport"]
+    rows = [
+        _Row("Picture, SHA-256", code=known["pixels"]["sha256"]),
+        _Row("Source image, SHA-256", code=known["source"]["image_id"]),
+        _Row("Stimulus", code=picture["stimulus_id"]),
+    ]
+    if attack := known["attack"]:
+        rows += [
+            _Row("Attack artifact", code=attack["artifact"]),
+            _Row("Attack artifact, content", code=attack["content_sha256"]),
+        ]
+    return rows
+
+
+def _origin_rows(facts: Mapping[str, Any]) -> list[_Row]:
+    """What both come from: model, dataset and experiment."""
+    model, experiment = facts["model"], facts["experiment"]
+    return [
+        _Row("Model", code=model["id"]),
+        _Row("Weights, SHA-256", code=model["weights_sha256"]),
+        _Row("Dataset, SHA-256", code=facts["picture"]["passport"]["source"]["data_sha256"]),
+        _Row("Experiment", experiment["title"], experiment["key"]),
+        _Row("Made", experiment["created"]),
+    ]
 
 
 def _shown(value: Any) -> str:
     return "none" if value is None else str(value)
-
-
-def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>"

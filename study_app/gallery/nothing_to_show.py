@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html import escape
 
 import streamlit as st
 
 from db.errors import DatabaseError
 from engine.errors import PlausiblyError
 from study_app.gallery.exhibit import NotShownError
+from study_app.templates import part
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,4 @@ def calm() -> Iterator[None]:
 
 def say(sentence: str) -> None:
     """Show `sentence` and a link to the whole gallery."""
-    st.html(
-        f'<div class="pg"><p class="pg-calm">{escape(sentence)}</p>'
-        '<p><a href="/gallery">To the whole gallery</a></p></div>'
-    )
+    st.html(part("gallery/page.html", "nothing", sentence=sentence))

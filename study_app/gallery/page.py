@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,10 +18,12 @@ from study_app.gallery.nothing_to_show import calm, say
 from study_app.gallery.view import EVERY, GalleryView, MapView
 from study_app.gallery.widgets import choose, switch, turn
 from study_app.installation import app_state
+from study_app.templates import part
 
 ROWS = 8
 """Source images on one page."""
 
+_TEMPLATE = "gallery/page.html"
 _STYLE = Path(__file__).parent / "gallery.css"
 
 
@@ -82,12 +83,7 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     rows = exhibit.visible(embargoed, view.wanted_label)
     pages = max(1, -(-len(rows) // ROWS))
     view = view.on_page(min(view.page, pages))
-    st.html(
-        '<div class="pg"><p class="pg-intro">Each row is one image that the networks had not seen '
-        "in training, each column a network trained with another defense. The coloured map shows "
-        "which pixels move the network's answer; beside it, the image after an attack on that "
-        "network, and what the network then says. Every picture is a link.</p></div>"
-    )
+    st.html(part(_TEMPLATE, "gallery_intro"))
     _gallery_controls(exhibit, view, titles, embargoed)
     st.html(grid_page.legend(exhibit, view))
     first = (view.page - 1) * ROWS
@@ -97,10 +93,9 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
         return
     st.html(grid_page.grid(exhibit, view, shown))
     with st.container(horizontal=True, vertical_alignment="center", key="gallery_pages"):
+        last = first + len(shown)
         st.html(
-            f'<div class="pg"><p>Images {first + 1} to {first + len(shown)} of {len(rows)}. '
-            "Images that a study still asks people about are held back.</p></div>",
-            width="content",
+            part(_TEMPLATE, "range", first=first + 1, last=last, count=len(rows)), width="content"
         )
         if pages > 1:
             turn(pages, view.page, view.query())
@@ -145,15 +140,11 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
         (place.map(view.method, view.scale, "json"), "Map as JSON"),
         (place.picture("json"), "Picture as JSON"),
     ]
-    links = "".join(f'<a href="{escape(href)}">{escape(text)}</a>' for href, text in ways)
-    st.html(f'<nav class="pg pg-ways" aria-label="Gallery">{links}</nav>')
+    st.html(part(_TEMPLATE, "ways", links=ways))
     title = f"{exhibit.methods[view.method]} · {exhibit.defenses[place.defense]}"
     st.title(title, anchor=False)
-    st.html(
-        f'<div class="pg"><p class="pg-intro">Test image {place.index}, a {escape(name)}, '
-        f"{escape(exhibit.image_kinds[place.image])}. The map shows which pixels move the "
-        "network's answer.</p></div>"
-    )
+    kind = exhibit.image_kinds[place.image]
+    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind))
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
         choose("Defense", "defense", exhibit.defenses, place.defense, query)

@@ -1,8 +1,8 @@
-"""The pieces that both pages are built of: a picture, a map, the colour bar. All return HTML."""
+"""What both pages are built of, for their templates: a picture, a map, the colour bar."""
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,15 +14,54 @@ from study_app.gallery.view import MapView
 _STOPS = 11
 
 
-def picture(exhibit: Exhibit, view: MapView, factor: int, caption: str = "") -> str:
+@dataclass(frozen=True)
+class Tile:
+    """A picture or a map that is a link to its page.
+
+    Attributes:
+        source, alt: of the image.
+        href: the page.
+        width: pixels.
+        caption: below it, "" for none.
+    """
+
+    source: str
+    alt: str
+    href: str
+    width: int
+    caption: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The colour bar, the badge naming the scale mode, and what the colours mean.
+
+    Attributes:
+        stops: its colours from left to right, as CSS.
+        low, high: what stands at its ends.
+        title, definition: of the scale mode.
+        where: where the reader finds the number that full colour stands for.
+        quantity: what the maps are.
+    """
+
+    stops: list[str]
+    low: str
+    high: str
+    title: str
+    definition: str
+    where: str
+    quantity: str
+
+
+def picture(exhibit: Exhibit, view: MapView, factor: int) -> Tile:
     """Return the exact picture, `factor` times as large, linked to its page."""
     place = view.place
     kind = exhibit.image_kinds[place.image]
     alt = f"{kind}: {_what(exhibit, view)}"
-    return _tile(place.picture(), alt, view, _width(exhibit, factor), caption)
+    return Tile(place.picture(), alt, view.href, _width(exhibit, factor), "")
 
 
-def attribution_map(exhibit: Exhibit, view: MapView, factor: int) -> str:
+def attribution_map(exhibit: Exhibit, view: MapView, factor: int) -> Tile:
     """Return the coloured map, `factor` times as large, linked to its page, with its strength."""
     place = view.place
     where = (place.defense, place.image, place.index, view.method)
@@ -36,7 +75,7 @@ def attribution_map(exhibit: Exhibit, view: MapView, factor: int) -> str:
         f"{exhibit.image_kinds[place.image]}: {_what(exhibit, view)}; {caption}"
     )
     source = place.map(view.method, view.scale)
-    return _tile(source, alt, view, _width(exhibit, factor), caption)
+    return Tile(source, alt, view.href, _width(exhibit, factor), caption)
 
 
 def factor_for(exhibit: Exhibit, pixels: int) -> int:
@@ -44,20 +83,8 @@ def factor_for(exhibit: Exhibit, pixels: int) -> int:
     return max(1, pixels // exhibit.image_width)
 
 
-def colour_bar(low: str, high: str) -> str:
-    """Return the bar from full blue over neutral zero to full red, with its numbers."""
-    levels = np.linspace(0, len(PALETTE) - 1, _STOPS).round().astype(int)
-    stops = ", ".join("rgb({}, {}, {})".format(*PALETTE[level]) for level in levels)
-    return (
-        '<div class="pg-bar">'
-        f'<div class="pg-ramp" style="background:linear-gradient(90deg, {stops})"></div>'
-        f"<div class='pg-ticks'><span>{escape(low)}</span><span>0</span>"
-        f"<span>{escape(high)}</span></div></div>"
-    )
-
-
-def legend(quantity: str, mode: ScaleMode, ticks: tuple[str, str], where: str) -> str:
-    """Return colour bar, the badge naming the scale mode, and what the colours mean.
+def bar(quantity: str, mode: ScaleMode, ticks: tuple[str, str], where: str) -> Bar:
+    """Return the colour bar, full blue over neutral zero to full red, and what it means.
 
     Args:
         quantity: what the maps are.
@@ -65,24 +92,9 @@ def legend(quantity: str, mode: ScaleMode, ticks: tuple[str, str], where: str) -
         ticks: what stands at the bar's two ends.
         where: where the reader finds the number that full colour stands for.
     """
-    title, definition = SCALE_MODES[mode]
-    return (
-        '<div class="pg-legend">'
-        f"{colour_bar(*ticks)}"
-        f'<p><span class="pg-badge">{escape(title)}</span> Full colour '
-        f"({escape(where)}) is the {escape(definition)}.</p>"
-        f"<p>Red is positive, blue negative. Drawn is the {escape(quantity)}.</p>"
-        "</div>"
-    )
-
-
-def _tile(source: str, alt: str, view: MapView, width: int, caption: str) -> str:
-    words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return (
-        f'<figure class="pg-tile" style="width:{width}px"><a href="{escape(view.href)}">'
-        f'<img src="{escape(source)}" alt="{escape(alt)}" '
-        f'style="width:{width}px"></a>{words}</figure>'
-    )
+    levels = np.linspace(0, len(PALETTE) - 1, _STOPS).round().astype(int)
+    stops = ["rgb({}, {}, {})".format(*PALETTE[level]) for level in levels]
+    return Bar(stops, *ticks, *SCALE_MODES[mode], where, quantity)
 
 
 def _width(exhibit: Exhibit, factor: int) -> int:

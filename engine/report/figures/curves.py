@@ -94,8 +94,7 @@ def _picture(
             axes.set_title(f"made for {data.marked(source)}", loc="left")
             axes.set(ylim=(-0.02, 1.02), xlabel=curve.axis)
             axes.label_outer()
-        for axes in panels[:: min(3, len(panels))]:
-            axes.set_ylabel("accuracy")
+        look.name_values(panels, 3, "accuracy")
         look.legend(figure, panels[0])
         drawn = look.svg(figure, slug)
     text = f"Lines of accuracy against {curve.axis}, a panel a source model. {sentence}"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.networks.features import effective_rank
 from engine.report import look
-from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, table, words
+from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, extremes, table, words
 from engine.report.runs import Dataset
 from engine.statistics import Interval, median_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLE = "Penultimate features"
 READING = (
@@ -22,77 +30,46 @@ _COLUMNS = ("dataset", "defense", "quantity", "split", "index", *INTERVAL, "inte
 _SMALLEST = 1e-6
 
 
+@dataclass(frozen=True)
+class _Spectrum:
+    """The singular values of one model on training images, over the largest.
+
+    Attributes:
+        mean: over the seeds, on the logarithm's scale, (D,).
+        low, high: the lowest and the highest seed, (D,).
+        rank: the effective rank: mean over the seeds, lowest, highest.
+        seeds: how many.
+    """
+
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    rank: tuple[float, float, float]
+    seeds: int
+
+
+_Margins = dict[tuple[str, str], Interval]
+"""By defense and split."""
+
+
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for runs that measured the features."""
     if any("singular_values_train" not in data.first.measures(d) for d in data.defenses):
         return []
     slug, width = f"features-{data.label}", 1000
-    styles = look.styles(list(data.defenses))
-    rows: list[tuple[Cell, ...]] = []
-    ranks, margins = {}, {}
+    spectra = {defense: _spectrum(data, defense) for defense in data.defenses}
+    margins = {
+        (defense, split): _relative_margin(data, defense, split)
+        for defense in data.defenses
+        for split in ("train", "test")
+    }
     with look.drawing():
-        figure, (spectrum, boundary) = look.panels(2, columns=2, width=width, height=340)
-        for defense, style in styles.items():
-            values = data.measure(defense, "singular_values_train")
-            relative = values / np.maximum(values[:, :1], np.finfo(float).tiny)
-            each = [effective_rank(seed) for seed in values]
-            ranks[defense] = (float(np.mean(each)), min(each), max(each))
-            mean = np.exp(np.log(np.maximum(relative, _SMALLEST / 100)).mean(0))
-            low, high = relative.min(0), relative.max(0)
-            x = np.arange(1, len(mean) + 1)
-            spectrum.fill_between(x, low, high, color=style.colour, alpha=0.14, linewidth=0)
-            spectrum.plot(
-                x, mean, label=f"{data.defenses[defense]} (effective rank {ranks[defense][0]:.1f})",
-                markevery=max(1, len(mean) // 10), **style.line(),
-            )  # fmt: skip
-            seeds, width_ = values.shape
-            rows += [
-                (data.label, defense, "relative_singular_value", "train", i + 1, float(mean[i]),
-                 float(low[i]), float(high[i]), seeds, None, "range over seeds")
-                for i in range(width_)
-            ]  # fmt: skip
-            rows.append(
-                (data.label, defense, "effective_rank", "train", None, *ranks[defense], seeds, None,
-                 "range over seeds")
-            )  # fmt: skip
-            for split in ("train", "test"):
-                found = _relative_margin(data, defense, split)
-                margins[defense, split] = found
-                rows.append(
-                    (data.label, defense, "median_relative_margin", split, None, *cells(found),
-                     "bootstrap")
-                )  # fmt: skip
-        spectrum.set(yscale="log", xlabel="index", ylabel="singular value / largest")
-        spectrum.set_ylim(max(_SMALLEST, spectrum.get_ylim()[0]), 1.5)
-        look.log_ticks(spectrum, "y")
-        spectrum.set_title("Spectrum", loc="left")
-        for row, (defense, style) in enumerate(styles.items()):
-            for offset, split in ((-0.15, "train"), (0.15, "test")):
-                found = margins[defense, split]
-                if found.value is None:
-                    continue
-                fill = style.colour if split == "train" else "none"
-                boundary.errorbar(
-                    [found.value], [row + offset],
-                    xerr=[[found.value - found.low], [found.high - found.value]],
-                    capsize=3, elinewidth=1.4,
-                    **{**style.line(), "markerfacecolor": fill},
-                )  # fmt: skip
-        boundary.set_yticks(range(len(styles)), list(data.defenses.values()))
-        boundary.set_ylim(len(styles) - 0.5, -0.5)
-        boundary.set_xlabel("relative margin (filled: training images, outlined: test images)")
-        boundary.set_title("Median margin", loc="left")
-        look.legend(figure, spectrum, columns=2)
+        figure, (left, right) = look.panels(2, columns=2, width=width, height=340)
+        _draw_spectra(left, data, spectra)
+        _draw_margins(right, data, margins)
+        look.legend(figure, left, columns=2)
         drawn = look.svg(figure, slug)
-    lowest = min(ranks, key=lambda d: ranks[d][0])
-    highest = max(ranks, key=lambda d: ranks[d][0])
-    widest = max(data.defenses, key=lambda d: float(margins[d, "train"].value or 0))
-    sentence = (
-        f"“{data.defenses[lowest]}” has the features of the lowest effective rank "
-        f"({ranks[lowest][0]:.1f}), “{data.defenses[highest]}” those of the highest "
-        f"({ranks[highest][0]:.1f}); the widest relative margin on training images is that of "
-        f"“{data.defenses[widest]}”, {words(margins[widest, 'train'])}."
-    )
+    sentence = _sentence(data, spectra, margins)
     text = f"Singular values and margins of the penultimate features. {sentence}"
     return [
         Figure(
@@ -100,10 +77,89 @@ def draw(data: Dataset) -> list[Figure]:
             data.title,
             sentence,
             (Picture(slug, drawn, width, text),),
-            table(slug, _COLUMNS, rows),
+            table(slug, _COLUMNS, _rows(data, spectra, margins)),
             data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
         )
     ]
+
+
+def _spectrum(data: Dataset, defense: str) -> _Spectrum:
+    values = data.measure(defense, "singular_values_train")
+    relative = values / np.maximum(values[:, :1], np.finfo(float).tiny)
+    ranks = [effective_rank(seed) for seed in values]
+    return _Spectrum(
+        np.exp(np.log(np.maximum(relative, _SMALLEST / 100)).mean(0)),
+        relative.min(0),
+        relative.max(0),
+        (float(np.mean(ranks)), min(ranks), max(ranks)),
+        len(values),
+    )
+
+
+def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -> None:
+    for defense, style in look.styles(list(data.defenses)).items():
+        each = spectra[defense]
+        x = np.arange(1, len(each.mean) + 1)
+        axes.fill_between(x, each.low, each.high, color=style.colour, alpha=0.14, linewidth=0)
+        axes.plot(
+            x, each.mean, label=f"{data.defenses[defense]} (effective rank {each.rank[0]:.1f})",
+            markevery=max(1, len(x) // 10), **style.line(),
+        )  # fmt: skip
+    axes.set(yscale="log", xlabel="index", ylabel="singular value / largest")
+    axes.set_ylim(max(_SMALLEST, axes.get_ylim()[0]), 1.5)
+    look.log_ticks(axes, "y")
+    axes.set_title("Spectrum", loc="left")
+
+
+def _draw_margins(axes: Axes, data: Dataset, margins: _Margins) -> None:
+    for row, (defense, style) in enumerate(look.styles(list(data.defenses)).items()):
+        for offset, split in ((-0.15, "train"), (0.15, "test")):
+            found = margins[defense, split]
+            if found.value is None:
+                continue
+            fill = style.colour if split == "train" else "none"
+            axes.errorbar(
+                [found.value], [row + offset],
+                xerr=[[found.value - found.low], [found.high - found.value]],
+                capsize=3, elinewidth=1.4,
+                **{**style.line(), "markerfacecolor": fill},
+            )  # fmt: skip
+    look.name_rows(axes, list(data.defenses.values()), room=0.5)
+    axes.set_xlabel("relative margin (filled: training images, outlined: test images)")
+    axes.set_title("Median margin", loc="left")
+
+
+def _sentence(data: Dataset, spectra: Mapping[str, _Spectrum], margins: _Margins) -> str:
+    """Name the lowest and the highest effective rank, and the widest margin."""
+    lowest = min(spectra, key=lambda d: spectra[d].rank[0])
+    highest = max(spectra, key=lambda d: spectra[d].rank[0])
+    _, widest = extremes({defense: margins[defense, "train"] for defense in data.defenses})
+    return (
+        f"“{data.defenses[lowest]}” has the features of the lowest effective rank "
+        f"({spectra[lowest].rank[0]:.1f}), “{data.defenses[highest]}” those of the highest "
+        f"({spectra[highest].rank[0]:.1f}); the widest relative margin on training images is that "
+        f"of “{data.defenses[widest]}”, {words(margins[widest, 'train'])}."
+    )
+
+
+def _rows(
+    data: Dataset, spectra: Mapping[str, _Spectrum], margins: _Margins
+) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for defense, each in spectra.items():
+        over_seeds = (each.seeds, None, "range over seeds")
+        rows += [
+            (data.label, defense, "relative_singular_value", "train", index, *map(float, ends),
+             *over_seeds)
+            for index, ends in enumerate(zip(each.mean, each.low, each.high, strict=True), 1)
+        ]  # fmt: skip
+        rows.append((data.label, defense, "effective_rank", "train", None, *each.rank, *over_seeds))
+        rows += [
+            (data.label, defense, "median_relative_margin", split, None,
+             *cells(margins[defense, split]), "bootstrap")
+            for split in ("train", "test")
+        ]  # fmt: skip
+    return rows
 
 
 def _relative_margin(data: Dataset, defense: str, split: str) -> Interval:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.report import look
-from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, number, short, table, words
+from engine.report.figure import (
+    INTERVAL,
+    Cell,
+    Figure,
+    Picture,
+    cells,
+    extremes,
+    number,
+    short,
+    table,
+    words,
+)
 from engine.report.runs import Dataset
 from engine.statistics import Interval, interval, median_interval
 
@@ -26,43 +38,81 @@ and would leave the others no room."""
 _QUANTILES = {"whislo": 0.05, "q1": 0.25, "med": 0.5, "q3": 0.75, "whishi": 0.95}
 
 
+@dataclass(frozen=True)
+class _Norms:
+    """The norms of one model for one kind of label.
+
+    Attributes:
+        values: (S, N, K), NaN for the other kind of label.
+        zero: the share that is exactly zero.
+        median: of those that are not.
+        box: the quantiles of those that are not, as matplotlib wants them; None where all are.
+    """
+
+    values: NDArray[np.float64]
+    zero: Interval
+    median: Interval
+    box: dict[str, Any] | None
+
+
+_Found = dict[tuple[str, str], _Norms]
+"""By defense, and "true" or "other" labels."""
+
+
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, two boxes a model."""
-    slug, width = f"gradient-norms-{data.label}", 860
-    parts = {(d, name): each for d in data.defenses for name, each in _norms(data, d).items()}
-    zero = {key: _zeros(each) for key, each in parts.items()}
-    median = {
-        key: median_interval(np.where(each > 0, each, np.nan), resamples=400)
-        for key, each in parts.items()
+    slug = f"gradient-norms-{data.label}"
+    found = {
+        (defense, labels): _Norms(norms, _zeros(norms), _median(norms), _box(norms))
+        for defense in data.defenses
+        for labels, norms in _norms(data, defense).items()
     }
+    sentence = _sentence(data, found)
+    cut = _left_end(found) is not None
+    notes = (f"Norms below {look.power(_LEFT)} are not drawn.",) if cut else ()
+    return [
+        Figure(
+            slug,
+            data.title,
+            sentence,
+            (_picture(data, found, slug, sentence),),
+            table(slug, _COLUMNS, _rows(data, found)),
+            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            (*notes, *data.doubt_notes()),
+        )
+    ]
+
+
+def _picture(data: Dataset, found: _Found, slug: str, sentence: str) -> Picture:
+    width = 860
     styles = look.styles(list(data.defenses))
     with look.drawing():
         figure, (axes,) = look.panels(1, columns=1, width=width, height=54 * len(styles) + 30)
         for row, (defense, style) in enumerate(styles.items()):
-            for offset, name in ((-0.19, "true"), (0.19, "other")):
-                place = row + offset
-                box = _box(parts[defense, name])
-                if box is not None:
-                    _draw_box(axes, box, place, style, filled=name == "true")
-                share = zero[defense, name].value or 0
+            for offset, labels in ((-0.19, "true"), (0.19, "other")):
+                norms, place = found[defense, labels], row + offset
+                if norms.box is not None:
+                    _draw_box(axes, norms.box, place, style, filled=labels == "true")
                 axes.text(
-                    1.02, place, f"{name}: {number(share)} zero", va="center",
+                    1.02, place, f"{labels}: {number(norms.zero.value or 0)} zero", va="center",
                     transform=axes.get_yaxis_transform(),
                 )  # fmt: skip
         axes.set_xscale("log")
-        boxes = [box for box in map(_box, parts.values()) if box is not None]
-        cut = any(box["whislo"] < _LEFT for box in boxes)
-        if cut:
-            shown = [max(box["whislo"], _LEFT) for box in boxes if box["whishi"] > _LEFT]
-            axes.set_xlim(left=min(shown, default=_LEFT) / 2)
+        left = _left_end(found)
+        if left is not None:
+            axes.set_xlim(left=left)
         look.log_ticks(axes)
-        axes.set_yticks(range(len(styles)), [data.marked(d) for d in styles])
-        axes.set_ylim(len(styles) - 0.45, -0.55)
+        look.name_rows(axes, [data.marked(defense) for defense in styles], room=0.55)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("norm of the input gradient (filled: true label, outlined: other labels)")
         drawn = look.svg(figure, slug)
-    most = max(data.defenses, key=lambda d: float(zero[d, "true"].value or 0))
-    zeros = zero[most, "true"]
+    return Picture(slug, drawn, width, f"Box plots of gradient norms. {sentence}")
+
+
+def _sentence(data: Dataset, found: _Found) -> str:
+    """Say who has the most zeros among true labels, and whose nonzero norms are the largest."""
+    _, most = extremes({defense: found[defense, "true"].zero for defense in data.defenses})
+    zeros = found[most, "true"].zero
     if zeros.value:
         sentence = (
             f"{data.called(most)}: {words(zeros)} of its true-label gradients are exactly zero, "
@@ -70,37 +120,26 @@ def draw(data: Dataset) -> list[Figure]:
         )
     else:
         sentence = "No model has a true-label gradient that is exactly zero."
-    largest = max(median, key=lambda key: float(median[key].value or 0))
-    sentence += (
-        f" The largest median norm, {short(median[largest].value or 0)}, is that of "
-        f"{data.called(largest[0])} for {largest[1]} labels."
+    _, (defense, labels) = extremes({key: norms.median for key, norms in found.items()})
+    median = found[defense, labels].median.value or 0
+    return (
+        f"{sentence} The largest median norm, {short(median)}, is that of {data.called(defense)} "
+        f"for {labels} labels."
     )
-    notes = (f"Norms below {look.power(_LEFT)} are not drawn.",) if cut else ()
+
+
+def _rows(data: Dataset, found: _Found) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
-    for (defense, name), each in parts.items():
-        doubt = data.reasons(defense)
-        rows.append((data.label, defense, name, "zero_share", *cells(zero[defense, name]), doubt))
-        rows.append(
-            (data.label, defense, name, "median_of_nonzero", *cells(median[defense, name]), doubt)
-        )
-        positive = each[np.isfinite(each) & (each > 0)]
-        for quantile in (0.05, 0.25, 0.75, 0.95):
-            value = float(np.quantile(positive, quantile)) if len(positive) else None
-            rows.append(
-                (data.label, defense, name, f"quantile_{quantile:g}_of_nonzero", value, None, None,
-                 *each.shape[:2], doubt)
-            )  # fmt: skip
-    return [
-        Figure(
-            slug,
-            data.title,
-            sentence,
-            (Picture(slug, drawn, width, f"Box plots of gradient norms. {sentence}"),),
-            table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
-            (*notes, *data.doubt_notes()),
-        )
-    ]
+    for (defense, labels), norms in found.items():
+        of, doubt = (data.label, defense, labels), data.reasons(defense)
+        rows.append((*of, "zero_share", *cells(norms.zero), doubt))
+        rows.append((*of, "median_of_nonzero", *cells(norms.median), doubt))
+        counted = (None, None, *norms.values.shape[:2])
+        for end, quantile in _QUANTILES.items():
+            if end != "med":
+                value = norms.box[end] if norms.box else None
+                rows.append((*of, f"quantile_{quantile:g}_of_nonzero", value, *counted, doubt))
+    return rows
 
 
 def _norms(data: Dataset, defense: str) -> dict[str, NDArray[np.float64]]:
@@ -116,12 +155,25 @@ def _zeros(norms: NDArray[np.float64]) -> Interval:
     return interval([((norms == 0) & known).sum(2) / known.sum(2)])
 
 
+def _median(norms: NDArray[np.float64]) -> Interval:
+    return median_interval(np.where(norms > 0, norms, np.nan), resamples=400)
+
+
 def _box(norms: NDArray[np.float64]) -> dict[str, Any] | None:
     positive = norms[np.isfinite(norms) & (norms > 0)]
     if not len(positive):
         return None
     ends = np.quantile(positive, list(_QUANTILES.values()))
     return {**dict(zip(_QUANTILES, map(float, ends), strict=True)), "fliers": []}
+
+
+def _left_end(found: _Found) -> float | None:
+    """Return where the axis begins when a whisker reaches below `_LEFT`, else None."""
+    boxes = [norms.box for norms in found.values() if norms.box is not None]
+    if all(box["whislo"] >= _LEFT for box in boxes):
+        return None
+    shown = [max(box["whislo"], _LEFT) for box in boxes if box["whishi"] > _LEFT]
+    return float(min(shown, default=_LEFT)) / 2
 
 
 def _draw_box(

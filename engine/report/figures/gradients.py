@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
-from engine.report.figure import Figure, listed, number, short, table
+from engine.artifacts import Artifact
+from engine.report.figure import Cell, Figure, Picture, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
 from engine.results import EXAMPLES, MAPS, RESULT
@@ -24,8 +28,75 @@ READING = (
 _COLUMNS = ("dataset", "seed", "defense", "title", "class", "image", "largest", "scale", "all_zero")
 
 
+@dataclass(frozen=True)
+class _Images:
+    """The test images whose gradients are shown: one a class.
+
+    Attributes:
+        places: which test images, (I,).
+        classes: their classes' names.
+        clean: their pixels, (I, C, H, W).
+        all_right: whether every model classifies all of them correctly.
+    """
+
+    places: NDArray[np.int64]
+    classes: list[str]
+    clean: NDArray[np.uint8]
+    all_right: bool
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """One saliency method's maps of the shown images.
+
+    Attributes:
+        method, title: its label and its title.
+        artifacts: that hold the maps, by model.
+        signed: channels summed, (models, I, H, W).
+    """
+
+    method: str
+    title: str
+    artifacts: dict[str, Artifact]
+    signed: NDArray[np.float32]
+
+    @cached_property
+    def largest(self) -> NDArray[np.float32]:
+        """(models, I) the largest absolute value of each map."""
+        largest: NDArray[np.float32] = np.abs(self.signed).max((2, 3))
+        return largest
+
+    @cached_property
+    def scales(self) -> list[float]:
+        """What full colour stands for, one scale an image for all models.
+
+        That of the median model: the largest gradients, a distilled model's, would leave all
+        others blank.
+        """
+        return [
+            float(np.median([rendering.scale_of(each) for each in self.signed[:, i]]))
+            for i in range(self.signed.shape[1])
+        ]
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """The largest value of a model's median image."""
+        return {d: float(np.median(self.largest[i])) for i, d in enumerate(self.artifacts)}
+
+    @property
+    def quantity(self) -> str:
+        """What the maps are."""
+        return str(next(iter(self.artifacts.values())).json(RESULT)["quantity"])
+
+
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a saliency method, from the first seed."""
+    images = _images(data)
+    return [_figure(data, method, title, images) for method, title in data.has("saliency").items()]
+
+
+def _images(data: Dataset) -> _Images:
+    """Choose an image of every class, one that all models are right on where there is one."""
     attacks = list(data.has("attacks"))
     made = {
         defense: data.artifact(f"examples:{defense}:{attacks[0]}").arrays(EXAMPLES)
@@ -34,120 +105,138 @@ def draw(data: Dataset) -> list[Figure]:
     first = next(iter(made.values()))
     labels, clean = first["true_label"], first["clean"]
     right = np.all([each["before_label"] == labels for each in made.values()], axis=0)
-    chosen = [_pick(labels == k, right) for k in range(len(data.first.class_names))]
-    classes = [k for k, index in enumerate(chosen) if index is not None]
-    images = np.array([index for index in chosen if index is not None])
-    return [
-        _figure(data, method, title, clean[images], images, classes, bool(right[images].all()))
-        for method, title in data.has("saliency").items()
-    ]
+    names = data.first.class_names
+    firsts = [_pick(labels == k, right) for k in range(len(names))]
+    places = np.array([place for place in firsts if place is not None])
+    classes = [name for name, place in zip(names, firsts, strict=True) if place is not None]
+    return _Images(places, classes, clean[places], bool(right[places].all()))
 
 
-def _figure(
-    data: Dataset,
-    method: str,
-    title: str,
-    clean: NDArray[np.uint8],
-    images: NDArray[np.int64],
-    classes: list[int],
-    right: bool,
-) -> Figure:
+def _figure(data: Dataset, method: str, title: str, images: _Images) -> Figure:
     artifacts = {d: data.artifact(f"maps:{d}:{method}") for d in data.defenses}
-    maps = np.stack([a.arrays(MAPS)["clean"][images].sum(1) for a in artifacts.values()])
-    quantity = next(iter(artifacts.values())).json(RESULT)["quantity"]
-    # One scale an image for all models. That of the median model: the largest gradients, a
-    # distilled model's, would leave all others blank.
-    scales = [
-        float(np.median([rendering.scale_of(each) for each in maps[:, c]]))
-        for c in range(len(classes))
-    ]
-    largest = np.abs(maps).max((2, 3))
-    signed = [
-        [rendering.draw_map(each[None], scale) for each, scale in zip(row, scales, strict=True)]
-        for row in maps
-    ]
-    grey = np.stack([[_stretched(each) for each in row] for row in maps])
-    names = [data.first.class_names[k] for k in classes]
-    sizes = {d: float(np.median(largest[i])) for i, d in enumerate(data.defenses)}
-    ends = ["largest", *(short(size) for size in sizes.values())]
-    frame = Frame(["Image", *data.defenses.values()], names, ends=ends)
+    signed = np.stack(
+        [each.arrays(MAPS)["clean"][images.places].sum(1) for each in artifacts.values()]
+    )
+    maps = _Maps(method, title, artifacts, signed)
+    of_method = "" if method == "input_gradient" else f"{method}-"
+    slug = f"gradients-{of_method}{data.label}"
+    sentence = _sentence(data, maps)
     seed = data.seeds[0]
+    return Figure(
+        slug,
+        f"{data.title}: {title}" if of_method else data.title,
+        sentence,
+        (_picture(data, images, maps, slug, sentence),),
+        table(slug, _COLUMNS, _rows(data, images, maps)),
+        {f"maps:{d}:{method}, seed {seed}": artifact for d, artifact in artifacts.items()},
+        tuple(_notes(data, images, maps)),
+    )
+
+
+def _picture(data: Dataset, images: _Images, maps: _Maps, slug: str, sentence: str) -> Picture:
+    names = images.classes
+    ends = ["largest", *(short(size) for size in maps.sizes.values())]
+    frame = Frame(["Image", *data.defenses.values()], names, ends=ends)
 
     def say(r: int, c: int) -> str:
-        what = frame.rows[r]
         if r == 0:
-            return f"test image {images[c]}, class {names[c]}"
-        size = f"largest {largest[r - 1, c]:.3g}, full colour {scales[c]:.3g}"
-        return f"{what}, class {names[c]}: {size}"
+            return f"test image {images.places[c]}, class {names[c]}"
+        size = f"largest {maps.largest[r - 1, c]:.3g}, full colour {maps.scales[c]:.3g}"
+        return f"{frame.rows[r]}, class {names[c]}: {size}"
 
     def sign(r: int, c: int) -> str:
-        return "0" if r and largest[r - 1, c] == 0 else ""
+        return "0" if r and maps.largest[r - 1, c] == 0 else ""
 
-    slug = (
-        f"gradients-{method}-{data.label}"
-        if method != "input_gradient"
-        else (f"gradients-{data.label}")
+    return mosaic(
+        slug,
+        frame,
+        [
+            Mosaic(heading, pictures, say, sign=sign)
+            for heading, pictures in (
+                ("Each map on its own scale", _in_grey(images, maps)),
+                ("Each image on one scale for all models", _in_colour(images, maps)),
+            )
+        ],
+        f"{maps.title} of {len(data.defenses)} models on {len(names)} images, in grey and in "
+        f"colour. {sentence}",
+        size=42 if len(names) > 4 else 84,
     )
+
+
+def _in_grey(images: _Images, maps: _Maps) -> NDArray[np.uint8]:
+    """Return the images above their maps, each map from its own minimum to its own maximum."""
+    grey = np.stack([[_stretched(each) for each in row] for row in maps.signed])
+    if images.clean.shape[1] == 3:
+        grey = np.repeat(grey, 3, axis=2)
+    return np.concatenate([images.clean[None], grey])
+
+
+def _in_colour(images: _Images, maps: _Maps) -> NDArray[np.uint8]:
+    """Return the images above their maps, signed and on the images' scales."""
+    drawn = np.stack(
+        [
+            [
+                rendering.draw_map(each[None], scale)
+                for each, scale in zip(row, maps.scales, strict=True)
+            ]
+            for row in maps.signed
+        ]
+    )
+    clean = images.clean
+    if clean.shape[1] == 1:
+        clean = np.repeat(clean, 3, axis=1)
+    return np.concatenate([clean[None], drawn])
+
+
+def _sentence(data: Dataset, maps: _Maps) -> str:
+    """Say whose gradients are the largest and the smallest, and whose the smoothest if known."""
+    sizes = maps.sizes
     strongest, weakest = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
-    zero = [t for i, t in enumerate(data.defenses.values()) if (largest[i] == 0).all()]
     sentence = (
         f"The gradients of “{data.defenses[strongest]}” are the largest (the largest pixel of the "
         f"median image is {short(sizes[strongest])}), those of “{data.defenses[weakest]}” the "
         f"smallest ({short(sizes[weakest])})."
     )
-    measured = set.intersection(*(set(data.first.measures(d)) for d in data.defenses))
-    if "smoothness" in measured:
-        smooth = {d: interval([data.measure(d, "smoothness")]).value for d in data.defenses}
-        known = {d: value for d, value in smooth.items() if value is not None}
-        if known:
-            best, first_known = max(known, key=known.__getitem__), next(iter(known))
-            sentence += (
-                f" The smoothest over all test images are those of “{data.defenses[best]}” "
-                f"(Moran’s I {number(known[best])}; “{data.defenses[first_known]}” "
-                f"{number(known[first_known])})."
-            )
-    which = "that every model classifies correctly" if right else "that most are right on"
-    rows = [
-        (data.label, seed, d, t, names[c], int(images[c]), float(largest[i, c]), scales[c],
-         bool(largest[i, c] == 0))
-        for i, (d, t) in enumerate(data.defenses.items())
-        for c in range(len(classes))
-    ]  # fmt: skip
-    rgb = clean.shape[1] == 3
-    views = (
-        ("Each map on its own scale", np.repeat(grey, 3, axis=2) if rgb else grey, clean),
-        (
-            "Each image on one scale for all models",
-            np.stack([np.stack(row) for row in signed]),
-            clean if rgb else np.repeat(clean, 3, axis=1),
-        ),
+    return " ".join(filter(None, (sentence, _smoothest(data))))
+
+
+def _smoothest(data: Dataset) -> str:
+    """Say whose gradients are the smoothest over all test images; "" where not measured."""
+    if any("smoothness" not in data.first.measures(defense) for defense in data.defenses):
+        return ""
+    smooth = {d: interval([data.measure(d, "smoothness")]).value for d in data.defenses}
+    known = {d: value for d, value in smooth.items() if value is not None}
+    if not known:
+        return ""
+    best, first = max(known, key=known.__getitem__), next(iter(known))
+    return (
+        f"The smoothest over all test images are those of “{data.defenses[best]}” "
+        f"(Moran’s I {number(known[best])}; “{data.defenses[first]}” {number(known[first])})."
     )
-    picture = mosaic(
-        slug,
-        frame,
-        [
-            Mosaic(heading, np.concatenate([top[None], drawn]), say, sign=sign)
-            for heading, drawn, top in views
-        ],
-        f"{title} of {len(data.defenses)} models on {len(classes)} images, in grey and in colour. "
-        + sentence,
-        size=42 if len(classes) > 4 else 84,
+
+
+def _notes(data: Dataset, images: _Images, maps: _Maps) -> list[str]:
+    """Say which images these are and what is drawn, and whose maps are zero throughout."""
+    which = (
+        "that every model classifies correctly" if images.all_right else "that most are right on"
     )
     notes = [
-        f"The first test image of each class {which}; seed {seed}. Drawn is the {quantity}; "
-        "channels are summed."
+        f"The first test image of each class {which}; seed {data.seeds[0]}. Drawn is the "
+        f"{maps.quantity}; channels are summed."
     ]
+    zero = [t for i, t in enumerate(data.defenses.values()) if (maps.largest[i] == 0).all()]
     if zero:
         notes.append(f"All maps of {listed(zero)} are exactly zero and drawn neutral.")
-    return Figure(
-        slug,
-        data.title if method == "input_gradient" else f"{data.title}: {title}",
-        sentence,
-        (picture,),
-        table(slug, _COLUMNS, rows),
-        {f"maps:{d}:{method}, seed {seed}": a for d, a in artifacts.items()},
-        tuple(notes),
-    )
+    return notes
+
+
+def _rows(data: Dataset, images: _Images, maps: _Maps) -> list[tuple[Cell, ...]]:
+    return [
+        (data.label, data.seeds[0], defense, title, name, int(images.places[c]),
+         float(maps.largest[i, c]), maps.scales[c], bool(maps.largest[i, c] == 0))
+        for i, (defense, title) in enumerate(data.defenses.items())
+        for c, name in enumerate(images.classes)
+    ]  # fmt: skip
 
 
 def _pick(of_class: NDArray[np.bool_], right: NDArray[np.bool_]) -> int | None:

@@ -58,8 +58,7 @@ def draw(data: Dataset) -> list[Figure]:
             axes.set_title(data.marked(defense), loc="left")
             axes.set(ylim=(-0.02, 1.02), xlabel="ε")
             axes.label_outer()
-        for axes in panels[:: min(3, len(panels))]:
-            axes.set_ylabel("accuracy")
+        look.name_values(panels, 3, "accuracy")
         look.legend(figure, panels[0], columns=4)
         drawn = look.svg(figure, slug)
     rows = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.report.figure import INTERVAL, Cell, Figure, cells, number, table, words
+from engine.report.figure import INTERVAL, Cell, Figure, cells, extremes, number, table, words
 from engine.report.grids import Frame, Heat, heat
 from engine.report.runs import Curve, Dataset
 from engine.statistics import Interval, interval
@@ -20,6 +23,7 @@ READING = (
 _COLUMNS = (
     "dataset", "curve", "at", "examples", "one", "other", *INTERVAL, "independent", "doubt",
 )  # fmt: skip
+_Pair = tuple[int, int]
 
 
 def draw(data: Dataset) -> list[Figure]:
@@ -28,62 +32,35 @@ def draw(data: Dataset) -> list[Figure]:
     return [] if curve is None else [_figure(data, curve)]
 
 
+@dataclass(frozen=True)
+class _Overlap:
+    """How far the errors of every two models coincide on one set of examples.
+
+    Attributes:
+        kind: the examples in the table: "own" or "shared".
+        heading: the same for readers.
+        found: Jaccard indices by pair, the later model first.
+        independent: what they would be if the models erred independently.
+    """
+
+    kind: str
+    heading: str
+    found: dict[_Pair, Interval]
+    independent: dict[_Pair, float]
+
+
 def _figure(data: Dataset, curve: Curve) -> Figure:
     labels = list(data.defenses)
-    reference = labels[0]
-    white_box = np.stack([~data.right(curve.label, d, d) for d in labels])
-    shared = np.stack([~data.right(curve.label, reference, d) for d in labels])
-    positive = [i for i, value in enumerate(curve.values) if value > 0] or [0]
-    # Where half of all answers are wrong the sets can differ most.
-    at = min(positive, key=lambda i: abs(float(white_box[:, i].mean()) - 0.5))
-    value = number(curve.values[at])
-    slug = f"overlap-{data.label}"
     names = [data.marked(defense) for defense in labels]
-    panels: list[Heat] = []
-    rows: list[tuple[Cell, ...]] = []
-    sentence = ""
-    for kind, wrong, heading in (
-        ("own", white_box[:, at], "each on its own examples"),
-        ("shared", shared[:, at], f"all on those for {names[0]}"),
-    ):
-        found = {(i, j): _jaccard(wrong[i], wrong[j]) for i in range(len(labels)) for j in range(i)}
-        shares = np.full((len(labels), len(labels)), np.nan)
-        independent = {}
-        for i, j in found:
-            each = found[i, j].value
-            shares[i, j] = shares[j, i] = np.nan if each is None else each
-            p, q = float(wrong[i].mean()), float(wrong[j].mean())
-            independent[i, j] = p * q / (p + q - p * q) if p + q else 0.0
-
-        def say(
-            r: int,
-            c: int,
-            found: dict[tuple[int, int], Interval] = found,
-            independent: dict[tuple[int, int], float] = independent,
-        ) -> str:
-            if r == c:
-                return names[r]
-            pair = (max(r, c), min(r, c))
-            return (
-                f"{names[r]} and {names[c]}: {words(found[pair])}; independent "
-                f"{number(independent[pair])}"
-            )
-
-        panels.append(Heat(heading, shares, say))
-        rows += [
-            (data.label, curve.label, curve.values[at], kind, labels[j], labels[i],
-             *cells(each), independent[i, j],
-             _both(data.reasons(labels[j]), data.reasons(labels[i])))
-            for (i, j), each in found.items()
-        ]  # fmt: skip
-        known = {pair: each for pair, each in found.items() if each.value is not None}
-        if known and not sentence:
-            i, j = max(known, key=lambda pair: float(known[pair].value or 0))
-            sentence = (
-                f"On their own examples at {curve.axis} = {value}, {data.called(labels[j])} and "
-                f"{data.called(labels[i])} err most on the same images: an overlap of "
-                f"{words(known[i, j])}, {number(independent[i, j])} if they erred independently."
-            )
+    own = np.stack([~data.right(curve.label, d, d) for d in labels])
+    shared = np.stack([~data.right(curve.label, labels[0], d) for d in labels])
+    at = _most_telling(curve, own)
+    overlaps = (
+        _overlap("own", "each on its own examples", own[:, at]),
+        _overlap("shared", f"all on those for {names[0]}", shared[:, at]),
+    )
+    slug = f"overlap-{data.label}"
+    sentence = _sentence(data, overlaps, f"{curve.axis} = {number(curve.values[at])}")
     return Figure(
         slug,
         data.title,
@@ -92,15 +69,89 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
             heat(
                 slug,
                 Frame(names, names),
-                panels,
+                [_panel(names, overlap) for overlap in overlaps],
                 f"Jaccard indices of the misclassified sets of {len(labels)} models. {sentence}",
                 cell=(54, 36),
             ),
         ),
-        table(slug, _COLUMNS, rows),
+        table(
+            slug,
+            _COLUMNS,
+            [
+                (data.label, curve.label, curve.values[at], *row)
+                for overlap in overlaps
+                for row in _rows(data, overlap)
+            ],
+        ),
         data.curve_artifacts(curve.label),
         data.doubt_notes(),
     )
+
+
+def _most_telling(curve: Curve, wrong: NDArray[np.bool_]) -> int:
+    """Return which value of the curve to show: where half of all answers are wrong.
+
+    There the sets can differ most.
+
+    Args:
+        curve: what is swept.
+        wrong: (models, values, S, N) where models err on their own examples.
+    """
+    positive = [i for i, value in enumerate(curve.values) if value > 0] or [0]
+    return min(positive, key=lambda i: abs(float(wrong[:, i].mean()) - 0.5))
+
+
+def _overlap(kind: str, heading: str, wrong: NDArray[np.bool_]) -> _Overlap:
+    """Compare every two models by where they err, (models, S, N)."""
+    pairs = [(i, j) for i in range(len(wrong)) for j in range(i)]
+    found = {(i, j): _jaccard(wrong[i], wrong[j]) for i, j in pairs}
+    independent = {}
+    for i, j in pairs:
+        p, q = float(wrong[i].mean()), float(wrong[j].mean())
+        independent[i, j] = p * q / (p + q - p * q) if p + q else 0.0
+    return _Overlap(kind, heading, found, independent)
+
+
+def _panel(names: list[str], overlap: _Overlap) -> Heat:
+    shares = np.full((len(names), len(names)), np.nan)
+    for (i, j), each in overlap.found.items():
+        shares[i, j] = shares[j, i] = np.nan if each.value is None else each.value
+
+    def say(r: int, c: int) -> str:
+        if r == c:
+            return names[r]
+        pair = (max(r, c), min(r, c))
+        return (
+            f"{names[r]} and {names[c]}: {words(overlap.found[pair])}; independent "
+            f"{number(overlap.independent[pair])}"
+        )
+
+    return Heat(overlap.heading, shares, say)
+
+
+def _rows(data: Dataset, overlap: _Overlap) -> list[tuple[Cell, ...]]:
+    labels = list(data.defenses)
+    return [
+        (overlap.kind, labels[j], labels[i], *cells(each), overlap.independent[i, j],
+         _both(data.reasons(labels[j]), data.reasons(labels[i])))
+        for (i, j), each in overlap.found.items()
+    ]  # fmt: skip
+
+
+def _sentence(data: Dataset, overlaps: Sequence[_Overlap], where: str) -> str:
+    """Name the two models that coincide most, on the first examples that any pair errs on."""
+    labels = list(data.defenses)
+    for overlap in overlaps:
+        known = {pair: each for pair, each in overlap.found.items() if each.value is not None}
+        if known:
+            _, (i, j) = extremes(known)
+            return (
+                f"On their own examples at {where}, {data.called(labels[j])} and "
+                f"{data.called(labels[i])} err most on the same images: an overlap of "
+                f"{words(known[i, j])}, {number(overlap.independent[i, j])} if they erred "
+                "independently."
+            )
+    return ""
 
 
 def _both(one: str, other: str) -> str:

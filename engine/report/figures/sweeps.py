@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from engine.report import look
 from engine.report.figure import Cell, Figure, Picture, listed, number, table
 from engine.report.look import COLOURS, Style
 from engine.report.runs import Dataset
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLE = "Sweeps over a defense's strength"
 READING = (
@@ -27,86 +34,162 @@ _LINES = {
 }
 
 
+@dataclass(frozen=True)
+class _Point:
+    """A quantity at one strength over the seeds; None where every training diverged."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+    diverged: int
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What the choice of one defense's strength rested on.
+
+    Attributes:
+        strengths: what was tried.
+        picks: what was chosen, a strength a seed.
+        points: a point a strength, by quantity.
+    """
+
+    strengths: list[float]
+    picks: list[float]
+    points: dict[str, list[_Point]]
+
+    @property
+    def chosen(self) -> dict[float, int]:
+        """How many seeds chose a strength, ascending."""
+        return {pick: self.picks.count(pick) for pick in sorted(set(self.picks))}
+
+
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, a panel a swept defense."""
     known = set(data.roles("selection:"))
     swept = [defense for defense in data.defenses if defense in known]
     if not swept:
         return []
-    slug, width = f"sweeps-{data.label}", 1000 if len(swept) > 1 else 560
-    rows: list[tuple[Cell, ...]] = []
-    chosen = {}
+    slug = f"sweeps-{data.label}"
+    sweeps = {defense: _sweep(data, defense) for defense in swept}
+    sentence = _sentence(data, sweeps)
+    return [
+        Figure(
+            slug,
+            data.title,
+            sentence,
+            (_picture(data, sweeps, slug, sentence),),
+            table(slug, _COLUMNS, _rows(data, sweeps)),
+            data.artifacts(*(f"selection:{defense}" for defense in swept)),
+            (*_notes(data, sweeps), *data.doubt_notes(swept)),
+        )
+    ]
+
+
+def _sweep(data: Dataset, defense: str) -> _Sweep:
+    found = [run.selection(defense) or {} for run in data.runs]
+    strengths = [float(row["value"]) for row in found[0]["candidates"]]
+    points = {
+        quantity: [
+            _point([each["candidates"][k].get(quantity) for each in found])
+            for k in range(len(strengths))
+        ]
+        for quantity in _LINES
+    }
+    return _Sweep(strengths, [float(each["chosen"]) for each in found], points)
+
+
+def _point(measured: Sequence[float | None]) -> _Point:
+    """Sum up one candidate over the seeds; None is a training that diverged."""
+    values = [float(value) for value in measured if value is not None]
+    diverged = len(measured) - len(values)
+    if not values:
+        return _Point(None, None, None, 0, diverged)
+    low, high = min(values), max(values)
+    # The mean of equal numbers may be off by a rounding; an error bar must not be negative.
+    mean = min(max(float(np.mean(values)), low), high)
+    return _Point(mean, low, high, len(values), diverged)
+
+
+def _picture(data: Dataset, sweeps: Mapping[str, _Sweep], slug: str, sentence: str) -> Picture:
+    width = 1000 if len(sweeps) > 1 else 560
     with look.drawing():
-        figure, panels = look.panels(len(swept), columns=2, width=width, height=300, sharey=True)
-        for axes, defense in zip(panels, swept, strict=True):
-            found = [run.selection(defense) or {} for run in data.runs]
-            strengths = [float(row["value"]) for row in found[0]["candidates"]]
-            picks = [float(each["chosen"]) for each in found]
-            chosen[defense] = picks
+        figure, panels = look.panels(len(sweeps), columns=2, width=width, height=300, sharey=True)
+        for axes, (defense, sweep) in zip(panels, sweeps.items(), strict=True):
             for quantity, (label, style) in _LINES.items():
-                points = []
-                for k, strength in enumerate(strengths):
-                    values = [
-                        float(each["candidates"][k][quantity])
-                        for each in found
-                        if quantity in each["candidates"][k]
-                    ]
-                    ends = (np.mean(values), min(values), max(values)) if values else (None,) * 3
-                    points.append(tuple(None if end is None else float(end) for end in ends))
-                    rows.append(
-                        (data.label, defense, strength, quantity, *points[-1], len(values),
-                         len(found) - len(values), picks.count(strength), data.reasons(defense))
-                    )  # fmt: skip
-                there = [i for i, point in enumerate(points) if point[0] is not None]
-                mean, low, high = np.array([points[i] for i in there], float).reshape(-1, 3).T
-                axes.errorbar(
-                    [strengths[i] for i in there],
-                    mean,
-                    yerr=[mean - low, high - mean],
-                    label=label,
-                    elinewidth=1.2,
-                    capsize=3,
-                    **style.line(),
-                )
-            for pick in sorted(set(picks)):
-                axes.axvline(pick, color=look.INK, linestyle=":", linewidth=1.2)
-                axes.text(
-                    pick, 1.03, f"chosen {picks.count(pick)}/{len(picks)}",
-                    ha="center", va="bottom", transform=axes.get_xaxis_transform(),
-                )  # fmt: skip
-            if min(strengths) > 0:
+                _draw_line(axes, sweep.strengths, sweep.points[quantity], style, label)
+            _mark_choice(axes, sweep)
+            if min(sweep.strengths) > 0:
                 axes.set_xscale("log")
                 look.log_ticks(axes)
-                axes.set_xticks(strengths, minor=False)
+                axes.set_xticks(sweep.strengths, minor=False)
                 axes.set_xticks([], minor=True)
             axes.set_title(data.marked(defense), loc="left", pad=24)
             axes.set(ylim=(-0.02, 1.02), xlabel="strength")
         panels[0].set_ylabel("accuracy")
         look.legend(figure, panels[0])
         drawn = look.svg(figure, slug)
-    sentence = " ".join(
-        f"For {data.called(defense)} the strength chosen is "
-        + listed(
-            [f"{pick:g} ({picks.count(pick)} of {len(picks)} seeds)" for pick in sorted(set(picks))]
-        )
-        + "."
-        for defense, picks in chosen.items()
+    return Picture(slug, drawn, width, f"Accuracy against strength. {sentence}")
+
+
+def _draw_line(
+    axes: Axes, strengths: Sequence[float], points: Sequence[_Point], style: Style, label: str
+) -> None:
+    there = [i for i, point in enumerate(points) if point.mean is not None]
+    ends = [(points[i].mean, points[i].low, points[i].high) for i in there]
+    mean, low, high = np.array(ends, float).reshape(-1, 3).T
+    axes.errorbar(
+        [strengths[i] for i in there],
+        mean,
+        yerr=[mean - low, high - mean],
+        label=label,
+        elinewidth=1.2,
+        capsize=3,
+        **style.line(),
     )
-    lost = {(r[1], r[2]): r[8] for r in rows if r[8]}
-    notes = [
-        f"{data.defenses[str(d)]} at {s:g}: {n} of {len(data.runs)} trainings diverged."
-        for (d, s), n in lost.items()
-    ]
-    floor = number(np.mean([(run.selection(swept[0]) or {})["clean_floor"] for run in data.runs]))
-    notes.append(f"A strength had to keep a clean accuracy of {floor} (mean over the seeds).")
+
+
+def _mark_choice(axes: Axes, sweep: _Sweep) -> None:
+    for pick, count in sweep.chosen.items():
+        axes.axvline(pick, color=look.INK, linestyle=":", linewidth=1.2)
+        axes.text(
+            pick, 1.03, f"chosen {count}/{len(sweep.picks)}",
+            ha="center", va="bottom", transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+
+
+def _sentence(data: Dataset, sweeps: Mapping[str, _Sweep]) -> str:
+    """Say of every swept defense which strengths were chosen, and by how many seeds."""
+    parts = []
+    for defense, sweep in sweeps.items():
+        of = len(sweep.picks)
+        picks = [f"{pick:g} ({count} of {of} seeds)" for pick, count in sweep.chosen.items()]
+        parts.append(f"For {data.called(defense)} the strength chosen is {listed(picks)}.")
+    return " ".join(parts)
+
+
+def _notes(data: Dataset, sweeps: Mapping[str, _Sweep]) -> list[str]:
+    """Say which trainings diverged, and what clean accuracy a strength had to keep."""
+    notes = []
+    for defense, sweep in sweeps.items():
+        for k, strength in enumerate(sweep.strengths):
+            lost = max(points[k].diverged for points in sweep.points.values())
+            if lost:
+                notes.append(
+                    f"{data.defenses[defense]} at {strength:g}: {lost} of {len(data.runs)} "
+                    "trainings diverged."
+                )
+    first = next(iter(sweeps))
+    floor = number(np.mean([(run.selection(first) or {})["clean_floor"] for run in data.runs]))
+    return [*notes, f"A strength had to keep a clean accuracy of {floor} (mean over the seeds)."]
+
+
+def _rows(data: Dataset, sweeps: Mapping[str, _Sweep]) -> list[tuple[Cell, ...]]:
     return [
-        Figure(
-            slug,
-            data.title,
-            sentence,
-            (Picture(slug, drawn, width, f"Accuracy against strength. {sentence}"),),
-            table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"selection:{defense}" for defense in swept)),
-            (*notes, *data.doubt_notes(swept)),
-        )
-    ]
+        (data.label, defense, strength, quantity, point.mean, point.low, point.high, point.seeds,
+         point.diverged, sweep.picks.count(strength), data.reasons(defense))
+        for defense, sweep in sweeps.items()
+        for quantity, points in sweep.points.items()
+        for strength, point in zip(sweep.strengths, points, strict=True)
+    ]  # fmt: skip

@@ -59,8 +59,7 @@ def draw(data: Dataset) -> list[Figure]:
                     axes.lines[-1].set_markevery(4)
             axes.set_title(surface.title, loc="left")
             axes.set(ylim=(-0.02, 1.02), xlabel=surface.axis)
-        for axes in panels[:: min(2, len(panels))]:
-            axes.set_ylabel("share")
+        look.name_values(panels, 2, "share")
         look.legend(figure, panels[0])
         drawn = look.svg(figure, slug)
     sentence = _sentence(data, surfaces[0])

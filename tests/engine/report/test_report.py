@@ -21,6 +21,7 @@ from engine.artifacts import ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError, UsageError
 from engine.replication import Check, published
 from engine.report import figure, look, verdicts
+from engine.report.figures import sweeps
 from engine.report.runs import Study
 from engine.statistics import interval, median_interval
 
@@ -297,6 +298,15 @@ def test_a_sweep_names_what_diverged_and_what_was_chosen(built):
     assert (row["low"], row["high"], row["chosen_by_seeds"]) == ("0.4", "0.5", "2")
     assert float(row["value"]) == pytest.approx(0.45)
     assert one(table, strength=10.0, quantity="clean")["diverged"] == "2"
+
+
+def test_a_sweep_of_equal_seeds_is_drawn(store):
+    """Three times .8 have a mean above .8, and an error bar to it would be negative."""
+    assert np.mean([0.8] * 3) > 0.8
+    (data,) = Study([write(store, seed=seed) for seed in (0, 1, 2)], "Made up")
+    (drawn,) = sweeps.draw(data)
+    row = drawn.table.rows[[row[2:4] for row in drawn.table.rows].index((1.0, "transferred"))]
+    assert row[4:8] == (0.8, 0.8, 0.8, 3)
 
 
 def test_a_median_has_the_interval_of_its_resamples():

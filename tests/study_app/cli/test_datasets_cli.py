@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from engine import datasets
-from engine.datasets._published import File
+from engine.datasets import File
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli.datasets import app
 

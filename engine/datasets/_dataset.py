@@ -1,0 +1,82 @@
+"""What a dataset is: three splits of images with labels, and a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.components import Component
+from engine.rendering import to_images
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels of one split.
+
+    Attributes:
+        pixels: uint8 (N, C, H, W), exactly what a stimulus of the clean image shows.
+        labels: int64 (N,).
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    @property
+    def images(self) -> NDArray[np.float32]:
+        """Pixels in [0, 1] as float32 (N, C, H, W): what models and attacks take."""
+        return to_images(self.pixels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A loaded dataset.
+
+    Attributes:
+        train, valid, test: its splits; they share no image.
+        class_names: the label in words, by class index.
+        notes: what was left out, in words; no part of the checksum.
+    """
+
+    train: Split
+    valid: Split
+    test: Split
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one image: channels, height, width."""
+        channels, height, width = self.train.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def sha256(self) -> str:
+        """Checksum over the pixels, labels, shapes and class names of all splits."""
+        digest = hashlib.sha256(repr(self.class_names).encode())
+        for split in (self.train, self.valid, self.test):
+            for array in (split.pixels, split.labels):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+class Dataset(Component):
+    """What can be loaded by name: see `Data`."""
+
+    expected_sha256: ClassVar[str | None] = None
+    """Checksum of a built-in dataset with its default parameters."""
+
+    def load(self) -> Data:
+        """Return the dataset.
+
+        Raises:
+            PlausiblyError: the data are not there or are damaged.
+        """
+        raise NotImplementedError
