@@ -29,8 +29,8 @@ _ORDER = 0.02
 """How far the weaker attack may be ahead, beyond what chance explains."""
 _KIND = 0.05
 """The same between losses, which are rarely equally strong."""
-_ZERO = 0.5
-"""Share of exactly zero gradients above which gradients count as masked."""
+ZERO_LIMIT = 0.5
+"""Share of exactly zero true-label gradients above which gradients count as masked."""
 
 Labels = NDArray[np.int64]
 Right = NDArray[np.bool_]
@@ -116,6 +116,15 @@ def examine(ladder: Ladder, zero_gradient: Right) -> list[Doubt]:
         zero_gradient: (M,) whether an image's true-label gradient is exactly zero.
     """
     return list(_tests(ladder, zero_gradient))
+
+
+def hides_gradients(zero_share: float) -> bool:
+    """Return whether a model's gradients count as masked.
+
+    Args:
+        zero_share: share of images whose true-label gradient is exactly zero.
+    """
+    return zero_share > ZERO_LIMIT
 
 
 def signs(reasons: Iterable[str]) -> str:
@@ -214,7 +223,7 @@ def _tests(ladder: Ladder, zero_gradient: Right) -> Iterator[Doubt]:
         MASKED,
         "share of images whose true-label gradient is exactly zero",
         [zero_gradient],
-        limit=_ZERO,
+        limit=ZERO_LIMIT,
         by_value=True,
     )
     yield _test(
