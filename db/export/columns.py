@@ -48,7 +48,7 @@ def _stored(
 
 
 def _marks(what: str) -> tuple[Column, Column]:
-    """What the exclusion rules say of `what`; `exclusions` fills these columns."""
+    """What the exclusion rules say of `what`; `judging` fills these columns."""
     return (
         Column(
             "excluded",

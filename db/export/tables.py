@@ -11,8 +11,16 @@ from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
 from db.canonical import canonical_json
-from db.export import exclusions
 from db.export.columns import EVENTS, FORMS, PARTICIPANTS, RATINGS, STIMULI, Column
+from db.export.judging import (
+    ANSWERS,
+    ANSWERS_COLUMNS,
+    PEOPLE,
+    PEOPLE_COLUMNS,
+    Evidence,
+    Judge,
+    marked,
+)
 from db.models import (
     Base,
     Consent,
@@ -39,28 +47,23 @@ _DOCUMENTS = {
     "values": "rating.values_json",
     "device": "computed:device",
 }
-# Filled by `exclusions`, once the table is there.
+# Filled by `judging`, once the table is there.
 _MARKS = ("computed:excluded", "computed:exclusion_rule")
 # Computed from the rows that a query gave, not by the query.
 _PICTURES = ("computed:pictures", "computed:chosen")
 _ITEMS = ("computed:item", "computed:answer")
-# By what a person's catch trials are judged.
-_JUDGED = tuple(
-    column
-    for column in RATINGS
-    if column.name in ("participant_id", "trial_type", "correct_option", "response")
-)
 
 Query = Select[*tuple[Any, ...]]
 Row = Mapping[Any, Any]
 
 
-def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+def ratings(
+    session: Session, study_name: str, *, judge: Judge, stage: str = "main"
+) -> pd.DataFrame:
     """One row per answered trial with its current answer, by participant and trial index.
 
-    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. What the
-    exclusion rules of a row's version exclude is marked (`exclusions`). Raises ExportError if a
-    version has a rule that this program does not know.
+    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. `judge` says
+    what the exclusion rules exclude, which is marked. Raises ExportError if it cannot judge.
     """
     earlier = (
         select(func.count() - 1)
@@ -78,21 +81,29 @@ def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
         {**row, **_pictures(row, further.get(row["presentation.id"], []))}
         for row in session.execute(query).mappings()
     )
+    table = _frame(rows, RATINGS)
     people = (
-        select(Participant.id, Participant.status)
+        _select(PEOPLE_COLUMNS, {})
+        .select_from(Participant)
         .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
         .join(Study, Study.id == StudyVersion.study_id)
         .where(Study.name == study_name, StudyVersion.stage == stage)
     )
-    status = {row.id: row.status for row in session.execute(people)}
-    rules = _exclusion_rules(session, study_name, stage)
-    return exclusions.mark_ratings(_frame(rows, RATINGS), status, rules)
+    evidence = Evidence(
+        study_name,
+        _configs(session, study_name, stage),
+        people=_frame(session.execute(people).mappings(), PEOPLE_COLUMNS),
+        answers=table[list(ANSWERS)],
+    )
+    return marked(table, judge(evidence).answers)
 
 
-def participants(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
+def participants(
+    session: Session, study_name: str, *, judge: Judge, stage: str = "main"
+) -> pd.DataFrame:
     """One row per participant, by id: no token, no provider id, no completion code.
 
-    Whom an exclusion rule about people excludes is marked. Raises ExportError as `ratings` does.
+    Whom an exclusion rule about people excludes is marked, as by `ratings`.
     """
     total = (
         select(func.count(Trial.id))
@@ -136,12 +147,15 @@ def participants(session: Session, study_name: str, *, stage: str = "main") -> p
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id)
     )
-    catch = _rated(_select(_JUDGED, {}), study_name, stage).where(Presentation.role == "catch")
-    return exclusions.mark_participants(
-        _frame(session.execute(query).mappings(), PARTICIPANTS),
-        _frame(session.execute(catch).mappings(), _JUDGED),
-        _exclusion_rules(session, study_name, stage),
+    table = _frame(session.execute(query).mappings(), PARTICIPANTS)
+    answers = _rated(_select(ANSWERS_COLUMNS, {}), study_name, stage)
+    evidence = Evidence(
+        study_name,
+        _configs(session, study_name, stage),
+        people=table[list(PEOPLE)],
+        answers=_frame(session.execute(answers).mappings(), ANSWERS_COLUMNS),
     )
+    return marked(table, judge(evidence).people)
 
 
 def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
@@ -240,17 +254,15 @@ def _rated(query: Query, study_name: str, stage: str) -> Query:
     )
 
 
-def _exclusion_rules(session: Session, study_name: str, stage: str) -> exclusions.Rules:
+def _configs(session: Session, study_name: str, stage: str) -> dict[int, Any]:
+    """The stored file of each version of a stage, by number."""
     versions = session.execute(
         select(StudyVersion.version, StudyVersion.config_json)
         .join(Study, Study.id == StudyVersion.study_id)
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(StudyVersion.version)
     )
-    return {
-        number: exclusions.declared(json.loads(config), study_name, number)
-        for number, config in versions
-    }
+    return {number: json.loads(config) for number, config in versions}
 
 
 def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from db import export, repository
 from db.errors import ExportError
+from study_app import exclusions
 from study_app.api.http import (
     Body,
     RefusedError,
@@ -171,7 +172,10 @@ def routes(state: AppState) -> list[BaseRoute]:
 
 def _zip(state: AppState, study: str, actor: str, now: datetime) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        made = export.write_csv(state.database, study, Path(folder) / study, now, actor=actor)
+        out = Path(folder) / study
+        made = export.write_csv(
+            state.database, study, out, now, judge=exclusions.judge, actor=actor
+        )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(made.folder.iterdir()):

@@ -135,6 +135,7 @@ def export(
     """Write ratings, participants, stimuli, events and a codebook, with checksums."""
     from db import export as exporting
     from db.models.studies import STAGES
+    from study_app import exclusions
 
     if file_format != "csv":
         raise UsageError(f"unknown format {file_format!r}; known: csv")
@@ -143,7 +144,9 @@ def export(
     with opened() as database:
         with database.read() as s:
             require_study(s, study)
-        made = exporting.write_csv(database, study, out, datetime.now(UTC), stage=stage)
+        made = exporting.write_csv(
+            database, study, out, datetime.now(UTC), judge=exclusions.judge, stage=stage
+        )
     say(f"{made.rows} ratings of study {study} in {made.folder}")
 
 
@@ -160,12 +163,13 @@ def analyze(
 
     from db import export as exporting
     from engine.analysis import human_table
+    from study_app import exclusions
     from study_app.analysis.tables import excluded_by, exclusions_line, human_table_rich
     from study_app.cli.experiment_tables import print_table
 
     with opened() as database, database.read() as s:
         version = require_study(s, study)
-        ratings = exporting.ratings(s, study, stage=version.stage)
+        ratings = exporting.ratings(s, study, judge=exclusions.judge, stage=version.stage)
     rows = human_table.human_table(ratings, with_excluded=with_excluded)
     catch = human_table.attention(ratings)
     found = excluded_by(version.config, ratings)

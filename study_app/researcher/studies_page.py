@@ -10,6 +10,7 @@ from db import export, repository
 from db.errors import ExportError
 from db.repository import StudyVersionInfo, VersionCounts
 from engine.analysis import human_table
+from study_app import exclusions
 from study_app.analysis.tables import MEASURES, excluded_by, exclusions_line, long_frame, percent
 from study_app.installation import app_state
 from study_app.researcher import login
@@ -39,7 +40,7 @@ def researcher_page() -> None:
         assert version is not None
         counts = repository.counts(s, name)
         try:
-            ratings = export.ratings(s, name, stage=version.stage)
+            ratings = export.ratings(s, name, judge=exclusions.judge, stage=version.stage)
         except ExportError as error:
             st.error(str(error))
             return

@@ -15,6 +15,7 @@ from db.canonical import sha256_hex
 from db.errors import ExportError, StudyNotFoundError
 from db.export import tables
 from db.export.columns import TABLES, codebook
+from db.export.judging import Judge
 from db.session import Database
 
 CHECKSUMS = "checksums.sha256"
@@ -35,6 +36,7 @@ def write_csv(
     out_dir: Path,
     now: datetime,
     *,
+    judge: Judge,
     stage: str = "main",
     actor: str = "command line",
 ) -> Export:
@@ -42,9 +44,9 @@ def write_csv(
 
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
-    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, if a study
-    version has an exclusion rule that this program does not know, or if somebody withdrew
-    meanwhile; StudyNotFoundError; DatabaseError.
+    `judge` says what exclusion rules exclude, which is marked.
+    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, if `judge`
+    cannot judge, or if somebody withdrew meanwhile; StudyNotFoundError; DatabaseError.
     """
     target = Path(out_dir).absolute()
     _require_free(target)
@@ -53,8 +55,8 @@ def write_csv(
             raise StudyNotFoundError(f"There is no study {study!r}.")
         withdrawn = repository.withdrawals(session, study)
         frames = {
-            "ratings": tables.ratings(session, study, stage=stage),
-            "participants": tables.participants(session, study, stage=stage),
+            "ratings": tables.ratings(session, study, judge=judge, stage=stage),
+            "participants": tables.participants(session, study, judge=judge, stage=stage),
             "stimuli": tables.stimuli(session, study, stage=stage),
             "events": tables.events(session, study, stage=stage),
             "forms": tables.forms(session, study, stage=stage),

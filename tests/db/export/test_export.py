@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from stored_study import participants, ratings, write_csv
 
 from db import repository as repo
 from db.errors import ExportError, StudyNotFoundError
-from db.export import codebook, events, forms, iso_utc, participants, ratings, write_csv
+from db.export import codebook, events, forms, iso_utc
 from db.export.columns import TABLES
 from db.export.formats import csv
 from db.models import AuditEntry
