@@ -20,7 +20,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from db import export, repository
-from db.errors import ExportError
 from study_app import exclusions
 from study_app.api.http import (
     Body,
@@ -149,10 +148,7 @@ def routes(state: AppState) -> list[BaseRoute]:
         actor = await require_researcher(request)
         study = request.path_params["study"]
         now = datetime.now(UTC)
-        try:
-            packed = await to_thread.run_sync(lambda: _zip(state, study, actor, now))
-        except ExportError as error:
-            return failure(503, "export", str(error))
+        packed = await to_thread.run_sync(lambda: _zip(state, study, actor, now))
         name = f"{study}-{now:%Y%m%dT%H%M%SZ}.zip"
         return Response(
             packed,

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
-from db.errors import DatabaseError, ExportError, StudyNotFoundError
+from db.errors import StorageError
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli import datasets, experiments, report
 from study_app.cli import studies as studies_cli
@@ -211,17 +211,9 @@ def main() -> None:
     """Run the command line: one clear sentence for every error that a person can act on."""
     try:
         app()
-    except (UsageError, StudyNotFoundError) as error:
-        _fail(error, 2)
-    except PlausiblyError as error:
-        _fail(error, error.exit_code)
-    except (DatabaseError, ExportError) as error:
-        _fail(error, 1)
-
-
-def _fail(error: Exception, code: int) -> NoReturn:
-    print(f"plausibly: {error}", file=sys.stderr)
-    sys.exit(code)
+    except (PlausiblyError, StorageError) as error:
+        print(f"plausibly: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
