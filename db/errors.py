@@ -111,7 +111,7 @@ class TrialNotFoundError(RepositoryError):
 
 
 class InvalidAttemptError(RepositoryError):
-    """The attempt number is below 1 or above what the trial allows."""
+    """The attempt number is not 1, and there is no answer that it could repeat."""
 
     exit_code, status, code = 2, 422, "invalid"
 

@@ -38,7 +38,7 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class PlannedPresentation:
-    """One showing. phase: practice | main; role: practice | main | catch | repeat.
+    """One showing. phase: practice | main; role: practice | main | catch.
 
     `stimulus_id` is the picture at place 0, `further` are those at places 1, 2, …
     """

@@ -175,7 +175,6 @@ def record_response(
     now: datetime,
     completion_code: Callable[[], str | None],
     values: Mapping[str, Any] = MappingProxyType({}),
-    max_attempts: int = 1,
 ) -> Outcome:
     """Take one answer. The caller has checked that `answer` is one to the trial's question.
 
@@ -186,8 +185,7 @@ def record_response(
     complete and gets `completion_code()`, once; if that is None, something else is still to come,
     and whoever takes that calls `conclude`.
 
-    values: the data columns that the question type makes of the answer. max_attempts: how many
-    answers this trial may take; the rating is the last attempt.
+    values: the data columns that the question type makes of the answer.
     Raises TrialNotFoundError (not this participant's), InvalidAttemptError, and ValueError for NaN
     or infinity in `values`, `timing` or `display`.
     """
@@ -197,7 +195,7 @@ def record_response(
     ).first()
     if found is None:
         raise TrialNotFoundError("This participant has no such trial.")
-    status = _judge(s, event_id, trial_id, attempt, answer, max_attempts)
+    status = _judge(s, event_id, trial_id, attempt, answer)
     if status == "stored":
         connection.execute(
             _STORE,
@@ -230,7 +228,7 @@ def record_response(
 
 
 def _judge(
-    s: Session, event_id: str, trial_id: str, attempt: int, answer: str, max_attempts: int
+    s: Session, event_id: str, trial_id: str, attempt: int, answer: str
 ) -> Literal["stored", "duplicate", "refused"]:
     given: dict[int, str] = {}
     for row in s.connection().execute(_RELATED, {"event": event_id, "trial": trial_id}):
@@ -240,11 +238,11 @@ def _judge(
         given[row.attempt] = row.answer
     if attempt in given:
         return "duplicate" if given[attempt] == answer else "refused"
-    if 1 <= attempt <= max_attempts:
+    if attempt == 1:
         return "stored"
     if attempt < 1 or not given:
         raise InvalidAttemptError(
-            f"Attempt {attempt} is not possible: this trial takes {max_attempts}, counted from 1."
+            f"Attempt {attempt} is not possible: a trial takes one answer, which is attempt 1."
         )
     return "duplicate" if given[max(given)] == answer else "refused"
 
