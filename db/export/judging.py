@@ -4,6 +4,8 @@ Whoever asks for a table hands in a judge, which gets all that rules may judge b
 rules exclude what. The tables mark it; no row is dropped.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias

@@ -1,5 +1,7 @@
 """The exported tables as DataFrames, filled from the declarations in `columns`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -60,10 +62,13 @@ Row = Mapping[Any, Any]
 def ratings(
     session: Session, study_name: str, *, judge: Judge, stage: str = "main"
 ) -> pd.DataFrame:
-    """One row per answered trial with its current answer, by participant and trial index.
+    """Return one row per answered trial with its current answer, by participant and trial index.
 
     All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. `judge` says
-    what the exclusion rules exclude, which is marked. Raises ExportError if it cannot judge.
+    what the exclusion rules exclude, which is marked.
+
+    Raises:
+        ExportError: `judge` cannot judge.
     """
     earlier = (
         select(func.count() - 1)
@@ -101,9 +106,12 @@ def ratings(
 def participants(
     session: Session, study_name: str, *, judge: Judge, stage: str = "main"
 ) -> pd.DataFrame:
-    """One row per participant, by id: no token, no provider id, no completion code.
+    """Return one row per participant, by id: no token, no provider id, no completion code.
 
-    Whom an exclusion rule about people excludes is marked, as by `ratings`.
+    Whom an exclusion rule about people excludes is marked.
+
+    Raises:
+        ExportError: `judge` cannot judge.
     """
     total = (
         select(func.count(Trial.id))
@@ -159,7 +167,7 @@ def participants(
 
 
 def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per stimulus of the study's versions, by id, whether or not anybody has seen it."""
+    """Return one row per stimulus of the study's versions, by id, seen by anybody or not."""
     shown = (
         select(StudyVersionStimulus.stimulus_id)
         .join(StudyVersion, StudyVersion.id == StudyVersionStimulus.study_version_id)
@@ -173,7 +181,7 @@ def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
 
 
 def events(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """The answer trail: every response stored and every one refused, by participant and trial.
+    """Return the answer trail: every response stored or refused, by participant and trial.
 
     In a trial the stored answers come first, then the refused ones as they came: by the database's
     own counting, since a clock may have been set back in between.
@@ -206,7 +214,7 @@ def events(session: Session, study_name: str, *, stage: str = "main") -> pd.Data
 
 
 def forms(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per participant and question of a form, of the last attempt, by participant."""
+    """Return one row per participant and question of a form, of the last attempt."""
     later = aliased(FormResponse)
     last = (
         select(func.max(later.attempt))
@@ -237,12 +245,12 @@ def forms(session: Session, study_name: str, *, stage: str = "main") -> pd.DataF
 
 
 def iso_utc(time: datetime) -> str:
-    """A time as text: UTC with milliseconds, "2026-11-21T10:20:30.123Z"."""
+    """Return a time as text: UTC with milliseconds, "2026-11-21T10:20:30.123Z"."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _rated(query: Query, study_name: str, stage: str) -> Query:
-    """`query` over the rated trials of a study, with their presentations and participants."""
+    """Return `query` over a study's rated trials, with their presentations and participants."""
     return (
         query.select_from(rating)
         .join(Trial, Trial.id == rating.c.trial_id)
@@ -255,7 +263,7 @@ def _rated(query: Query, study_name: str, stage: str) -> Query:
 
 
 def _configs(session: Session, study_name: str, stage: str) -> dict[int, Any]:
-    """The stored file of each version of a stage, by number."""
+    """Return the stored file of each version of a stage, by number."""
     versions = session.execute(
         select(StudyVersion.version, StudyVersion.config_json)
         .join(Study, Study.id == StudyVersion.study_id)
@@ -266,7 +274,7 @@ def _configs(session: Session, study_name: str, stage: str) -> dict[int, Any]:
 
 
 def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str, list[str]]:
-    """The stimuli at places 1, 2, … of the presentations that have more than one."""
+    """Return the stimuli at places 1, 2, … of the presentations that have more than one."""
     rows = session.execute(
         select(FurtherPicture.presentation_id, FurtherPicture.stimulus_id)
         .join(Presentation, Presentation.id == FurtherPicture.presentation_id)
@@ -283,7 +291,7 @@ def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str
 
 
 def _pictures(row: Row, further: Sequence[str]) -> dict[str, Any]:
-    """What _PICTURES names: all of the presentation's stimuli, and the one chosen."""
+    """Return what _PICTURES names: all of the presentation's stimuli, and the one chosen."""
     shown = [row["stimulus.stimulus_id"], *further]
     answer = row["rating.answer"]
     places = [str(place) for place in range(len(shown))]
@@ -300,10 +308,12 @@ def _select(
     given: Mapping[str, ColumnElement[Any]],
     beside: Container[str] = (),
 ) -> Query:
-    """A query of everything that the columns' sources need, each labelled with its source.
+    """Return a query of everything that the columns' sources need, each labelled with its source.
 
-    given: expressions for computed sources, or in place of a stored column. beside: sources that
-    are computed from the rows.
+    Args:
+        columns: what is asked for.
+        given: expressions for computed sources, or in place of a stored column.
+        beside: sources that are computed from the rows.
     """
     wanted: dict[str, ColumnElement[Any]] = {}
     for column in columns:
@@ -314,7 +324,7 @@ def _select(
 
 
 def _stored_source(source: str) -> str | None:
-    """The part of a row that a source is read from; None if no row has it."""
+    """Return the part of a row that a source is read from; None if no row has it."""
     if source in _MARKS:
         return None
     return _DOCUMENTS.get(source.partition(":")[0], source)
@@ -351,7 +361,7 @@ def _value(source: str, row: Row, document: Callable[[str], Any]) -> Any:
 
 
 def _typed(value: Any, dtype: str) -> Any:
-    """`value` fit for the column; what a browser sent under a wrong type becomes empty."""
+    """Return `value` fit for the column; what a browser sent under a wrong type becomes empty."""
     if value is None:
         return None
     if dtype == "string":

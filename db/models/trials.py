@@ -1,5 +1,7 @@
 """A participant's plan (presentations and trials) and the answers given to it."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from sqlalchemy import (

@@ -1,5 +1,7 @@
 """An export as a folder of CSV files: whole or absent."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
@@ -45,8 +47,12 @@ def write_csv(
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
     `judge` says what exclusion rules exclude, which is marked.
-    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, if `judge`
-    cannot judge, or if somebody withdrew meanwhile; StudyNotFoundError; DatabaseError.
+
+    Raises:
+        ExportError: `out_dir` is a file or not empty, it cannot be written, `judge` cannot judge,
+            or somebody withdrew meanwhile.
+        StudyNotFoundError: there is no such study.
+        DatabaseError: the database cannot be used.
     """
     target = Path(out_dir).absolute()
     _require_free(target)
@@ -91,7 +97,7 @@ def write_csv(
 
 
 def without_formulas(text: str) -> str:
-    """`text` such that a spreadsheet takes it for text: a leading = + - @ gets an apostrophe.
+    """Return `text` such that a spreadsheet takes it for text: an apostrophe before = + - @.
 
     Numbers stay numbers ("-1" is left alone).
     """
