@@ -1,5 +1,7 @@
 """The database as the rest of Plausibly sees it: open, upgrade, check, read, write, back up."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -28,7 +30,14 @@ class Database:
     """
 
     def __init__(self, url_or_path: str | Path) -> None:
-        """url_or_path: a file, a sqlite:/// URL of a file, or a PostgreSQL URL."""
+        """Open nothing yet.
+
+        Args:
+            url_or_path: a file, a sqlite:/// URL of a file, or a PostgreSQL URL.
+
+        Raises:
+            ValueError: it is anything else.
+        """
         self._backend = open_backend(url_or_path)
         self.path = self._backend.path
         self.where = self._backend.where
@@ -53,7 +62,10 @@ class Database:
         """Queue `function(session)` for the writer thread; the future resolves after the commit.
 
         The function should be short and do nothing but use its session: it holds the write lock,
-        and the session ends with it. Raises DatabaseBusyError when too much is waiting.
+        and the session ends with it.
+
+        Raises:
+            DatabaseBusyError: too much is waiting.
         """
         return self._writer.submit(function)
 
@@ -67,9 +79,13 @@ class Database:
     def upgrade(self) -> Path | None:
         """Create the database, or bring it to the newest revision; safe to call at every start.
 
-        Returns the backup that was made first, or None: none was needed, or (PostgreSQL) backups
-        are the server's. Raises DatabaseError, leaving the database as it was, if it is from a
-        newer version or is not one of Plausibly's.
+        Returns:
+            The backup that was made first, or None: none was needed, or (PostgreSQL) backups are
+            the server's.
+
+        Raises:
+            DatabaseError: the database is from a newer version, or not one of Plausibly's; it is
+                left as it was.
         """
         backup: Path | None = None
         if not self._backend.is_empty():
@@ -109,7 +125,10 @@ class Database:
     def backup(self, target: Path) -> Path:
         """Copy the database, also while it is in use, to the file `target`; whole or absent.
 
-        Of SQLite a database file, of PostgreSQL an archive for pg_restore. Raises DatabaseError.
+        Of SQLite a database file, of PostgreSQL an archive for pg_restore.
+
+        Raises:
+            DatabaseError: there is nothing to copy, or the copy could not be made.
         """
         self._backend.backup(target)
         return target

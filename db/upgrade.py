@@ -1,5 +1,7 @@
 """Which version a database is of, and how it gets to the newest."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from alembic import command
@@ -14,7 +16,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def newest_revision() -> str:
-    """The revision that this code was written for."""
+    """Return the revision that this code was written for."""
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     if head is None:
         raise RuntimeError(f"no migrations in {MIGRATIONS}")
@@ -22,9 +24,10 @@ def newest_revision() -> str:
 
 
 def is_current(connection: Connection, where: str) -> bool:
-    """Whether the database is of the newest revision; False for an empty or older one.
+    """Return whether the database is of the newest revision; False for an empty or older one.
 
-    Raises DatabaseError if it is of an unknown (newer) revision or holds somebody else's tables.
+    Raises:
+        DatabaseError: it is of an unknown (newer) revision or holds somebody else's tables.
     """
     current = MigrationContext.configure(connection).get_current_revision()
     if current is None:

@@ -1,5 +1,7 @@
 """Group commit: one thread writes, and many waiting writes share one durable commit."""
 
+from __future__ import annotations
+
 import queue
 import threading
 from collections.abc import Callable
@@ -38,7 +40,12 @@ class GroupCommitWriter:
     """
 
     def __init__(self, engine: Engine, backend: Backend) -> None:
-        """engine: begins its transactions with the write lock; backend: reads the errors."""
+        """Take nothing in yet: the first write starts the thread.
+
+        Args:
+            engine: begins its transactions with the write lock.
+            backend: reads the errors.
+        """
         self._engine = engine
         self._backend = backend
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
@@ -49,7 +56,9 @@ class GroupCommitWriter:
     def submit(self, function: Callable[[Session], T]) -> Future[T]:
         """Queue `function`; it may be given up to MAX_BATCH neighbours in its transaction.
 
-        Raises DatabaseBusyError when too much is waiting and DatabaseError after `close`.
+        Raises:
+            DatabaseBusyError: too much is waiting.
+            DatabaseError: it was closed.
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError("a write cannot start another write; call the function directly")

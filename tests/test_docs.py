@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from typer.main import get_command
 
 from engine.experiments import experiment_file
+from study_app import exclusions
 from study_app.api import nowhere
 from study_app.cli import plausibly
 
@@ -96,6 +97,21 @@ def test_every_route_is_documented(lab_routes):
     wanted = {(verb, path.split("?")[0]) for verb, path in named}
     assert served - json_routes == wanted
     assert {(v, p.replace(".json", ".png")) for v, p in json_routes} <= wanted
+
+
+def test_every_exclusion_rule_is_documented_with_its_parameters():
+    text = (ROOT / "docs/studies.md").read_text()
+    (section,) = re.findall(r"^\*\*Exclusions\*\*.+?(?=^\*\*Words)", text, re.M | re.S)
+    of_people, of_answers = section.split("Rules about people ")[1].split("Rules about answers ")
+    documented = {
+        (judges, name, tuple(re.findall(r"\w+", parameters)))
+        for judges, part in (("people", of_people), ("answers", of_answers))
+        for name, parameters in re.findall(r"^- `(\w+)(?:: ([\w, ]+))?`: ", part, re.M)
+    }
+    rules = {name: exclusions.registry.get(name) for name in exclusions.registry.names()}
+    assert documented == {
+        (rule.judges, name, tuple(rule.model_fields)) for name, rule in rules.items()
+    }
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What a database system must offer: engines for readers, the writer and migrations."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -21,11 +23,11 @@ class Backend(ABC):
 
     @abstractmethod
     def readers(self) -> Engine:
-        """An engine for many threads. Each transaction sees one moment; every write is refused."""
+        """Return an engine for many threads: a transaction sees one moment, a write is refused."""
 
     @abstractmethod
     def writers(self) -> Engine:
-        """An engine whose transactions begin with the write lock and are durable once committed.
+        """Return an engine whose transactions begin with the write lock and commit durably.
 
         The lock is one for the whole database: whoever holds it, in whichever process, is the only
         writer, and sees everything that was committed before.
@@ -33,26 +35,26 @@ class Backend(ABC):
 
     @abstractmethod
     def migrators(self) -> Engine:
-        """An engine as `writers`, to change tables with; the database is made where it can be."""
+        """Return an engine as `writers` to change tables with; make the database if that can be."""
 
     @abstractmethod
     def in_transaction(self, connection: Connection) -> bool:
-        """Whether the database still has the connection's transaction open, and usable."""
+        """Return whether the database still has the connection's transaction open, and usable."""
 
     @abstractmethod
     def as_database_error(self, error: BaseException) -> DatabaseError | None:
-        """`error` as a DatabaseError of one sentence, or None if it is not the database's failing.
+        """Return `error` as a DatabaseError of one sentence; None if the database is not to blame.
 
         Broken constraints and mistakes in SQL stay what they are.
         """
 
     @abstractmethod
     def passes(self, error: BaseException) -> bool:
-        """Whether the write that raised `error` would succeed if it were run again."""
+        """Return whether the write that raised `error` would succeed if it were run again."""
 
     @abstractmethod
     def is_empty(self) -> bool:
-        """Whether there is nothing yet that an upgrade could harm."""
+        """Return whether there is nothing yet that an upgrade could harm."""
 
     @abstractmethod
     def require_usable(self) -> None:

@@ -1,5 +1,7 @@
 """What Plausibly needs of a database system. Each system is one file: `sqlite`, `postgres`."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -9,10 +11,14 @@ from db.backends.base import Backend
 
 
 def open_backend(url_or_path: str | Path) -> Backend:
-    """The backend for a file, a sqlite:/// URL of a file, or a postgresql:// URL.
+    """Return the backend for a file, a sqlite:/// URL of a file, or a postgresql:// URL.
 
-    Opening touches nothing. Raises ValueError for anything else, in a sentence that repeats no part
-    of a URL, for it may hold a password; and ModuleNotFoundError without PostgreSQL's driver.
+    Opening touches nothing.
+
+    Raises:
+        ValueError: it is anything else. The sentence repeats no part of a URL, for it may hold a
+            password.
+        ModuleNotFoundError: PostgreSQL's driver is not installed.
     """
     url = _parsed(str(url_or_path))
     # Imported here: each imports this module, and SQLite must not need PostgreSQL's driver.

@@ -1,5 +1,7 @@
 """PostgreSQL's particulars: how connections are opened and begun, and what its errors mean."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
@@ -91,7 +93,11 @@ class PostgreSQL(Backend):
     """
 
     def __init__(self, url: URL) -> None:
-        """url: its driver is psycopg. The password may stand in it or come from PGPASSFILE."""
+        """Open nothing yet.
+
+        Args:
+            url: its driver is psycopg. The password may stand in it or come from PGPASSFILE.
+        """
         if not url.database:
             raise ValueError(
                 "it names no database: postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
@@ -279,5 +285,5 @@ class PostgreSQL(Backend):
 
 
 def _sentence(sentences: dict[str, str], text: str) -> str | None:
-    """The sentence of the first key that the text contains."""
+    """Return the sentence of the first key that the text contains."""
     return next((sentence for key, sentence in sentences.items() if key in text), None)

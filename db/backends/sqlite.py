@@ -1,5 +1,7 @@
 """SQLite's particulars: how connections are opened and begun, copied, and what its errors mean."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import sqlite3
@@ -39,7 +41,14 @@ class SQLite(Backend):
     path: Path
 
     def __init__(self, url: URL) -> None:
-        """url: of a file. Raises ValueError for a database in memory."""
+        """Open nothing yet.
+
+        Args:
+            url: of a file.
+
+        Raises:
+            ValueError: it is of a database in memory.
+        """
         if not url.database or url.database == ":memory:":
             raise ValueError("the database must be a file: readers and the writer share it")
         self.path = Path(url.database).absolute()
@@ -88,7 +97,7 @@ class SQLite(Backend):
         return False
 
     def is_empty(self) -> bool:
-        """Whether there is no file, or one of no bytes."""
+        """Return whether there is no file, or one of no bytes."""
         return not self.path.exists() or not self.path.stat().st_size
 
     def require_usable(self) -> None:
@@ -147,13 +156,17 @@ class SQLite(Backend):
 def _engine(
     path: Path, *, begin: str = "BEGIN", read_only: bool = False, migrating: bool = False
 ) -> Engine:
-    """An engine on the file `path`, which must exist unless `migrating`.
+    """Return an engine on the file `path`, which must exist unless `migrating`.
 
-    begin: the statement that opens a transaction ("BEGIN" or "BEGIN IMMEDIATE"); the driver's own
-    handling is switched off, so that SAVEPOINT and reads are transactional (SQLAlchemy's recipe).
-    read_only: every write through this engine is refused by SQLite.
-    migrating: the file is made if missing, and foreign keys are not enforced: changing a table
-    means rebuilding it, which must not cascade to its children. Follow with `check_migrated`.
+    Args:
+        path: the file.
+        begin: the statement that opens a transaction ("BEGIN" or "BEGIN IMMEDIATE"); the driver's
+            own handling is switched off, so that SAVEPOINT and reads are transactional
+            (SQLAlchemy's recipe).
+        read_only: every write through this engine is refused by SQLite.
+        migrating: the file is made if missing, and foreign keys are not enforced: changing a table
+            means rebuilding it, which must not cascade to its children. Follow with
+            `check_migrated`.
     """
     uri = f"file:{quote(str(path))}?mode={'rwc' if migrating else 'rw'}"
 

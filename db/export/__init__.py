@@ -2,12 +2,16 @@
 
 from db.export.columns import Column, codebook
 from db.export.formats import Export, write_csv
+from db.export.judging import Evidence, Judge, Verdict
 from db.export.stages import stage_counts
 from db.export.tables import events, forms, iso_utc, participants, ratings, stimuli
 
 __all__ = [
     "Column",
+    "Evidence",
     "Export",
+    "Judge",
+    "Verdict",
     "codebook",
     "events",
     "forms",

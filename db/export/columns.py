@@ -5,6 +5,8 @@ A source is `table.column` of the database, or a path in a JSON document of the 
 `computed:` by the export. The codebook is made from these declarations.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,13 +44,13 @@ def _stored(
     *,
     of: str | None = None,
 ) -> Column:
-    """A column of the database under its own description; `of`: the view to read it from."""
+    """Return a column of the database under its own description; `of`: the view to read it from."""
     column = attribute.property.columns[0]
     return Column(name, dtype, str(column.comment), f"{of or column.table.name}.{column.name}")
 
 
 def _marks(what: str) -> tuple[Column, Column]:
-    """What the exclusion rules say of `what`; `exclusions` fills these columns."""
+    """Return what the exclusion rules say of `what`; `judging` fills these columns."""
     return (
         Column(
             "excluded",
@@ -357,9 +359,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
 
 
 def codebook(table: str = "ratings") -> list[dict[str, str]]:
-    """One entry per column of an exported table, in its order, with dtype, description, source.
+    """Return one entry per column of an exported table: dtype, description and source, in order.
 
-    table: ratings, participants, stimuli, events or forms.
+    Args:
+        table: ratings, participants, stimuli, events or forms.
     """
     return [
         {

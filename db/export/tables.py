@@ -1,5 +1,7 @@
 """The exported tables as DataFrames, filled from the declarations in `columns`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,8 +13,16 @@ from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select
 from sqlalchemy.orm import Session, aliased
 
 from db.canonical import canonical_json
-from db.export import exclusions
 from db.export.columns import EVENTS, FORMS, PARTICIPANTS, RATINGS, STIMULI, Column
+from db.export.judging import (
+    ANSWERS,
+    ANSWERS_COLUMNS,
+    PEOPLE,
+    PEOPLE_COLUMNS,
+    Evidence,
+    Judge,
+    marked,
+)
 from db.models import (
     Base,
     Consent,
@@ -39,28 +49,26 @@ _DOCUMENTS = {
     "values": "rating.values_json",
     "device": "computed:device",
 }
-# Filled by `exclusions`, once the table is there.
+# Filled by `judging`, once the table is there.
 _MARKS = ("computed:excluded", "computed:exclusion_rule")
 # Computed from the rows that a query gave, not by the query.
 _PICTURES = ("computed:pictures", "computed:chosen")
 _ITEMS = ("computed:item", "computed:answer")
-# By what a person's catch trials are judged.
-_JUDGED = tuple(
-    column
-    for column in RATINGS
-    if column.name in ("participant_id", "trial_type", "correct_option", "response")
-)
 
 Query = Select[*tuple[Any, ...]]
 Row = Mapping[Any, Any]
 
 
-def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per answered trial with its current answer, by participant and trial index.
+def ratings(
+    session: Session, study_name: str, *, judge: Judge, stage: str = "main"
+) -> pd.DataFrame:
+    """Return one row per answered trial with its current answer, by participant and trial index.
 
-    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. What the
-    exclusion rules of a row's version exclude is marked (`exclusions`). Raises ExportError if a
-    version has a rule that this program does not know.
+    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. `judge` says
+    what the exclusion rules exclude, which is marked.
+
+    Raises:
+        ExportError: `judge` cannot judge.
     """
     earlier = (
         select(func.count() - 1)
@@ -78,21 +86,32 @@ def ratings(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
         {**row, **_pictures(row, further.get(row["presentation.id"], []))}
         for row in session.execute(query).mappings()
     )
+    table = _frame(rows, RATINGS)
     people = (
-        select(Participant.id, Participant.status)
+        _select(PEOPLE_COLUMNS, {})
+        .select_from(Participant)
         .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
         .join(Study, Study.id == StudyVersion.study_id)
         .where(Study.name == study_name, StudyVersion.stage == stage)
     )
-    status = {row.id: row.status for row in session.execute(people)}
-    rules = _exclusion_rules(session, study_name, stage)
-    return exclusions.mark_ratings(_frame(rows, RATINGS), status, rules)
+    evidence = Evidence(
+        study_name,
+        _configs(session, study_name, stage),
+        people=_frame(session.execute(people).mappings(), PEOPLE_COLUMNS),
+        answers=table[list(ANSWERS)],
+    )
+    return marked(table, judge(evidence).answers)
 
 
-def participants(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per participant, by id: no token, no provider id, no completion code.
+def participants(
+    session: Session, study_name: str, *, judge: Judge, stage: str = "main"
+) -> pd.DataFrame:
+    """Return one row per participant, by id: no token, no provider id, no completion code.
 
-    Whom an exclusion rule about people excludes is marked. Raises ExportError as `ratings` does.
+    Whom an exclusion rule about people excludes is marked.
+
+    Raises:
+        ExportError: `judge` cannot judge.
     """
     total = (
         select(func.count(Trial.id))
@@ -136,16 +155,19 @@ def participants(session: Session, study_name: str, *, stage: str = "main") -> p
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(Participant.id)
     )
-    catch = _rated(_select(_JUDGED, {}), study_name, stage).where(Presentation.role == "catch")
-    return exclusions.mark_participants(
-        _frame(session.execute(query).mappings(), PARTICIPANTS),
-        _frame(session.execute(catch).mappings(), _JUDGED),
-        _exclusion_rules(session, study_name, stage),
+    table = _frame(session.execute(query).mappings(), PARTICIPANTS)
+    answers = _rated(_select(ANSWERS_COLUMNS, {}), study_name, stage)
+    evidence = Evidence(
+        study_name,
+        _configs(session, study_name, stage),
+        people=table[list(PEOPLE)],
+        answers=_frame(session.execute(answers).mappings(), ANSWERS_COLUMNS),
     )
+    return marked(table, judge(evidence).people)
 
 
 def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per stimulus of the study's versions, by id, whether or not anybody has seen it."""
+    """Return one row per stimulus of the study's versions, by id, seen by anybody or not."""
     shown = (
         select(StudyVersionStimulus.stimulus_id)
         .join(StudyVersion, StudyVersion.id == StudyVersionStimulus.study_version_id)
@@ -159,7 +181,7 @@ def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.Dat
 
 
 def events(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """The answer trail: every response stored and every one refused, by participant and trial.
+    """Return the answer trail: every response stored or refused, by participant and trial.
 
     In a trial the stored answers come first, then the refused ones as they came: by the database's
     own counting, since a clock may have been set back in between.
@@ -192,7 +214,7 @@ def events(session: Session, study_name: str, *, stage: str = "main") -> pd.Data
 
 
 def forms(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:
-    """One row per participant and question of a form, of the last attempt, by participant."""
+    """Return one row per participant and question of a form, of the last attempt."""
     later = aliased(FormResponse)
     last = (
         select(func.max(later.attempt))
@@ -223,12 +245,12 @@ def forms(session: Session, study_name: str, *, stage: str = "main") -> pd.DataF
 
 
 def iso_utc(time: datetime) -> str:
-    """A time as text: UTC with milliseconds, "2026-11-21T10:20:30.123Z"."""
+    """Return a time as text: UTC with milliseconds, "2026-11-21T10:20:30.123Z"."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _rated(query: Query, study_name: str, stage: str) -> Query:
-    """`query` over the rated trials of a study, with their presentations and participants."""
+    """Return `query` over a study's rated trials, with their presentations and participants."""
     return (
         query.select_from(rating)
         .join(Trial, Trial.id == rating.c.trial_id)
@@ -240,21 +262,19 @@ def _rated(query: Query, study_name: str, stage: str) -> Query:
     )
 
 
-def _exclusion_rules(session: Session, study_name: str, stage: str) -> exclusions.Rules:
+def _configs(session: Session, study_name: str, stage: str) -> dict[int, Any]:
+    """Return the stored file of each version of a stage, by number."""
     versions = session.execute(
         select(StudyVersion.version, StudyVersion.config_json)
         .join(Study, Study.id == StudyVersion.study_id)
         .where(Study.name == study_name, StudyVersion.stage == stage)
         .order_by(StudyVersion.version)
     )
-    return {
-        number: exclusions.declared(json.loads(config), study_name, number)
-        for number, config in versions
-    }
+    return {number: json.loads(config) for number, config in versions}
 
 
 def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str, list[str]]:
-    """The stimuli at places 1, 2, … of the presentations that have more than one."""
+    """Return the stimuli at places 1, 2, … of the presentations that have more than one."""
     rows = session.execute(
         select(FurtherPicture.presentation_id, FurtherPicture.stimulus_id)
         .join(Presentation, Presentation.id == FurtherPicture.presentation_id)
@@ -271,7 +291,7 @@ def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str
 
 
 def _pictures(row: Row, further: Sequence[str]) -> dict[str, Any]:
-    """What _PICTURES names: all of the presentation's stimuli, and the one chosen."""
+    """Return what _PICTURES names: all of the presentation's stimuli, and the one chosen."""
     shown = [row["stimulus.stimulus_id"], *further]
     answer = row["rating.answer"]
     places = [str(place) for place in range(len(shown))]
@@ -288,10 +308,12 @@ def _select(
     given: Mapping[str, ColumnElement[Any]],
     beside: Container[str] = (),
 ) -> Query:
-    """A query of everything that the columns' sources need, each labelled with its source.
+    """Return a query of everything that the columns' sources need, each labelled with its source.
 
-    given: expressions for computed sources, or in place of a stored column. beside: sources that
-    are computed from the rows.
+    Args:
+        columns: what is asked for.
+        given: expressions for computed sources, or in place of a stored column.
+        beside: sources that are computed from the rows.
     """
     wanted: dict[str, ColumnElement[Any]] = {}
     for column in columns:
@@ -302,7 +324,7 @@ def _select(
 
 
 def _stored_source(source: str) -> str | None:
-    """The part of a row that a source is read from; None if no row has it."""
+    """Return the part of a row that a source is read from; None if no row has it."""
     if source in _MARKS:
         return None
     return _DOCUMENTS.get(source.partition(":")[0], source)
@@ -339,7 +361,7 @@ def _value(source: str, row: Row, document: Callable[[str], Any]) -> Any:
 
 
 def _typed(value: Any, dtype: str) -> Any:
-    """`value` fit for the column; what a browser sent under a wrong type becomes empty."""
+    """Return `value` fit for the column; what a browser sent under a wrong type becomes empty."""
     if value is None:
         return None
     if dtype == "string":

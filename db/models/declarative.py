@@ -1,5 +1,7 @@
 """The declarative base: names of constraints, and times that are always UTC."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -50,6 +52,6 @@ class Base(DeclarativeBase):
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:
-    """SQL of a check that `column` holds one of `values` (plain lower-case words)."""
+    """Return SQL of a check that `column` holds one of `values` (plain lower-case words)."""
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} IN ({listed})"

@@ -1,5 +1,7 @@
 """People: who takes part, what they consented to, and the traces that withdrawal leaves."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from sqlalchemy import (

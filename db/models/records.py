@@ -1,5 +1,7 @@
 """The researcher's side: login, exports made, and the audit log."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, Text

@@ -1,5 +1,7 @@
 """Studies, their versions, and the stimuli that they show."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text, UniqueConstraint

@@ -1,5 +1,7 @@
 """Admission: a slot and a whole plan, drawn in one transaction."""
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class PlannedPresentation:
-    """One showing. phase: practice | main; role: practice | main | catch | repeat.
+    """One showing. phase: practice | main; role: practice | main | catch.
 
     `stimulus_id` is the picture at place 0, `further` are those at places 1, 2, …
     """
@@ -100,7 +102,7 @@ def admit(
 
 
 def plan_hash(arm: str, list_index: int, plan: Sequence[PlannedPresentation]) -> str:
-    """SHA-256 of the canonical JSON of a plan with its slot: equal plans have equal hashes."""
+    """Return the SHA-256 of the canonical JSON of a plan with its slot: equal for equal plans."""
     content = {
         "arm": arm,
         "list_index": list_index,
@@ -120,7 +122,11 @@ def _open_slots(
     now: datetime,
     active_within: timedelta,
 ) -> Sequence[Slot]:
-    """The slots that the quota leaves. Raises StudyFullError if there is none."""
+    """Return the slots that the quota leaves.
+
+    Raises:
+        StudyFullError: there is none.
+    """
     if not slots:
         raise ValueError("a study needs at least one slot (arm, list)")
     if quota == UNLIMITED:

@@ -1,5 +1,7 @@
 """Answers to forms: screening, comprehension check, demographics."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +24,7 @@ class FormAttempt:
 
 
 def form_attempts(s: Session, participant_id: str) -> list[FormAttempt]:
-    """The forms that a participant has sent, each form's attempts in order."""
+    """Return the forms that a participant has sent, each form's attempts in order."""
     rows = s.execute(
         select(FormResponse.form, FormResponse.attempt, FormResponse.passed)
         .where(FormResponse.participant_id == participant_id)
@@ -44,7 +46,8 @@ def record_form(
 ) -> None:
     """Store one attempt at a form. The caller has checked that it is due and that it fits.
 
-    Raises ValueError for NaN or infinity.
+    Raises:
+        ValueError: NaN or an infinity is in it.
     """
     s.execute(
         insert(FormResponse).values(

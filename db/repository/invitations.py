@@ -1,5 +1,7 @@
 """Invitations: codes that each let one person in."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +24,11 @@ class InvitationCounts:
 def add_invitations(
     s: Session, *, study_name: str, code_hmacs: Iterable[str], now: datetime
 ) -> None:
-    """Let in one person for each code; what is stored is its keyed hash. StudyNotFoundError."""
+    """Let in one person for each code; what is stored is its keyed hash.
+
+    Raises:
+        StudyNotFoundError: there is no such study.
+    """
     study_id = s.scalar(select(Study.id).where(Study.name == study_name))
     if study_id is None:
         raise StudyNotFoundError(f"There is no study {study_name!r}.")
@@ -35,7 +41,7 @@ def add_invitations(
 
 
 def invitation_counts(s: Session, study_name: str) -> InvitationCounts:
-    """How many invitations a study has; none for an unknown one."""
+    """Return how many invitations a study has; none for an unknown one."""
     made, used = s.execute(
         select(func.count(), func.count(Invitation.used_at))
         .join(Study, Study.id == Invitation.study_id)

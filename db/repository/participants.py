@@ -1,5 +1,7 @@
 """Participants from consent to withdrawal."""
 
+from __future__ import annotations
+
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,13 +113,31 @@ def create_participant(
     consented last holds it. A caller that derives the token from the nonce changes nothing by
     sending a consent twice.
 
-    seed: in [0, 2**63). provider_id: the raw id, deleted with `provider_session` at
-    `provider_id_expires` (default: after PROVIDER_ID_KEPT). invited: `provider_id_hmac` is of an
-    invitation's code, which lets in one new person. quota: only a study with a place left, counting
-    those on the way to admission, takes somebody new.
-    Raises StudyNotFoundError, StudyNotOpenError unless the study is live (simulated versions are
-    always open), NotInvitedError (unknown or used invitation; the nonce is of somebody with another
-    provider id), StudyFullError.
+    Args:
+        s: the session.
+        study_version_id: what they consented to.
+        token_sha256: hash of the token that the browser gets.
+        nonce_sha256: hash of the nonce that the browser made.
+        provider: its name.
+        provider_id: the raw id, deleted at `provider_id_expires`.
+        provider_id_hmac: its keyed hash, which stays.
+        language: of the texts.
+        consent_sha256: hash of the text that was read.
+        consent_version: of that text.
+        seed: in [0, 2**63).
+        now: the time.
+        provider_id_expires: by default after PROVIDER_ID_KEPT.
+        provider_session: the provider's id of this participation, deleted with the raw id.
+        invited: `provider_id_hmac` is of an invitation's code, which lets in one new person.
+        quota: only a study with a place left, counting those on the way to admission, takes
+            somebody new.
+
+    Raises:
+        StudyNotFoundError: there is no such version.
+        StudyNotOpenError: the study is not live; simulated versions are always open.
+        NotInvitedError: an unknown or used invitation, or the nonce of somebody with a different
+            provider id.
+        StudyFullError: no place is left.
     """
     row = s.execute(
         select(Study.id, Study.name, Study.status, StudyVersion.stage)
@@ -187,13 +207,17 @@ def create_participant(
 
 
 def participant_by_token(s: Session, token_sha256: str) -> ParticipantInfo | None:
-    """The participant who holds a token, or None."""
+    """Return the participant who holds a token, or None."""
     row = s.connection().execute(_BY_TOKEN, {"token": token_sha256}).first()
     return None if row is None else ParticipantInfo(**row._mapping)
 
 
 def participant(s: Session, participant_id: str) -> ParticipantInfo:
-    """A participant by id. Raises ParticipantNotFoundError."""
+    """Return a participant by id.
+
+    Raises:
+        ParticipantNotFoundError: there is none.
+    """
     row = s.execute(_BY_ID, {"participant": participant_id}).first()
     if row is None:
         raise ParticipantNotFoundError("There is no such participant.")
@@ -201,7 +225,7 @@ def participant(s: Session, participant_id: str) -> ParticipantInfo:
 
 
 def provider_id(s: Session, participant_id: str) -> str | None:
-    """The raw provider id of a participant; None if there is none, or its time is over."""
+    """Return the raw provider id of a participant; None if there is none, or its time is over."""
     return s.scalar(
         select(ProviderIdentity.provider_id).where(
             ProviderIdentity.participant_id == participant_id
@@ -214,7 +238,8 @@ def conclude(
 ) -> ParticipantInfo:
     """End a participation: complete, screened_out or failed_check, with the code for it.
 
-    Raises ParticipantNotFoundError.
+    Raises:
+        ParticipantNotFoundError: there is none.
     """
     person = s.get(Participant, participant_id)
     if person is None:
@@ -230,8 +255,10 @@ def conclude(
 def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
     """Delete everything of a participant; leave a tombstone and mark the study's exports stale.
 
-    The slot is free at once. Backups made before still hold the data. Raises
-    ParticipantNotFoundError, also for somebody already withdrawn.
+    The slot is free at once. Backups made before still hold the data.
+
+    Raises:
+        ParticipantNotFoundError: there is none, or they have withdrawn already.
     """
     person = s.get(Participant, participant_id)
     if person is None:
@@ -265,7 +292,7 @@ def delete_expired_identities(s: Session, *, now: datetime) -> int:
 def _same_person(
     s: Session, study_id: int, nonce_sha256: str, provider_id_hmac: str | None
 ) -> Participant | None:
-    """Whom a consent belongs to already. The provider's word on identity beats the browser's."""
+    """Return whom a consent belongs to already; the provider's id beats the browser's nonce."""
     in_study = select(Participant).where(Participant.study_id == study_id)
     if provider_id_hmac is not None:
         person = s.scalar(in_study.where(Participant.provider_id_hmac == provider_id_hmac))

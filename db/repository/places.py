@@ -1,5 +1,7 @@
 """Who holds a place in a study, and how many may."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,7 +35,7 @@ UNLIMITED = Quota()
 def slot_counts(
     s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
 ) -> dict[Slot, int]:
-    """How many hold each slot, as `admit` counts them; slots that nobody holds are absent."""
+    """Return how many hold each slot, as `admit` counts; slots that nobody holds are absent."""
     rows = s.execute(
         select(Participant.arm, Participant.list_index, func.count())
         .where(Participant.study_version_id == study_version_id, _holds(now - active_within))
@@ -47,7 +49,7 @@ def slot_counts(
 def arm_counts(
     s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
 ) -> dict[str, int]:
-    """How many hold a place in each arm of the study, all versions of this version's stage."""
+    """Return how many hold a place in each arm, over all versions of this version's stage."""
     rows = s.execute(
         select(Participant.arm, func.count())
         .where(_same_stage(study_version_id), _holds(now - active_within))
@@ -59,7 +61,10 @@ def arm_counts(
 def on_the_way(
     s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
 ) -> int:
-    """How many have consented, are not admitted yet and were seen lately; versions as above."""
+    """Return how many have consented, are not admitted yet and were seen lately.
+
+    Over the same versions as `arm_counts`.
+    """
     return (
         s.scalar(
             select(func.count()).where(

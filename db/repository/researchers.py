@@ -1,5 +1,7 @@
 """Researchers' passwords and logins, the record of exports, and the audit log."""
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import secrets
@@ -37,7 +39,7 @@ class ResearcherInfo:
 
 @dataclass(frozen=True)
 class ExportInfo:
-    """An export that was made. `stale`: somebody in it has withdrawn since."""
+    """An export that was made; `stale` where somebody in it has withdrawn since."""
 
     id: int
     exported_at: datetime
@@ -48,14 +50,14 @@ class ExportInfo:
 
 
 def hash_password(password: str) -> str:
-    """A fresh salted hash: "scrypt$n$r$p$salt$hash"."""
+    """Return a fresh salted hash: "scrypt$n$r$p$salt$hash"."""
     salt = secrets.token_bytes(16)
     digest = _scrypt(password, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)
     return f"scrypt${SCRYPT_N}${SCRYPT_R}${SCRYPT_P}${salt.hex()}${digest.hex()}"
 
 
 def password_matches(password: str, password_hash: str) -> bool:
-    """Whether `password` is the one hashed; takes the same time either way."""
+    """Return whether `password` is the one hashed; takes the same time either way."""
     _, n, r, p, salt, digest = password_hash.split("$")
     actual = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
     return hmac.compare_digest(actual, bytes.fromhex(digest))
@@ -79,12 +81,12 @@ def set_password(s: Session, *, name: str, password_hash: str, now: datetime) ->
 
 
 def has_researcher(s: Session) -> bool:
-    """Whether anybody can log in yet."""
+    """Return whether anybody can log in yet."""
     return s.scalar(select(Researcher.id).limit(1)) is not None
 
 
 def check_password(s: Session, *, name: str, password: str) -> ResearcherInfo | None:
-    """The researcher, if name and password are right. An unknown name takes as long as a known."""
+    """Return the researcher if name and password are right; an unknown name takes as long."""
     researcher = s.scalar(select(Researcher).where(Researcher.name == name))
     if researcher is None:
         hash_password(password)
@@ -110,7 +112,7 @@ def create_session(
 
 
 def find_session(s: Session, *, token_sha256: str, now: datetime) -> ResearcherInfo | None:
-    """Who is logged in with this token at `now`, or None."""
+    """Return who is logged in with this token at `now`, or None."""
     row = s.execute(
         select(Researcher.id, Researcher.name)
         .join(ResearcherSession, ResearcherSession.researcher_id == Researcher.id)
@@ -130,7 +132,7 @@ def audit(s: Session, *, actor: str, action: str, detail: Mapping[str, Any], now
 
 
 def withdrawals(s: Session, study_name: str) -> int:
-    """How many people have withdrawn from a study so far."""
+    """Return how many people have withdrawn from a study so far."""
     return (
         s.scalar(
             select(func.count(Tombstone.id))
@@ -154,7 +156,8 @@ def record_export(
 ) -> None:
     """Remember that an export left and who made it, so that a withdrawal can mark it.
 
-    Raises StudyNotFoundError.
+    Raises:
+        StudyNotFoundError: there is no such study.
     """
     study_id = s.scalar(select(Study.id).where(Study.name == study_name))
     if study_id is None:
@@ -169,7 +172,7 @@ def record_export(
 
 
 def exports(s: Session, study_name: str) -> list[ExportInfo]:
-    """The exports of a study, oldest first."""
+    """Return the exports of a study, oldest first."""
     rows = s.scalars(
         select(ExportRecord)
         .join(Study, Study.id == ExportRecord.study_id)

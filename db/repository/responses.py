@@ -1,5 +1,7 @@
 """Serving a plan's trials and taking the answers: each stored once, never changed."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -57,7 +59,11 @@ class TrialView:
 class Progress:
     """How far a participant is with the trials; there may be a form to come.
 
-    position: first unanswered trial, `total` when there is none. complete: every one is answered.
+    Attributes:
+        position: the first unanswered trial, `total` when there is none.
+        answered, total: how many trials.
+        presentations: how many showings they are about.
+        complete: every trial is answered.
     """
 
     position: int
@@ -71,9 +77,12 @@ class Progress:
 class Outcome:
     """What became of an answer, with what practice feedback needs. Not for the browser as it is.
 
-    stored: committed with this call. duplicate: the same answer was there already. refused: the
-    trial holds another answer; this one is only in the log. complete: the participant has done
-    everything.
+    Attributes:
+        status: `stored`: committed with this call. `duplicate`: the same answer was there already.
+            `refused`: the trial holds a different answer; this one is only in the log.
+        progress: with this answer.
+        complete: the participant has done everything.
+        phase, role, task, correct_option: of the trial.
     """
 
     status: Literal["stored", "duplicate", "refused"]
@@ -121,7 +130,7 @@ _ITS_NAME = (StudyStimulus.stimulus_id == Stimulus.stimulus_id) & (
 
 
 def trials_from(s: Session, *, participant_id: str, start: int, count: int) -> list[TrialView]:
-    """At most `count` trials of a plan from position `start`; empty before admission."""
+    """Return at most `count` trials of a plan from position `start`; empty before admission."""
     rows = s.execute(
         _trial_views()
         .where(
@@ -136,9 +145,10 @@ def trials_from(s: Session, *, participant_id: str, start: int, count: int) -> l
 
 
 def asked(s: Session, *, participant_id: str, trial_id: str) -> tuple[str, Mapping[str, Any]]:
-    """The task of one of the participant's own trials, and the view that the browser got of it.
+    """Return the task of one of the participant's own trials, and the browser's view of it.
 
-    Raises TrialNotFoundError for any other trial.
+    Raises:
+        TrialNotFoundError: the participant has no such trial.
     """
     own = {"trial": trial_id, "participant": participant_id}
     row = s.connection().execute(_OWN_QUESTION, own).first()
@@ -148,7 +158,7 @@ def asked(s: Session, *, participant_id: str, trial_id: str) -> tuple[str, Mappi
 
 
 def progress(s: Session, participant_id: str) -> Progress:
-    """How far a participant is; all zeros before admission or for an unknown participant."""
+    """Return how far a participant is; all zeros before admission or for an unknown participant."""
     row = s.connection().execute(_PROGRESS, {"participant": participant_id}).one()
     total, done, first_open, presentations = row
     return Progress(
@@ -175,7 +185,6 @@ def record_response(
     now: datetime,
     completion_code: Callable[[], str | None],
     values: Mapping[str, Any] = MappingProxyType({}),
-    max_attempts: int = 1,
 ) -> Outcome:
     """Take one answer. The caller has checked that `answer` is one to the trial's question.
 
@@ -186,10 +195,12 @@ def record_response(
     complete and gets `completion_code()`, once; if that is None, something else is still to come,
     and whoever takes that calls `conclude`.
 
-    values: the data columns that the question type makes of the answer. max_attempts: how many
-    answers this trial may take; the rating is the last attempt.
-    Raises TrialNotFoundError (not this participant's), InvalidAttemptError, and ValueError for NaN
-    or infinity in `values`, `timing` or `display`.
+    `values` are the data columns that the question type makes of the answer.
+
+    Raises:
+        TrialNotFoundError: the participant has no such trial.
+        InvalidAttemptError: the attempt is not 1, and there is no answer that it could repeat.
+        ValueError: NaN or an infinity is in `values`, `timing` or `display`.
     """
     connection = s.connection()  # what is below is not the ORM's: half the work
     found = connection.execute(
@@ -197,7 +208,7 @@ def record_response(
     ).first()
     if found is None:
         raise TrialNotFoundError("This participant has no such trial.")
-    status = _judge(s, event_id, trial_id, attempt, answer, max_attempts)
+    status = _judge(s, event_id, trial_id, attempt, answer)
     if status == "stored":
         connection.execute(
             _STORE,
@@ -230,7 +241,7 @@ def record_response(
 
 
 def _judge(
-    s: Session, event_id: str, trial_id: str, attempt: int, answer: str, max_attempts: int
+    s: Session, event_id: str, trial_id: str, attempt: int, answer: str
 ) -> Literal["stored", "duplicate", "refused"]:
     given: dict[int, str] = {}
     for row in s.connection().execute(_RELATED, {"event": event_id, "trial": trial_id}):
@@ -240,11 +251,11 @@ def _judge(
         given[row.attempt] = row.answer
     if attempt in given:
         return "duplicate" if given[attempt] == answer else "refused"
-    if 1 <= attempt <= max_attempts:
+    if attempt == 1:
         return "stored"
     if attempt < 1 or not given:
         raise InvalidAttemptError(
-            f"Attempt {attempt} is not possible: this trial takes {max_attempts}, counted from 1."
+            f"Attempt {attempt} is not possible: a trial takes one answer, which is attempt 1."
         )
     return "duplicate" if given[max(given)] == answer else "refused"
 
@@ -276,7 +287,7 @@ def _log_refused(
 def _complete(
     s: Session, participant_id: str, completion_code: Callable[[], str | None], now: datetime
 ) -> bool:
-    """Whether somebody who has answered everything is complete, now or since before."""
+    """Return whether somebody who has answered everything is complete, now or since before."""
     status = s.connection().scalar(_STATUS, {"participant": participant_id})
     if status == "complete":
         return True

@@ -1,5 +1,7 @@
 """Publishing studies and their stimuli, and finding them again."""
 
+from __future__ import annotations
+
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -77,9 +79,10 @@ class StudyVersionInfo:
 class VersionCounts:
     """People of one study version whose data are held, and those who withdrew.
 
-    started: consented; admitted: got a plan; completed: did everything. Each contains the next.
-    screened_out and failed_check are started and never admitted. withdrawn people are in none of
-    them.
+    Attributes:
+        started, admitted, completed: consented, got a plan, did everything; each contains the next.
+        screened_out, failed_check: started, and never admitted.
+        withdrawn: people who are in none of the others.
     """
 
     study_version_id: int
@@ -108,7 +111,9 @@ def publish_study(
 
     If the newest version has this content and stage, it is returned and nothing is written; else
     the next version is made. A stimulus keeps its opaque id through all versions of the study.
-    Raises StimulusConflictError if a stimulus does not match its hashes.
+
+    Raises:
+        StimulusConflictError: a stimulus does not match its hashes.
     """
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
@@ -155,7 +160,8 @@ def publish_study(
 def set_study_status(s: Session, *, name: str, status: str) -> StudyVersionInfo:
     """Open (live), close (closed) or put back (draft) a study; opening freezes its version.
 
-    Raises StudyNotFoundError.
+    Raises:
+        StudyNotFoundError: there is no such study.
     """
     if status not in STUDY_STATUSES:
         raise ValueError(f"unknown status {status!r}; known: {', '.join(STUDY_STATUSES)}")
@@ -169,7 +175,7 @@ def set_study_status(s: Session, *, name: str, status: str) -> StudyVersionInfo:
 
 
 def study(s: Session, name: str) -> StudyVersionInfo | None:
-    """The newest version of the study called `name`, or None."""
+    """Return the newest version of the study called `name`, or None."""
     row = s.execute(
         select(Study, StudyVersion)
         .join(StudyVersion, StudyVersion.study_id == Study.id)
@@ -181,7 +187,11 @@ def study(s: Session, name: str) -> StudyVersionInfo | None:
 
 
 def study_version(s: Session, study_version_id: int) -> StudyVersionInfo:
-    """A version by its id, such as the one consented to. Raises StudyNotFoundError."""
+    """Return a version by its id, such as the one consented to.
+
+    Raises:
+        StudyNotFoundError: there is none.
+    """
     row = s.execute(
         select(Study, StudyVersion)
         .join(StudyVersion, StudyVersion.study_id == Study.id)
@@ -193,7 +203,11 @@ def study_version(s: Session, study_version_id: int) -> StudyVersionInfo:
 
 
 def study_config(s: Session, study_version_id: int) -> Mapping[str, Any]:
-    """The study file of a version, resolved. Raises StudyNotFoundError."""
+    """Return the study file of a version, resolved.
+
+    Raises:
+        StudyNotFoundError: there is no such version.
+    """
     text = s.scalar(select(StudyVersion.config_json).where(StudyVersion.id == study_version_id))
     if text is None:
         raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
@@ -201,12 +215,12 @@ def study_config(s: Session, study_version_id: int) -> Mapping[str, Any]:
 
 
 def study_names(s: Session) -> list[str]:
-    """Names of all studies, sorted."""
+    """Return names of all studies, sorted."""
     return list(s.scalars(select(Study.name).order_by(Study.name)))
 
 
 def stimulus_png(s: Session, opaque_id: str) -> bytes | None:
-    """The PNG file behind a study's opaque id, or None."""
+    """Return the PNG file behind a study's opaque id, or None."""
     return s.scalar(
         select(Stimulus.png)
         .join(StudyStimulus, StudyStimulus.stimulus_id == Stimulus.stimulus_id)
@@ -215,7 +229,7 @@ def stimulus_png(s: Session, opaque_id: str) -> bytes | None:
 
 
 def stimuli_of(s: Session, study_version_id: int) -> list[StudyStimulusInfo]:
-    """The stimuli of a study version, by stimulus id, without their pixels."""
+    """Return the stimuli of a study version, by stimulus id, without their pixels."""
     rows = s.execute(
         select(
             Stimulus.stimulus_id,
@@ -253,7 +267,7 @@ def stimuli_of(s: Session, study_version_id: int) -> list[StudyStimulusInfo]:
 
 
 def counts(s: Session, study_name: str) -> list[VersionCounts]:
-    """How far people came in each version of a study, oldest version first; empty if unknown."""
+    """Return how far people came in each version, the oldest first; empty if unknown."""
     people = (
         select(
             Participant.study_version_id,

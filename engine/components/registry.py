@@ -51,10 +51,12 @@ class Registry(Generic[C]):
     Args:
         noun: what one member is, in the singular, for messages ("attack").
         package: the dotted name of the package that holds the member files.
+        key: under which key of a mapping in a file a member's name stands.
     """
 
-    def __init__(self, noun: str, package: str) -> None:
+    def __init__(self, noun: str, package: str, *, key: str = "name") -> None:
         self.noun = noun
+        self.key = key
         self._package = package
         self._members: dict[str, type[C]] = {}
 
@@ -96,11 +98,11 @@ class Registry(Generic[C]):
             raise UsageError(f"{self.noun} {name!r}: {explain(error, cls)}") from None
 
     def from_config(self, config: str | Mapping[str, Any]) -> C:
-        """Return the member that `config` describes: a name, or a mapping with a `name` key."""
+        """Return the member that `config` describes: a name, or a mapping with one."""
         if isinstance(config, str):
             return self.create(config)
         params = dict(config) if isinstance(config, Mapping) else {}
-        name = params.pop("name", None)
+        name = params.pop(self.key, None)
         if not isinstance(name, str):
             article = "an" if self.noun[0] in "aeiou" else "a"
             raise UsageError(

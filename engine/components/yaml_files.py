@@ -64,12 +64,18 @@ def member(registry: Registry[Any]) -> BeforeValidator:
     return BeforeValidator(resolve)
 
 
-def described(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a mapping that describes a member; `parameters`: the member's schema."""
+def described(name: str, parameters: dict[str, Any], key: str = "name") -> dict[str, Any]:
+    """Return the schema of a mapping that describes a member.
+
+    Args:
+        name: the member's.
+        parameters: the member's schema.
+        key: under which its name stands.
+    """
     return {
         **parameters,
-        "properties": {"name": {"const": name}, **parameters.get("properties", {})},
-        "required": ["name", *parameters.get("required", [])],
+        "properties": {key: {"const": name}, **parameters.get("properties", {})},
+        "required": [key, *parameters.get("required", [])],
     }
 
 

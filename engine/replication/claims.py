@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.statistics.bootstrap import RESAMPLES, Reduce, interval
+from engine.statistics import RESAMPLES, Reduce, interval
 
 if TYPE_CHECKING:
     pass

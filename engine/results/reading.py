@@ -116,10 +116,6 @@ class MinimumNorm:
     norm: NDArray[np.float64]
     rounded_away: NDArray[np.bool_]
 
-    def share_within(self, eps: Iterable[float]) -> NDArray[np.float64]:
-        """Return the share of images with an adversarial example within each eps."""
-        return np.array([(self.norm <= each).mean() for each in eps])
-
 
 def diverged(model: Artifact) -> bool:
     """Whether a model artifact stands for a training that ended in NaN, and has no weights."""

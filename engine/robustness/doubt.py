@@ -29,8 +29,8 @@ _ORDER = 0.02
 """How far the weaker attack may be ahead, beyond what chance explains."""
 _KIND = 0.05
 """The same between losses, which are rarely equally strong."""
-_ZERO = 0.5
-"""Share of exactly zero gradients above which gradients count as masked."""
+ZERO_LIMIT = 0.5
+"""Share of exactly zero true-label gradients above which gradients count as masked."""
 
 Labels = NDArray[np.int64]
 Right = NDArray[np.bool_]
@@ -129,6 +129,15 @@ def examine(ladder: Ladder, zero_gradient: Right) -> list[Doubt]:
         _fgsm_never_helps(ladder),
     )
     return [test for test in tests if test is not None]
+
+
+def hides_gradients(zero_share: float) -> bool:
+    """Return whether a model's gradients count as masked.
+
+    Args:
+        zero_share: share of images whose true-label gradient is exactly zero.
+    """
+    return zero_share > ZERO_LIMIT
 
 
 def signs(reasons: Iterable[str]) -> str:
@@ -251,7 +260,7 @@ def _gradients_are_not_zero(zero_gradient: Right) -> Doubt:
         MASKED,
         "share of images whose true-label gradient is exactly zero",
         [zero_gradient],
-        limit=_ZERO,
+        limit=ZERO_LIMIT,
         by_value=True,
     )
 

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import seeds
-
-if TYPE_CHECKING:
-    pass
-
-
-RESAMPLES = 2000
-
-
-_LEVEL = 0.95
-
-
-Weights = NDArray[np.float64]
-
+from engine.statistics import crossed
+from engine.statistics.crossed import RESAMPLES, TAILS, Counts, Weights
 
 Reduce = Callable[..., NDArray[np.float64]]
 """numpy.min or numpy.max: takes the means (C, R) and an axis."""
@@ -57,7 +44,7 @@ def interval(
 
     The quantity is `reduce` over the means of the scores, each an array (seeds, images): with one
     it is its mean, with one a competitor and `min` it is the advantage over the best of them. The
-    interval resamples seeds and images independently (Owen 2007, "The pigeonhole bootstrap"); all
+    interval resamples seeds and images independently (`crossed`); all
     seeds see the same images. The best competitor is found anew in every resample. Three seeds
     have only ten different resamples, so the interval knows little of other seeds.
 
@@ -70,24 +57,13 @@ def interval(
     stacked = np.stack([np.asarray(score, dtype=np.float64) for score in scores])
     _, runs, images = stacked.shape
     known = np.isfinite(stacked)
-    filled = np.where(known, stacked, 0.0)
-
-    def quantities(run_weights: Weights, image_weights: Weights) -> NDArray[np.float64]:
-        """The quantity for each pair of weights, (R, S) and (R, N)."""
-        total, weight = (
-            np.einsum("csr,rs->cr", part @ image_weights.T, run_weights)
-            for part in (filled, known.astype(np.float64))
-        )
-        means = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-        return np.asarray(reduce(means, axis=0), dtype=np.float64)
-
-    value = float(quantities(np.ones((1, runs)), np.ones((1, images)))[0])
+    tables = list(zip(np.where(known, stacked, 0.0), known.astype(np.float64), strict=True))
+    means = crossed.weighted_means(tables, np.ones((1, runs)), np.ones((1, images)))
+    value = float(reduce(means, axis=0)[0])
     if not np.isfinite(value):
         return Interval(None, -np.inf, np.inf, runs, images)
-    drawn = quantities(
-        _resamples(seed, "seeds", runs, resamples), _resamples(seed, "images", images, resamples)
-    )
-    low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    drawn = reduce(crossed.resampled_means(tables, *_draw(seed, runs, images, resamples)), axis=0)
+    low, high = np.nanquantile(drawn, TAILS)
     return Interval(value, float(low), float(high), runs, images)
 
 
@@ -117,21 +93,21 @@ def median_interval(
         at = (passed < passed[:, -1:] / 2).sum(1)
         return np.where(passed[:, -1] > 0, ordered[np.minimum(at, len(ordered) - 1)], np.nan)
 
-    weights = (
-        _resamples(seed, "seeds", runs, resamples),
-        _resamples(seed, "images", images, resamples),
-    )
-    step = max(1, 2_000_000 // len(order))
     drawn = np.concatenate(
-        [medians(*(w[i : i + step] for w in weights)) for i in range(0, resamples, step)]
+        [
+            medians(*weights)
+            for weights in crossed.blocks(len(order), *_draw(seed, runs, images, resamples))
+        ]
     )
     value = float(medians(np.ones((1, runs)), np.ones((1, images)))[0])
-    low, high = np.nanquantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    low, high = np.nanquantile(drawn, TAILS)
     return Interval(value, float(low), float(high), runs, images)
 
 
-@lru_cache(maxsize=8)
-def _resamples(seed: int, what: str, count: int, resamples: int) -> Weights:
-    """Return how often each of `count` is drawn, (R, count): the same for every check."""
-    rng = np.random.default_rng(seeds.derive(seed, "replication", what, count))
-    return rng.multinomial(count, np.full(count, 1 / count), resamples).astype(np.float64)
+def _draw(seed: int, runs: int, images: int, resamples: int) -> tuple[Counts, Counts]:
+    """Return how often each seed (R, S) and image (R, N) is drawn: the same for every check."""
+    drawn = [
+        crossed.draw(seeds.derive(seed, "replication", what, count), (count,), resamples)[0]
+        for what, count in (("seeds", runs), ("images", images))
+    ]
+    return drawn[0], drawn[1]

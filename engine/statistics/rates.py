@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import seeds
-
-RESAMPLES = 2000
-_LEVEL = 0.95
-_Z = 1.959963984540054
+from engine.statistics import crossed
+from engine.statistics.crossed import RESAMPLES, TAILS
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,7 @@ def crossed_rate(
 ) -> Rate:
     """Return the share of `yes` with a two-way bootstrap interval.
 
-    Participants and images are resampled independently, with replacement; a rating weighs as
-    often as both were drawn (Owen 2007, "The pigeonhole bootstrap"). Ratings of one person, and
+    Participants and images are resampled independently (`crossed`). Ratings of one person, and
     ratings of one image, resemble each other, so the binomial interval over all ratings is far too
     narrow. The bootstrap in turn cannot see beyond few or equal answers (0 of 20 gives [0, 0]):
     the interval is therefore never narrower than Wilson's for the same counts.
@@ -59,23 +55,22 @@ def crossed_rate(
     count = len(yes)
     if count == 0:
         return Rate(None, 0.0, 1.0, 0, 0, 0)
+    from scipy import sparse
+
     _, who = np.unique(participant, return_inverse=True)
     _, what = np.unique(image, return_inverse=True)
     people, images = int(who.max()) + 1, int(what.max()) + 1
-    rng = np.random.default_rng(seeds.derive(seed, "crossed_rate"))
-    weights_who = rng.multinomial(people, np.full(people, 1 / people), size=resamples)
-    weights_what = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+    # Sparse: of many people and many images, few pairs have met.
+    hits, ratings = (
+        sparse.csr_array((values, (who, what)), shape=(people, images), dtype=np.float64)
+        for values in (yes, np.ones(count))
+    )
+    drawn = crossed.draw(seeds.derive(seed, "crossed_rate"), (people, images), resamples)
+    (shares,) = crossed.resampled_means([(hits, ratings)], *drawn)
+    shares = shares[~np.isnan(shares)]  # in a sparse table a resample may hold no rating at all
     low, high = wilson(int(yes.sum()), count)
-    total = np.empty(resamples)
-    hits = np.empty(resamples)
-    for row in range(resamples):
-        weight = weights_who[row, who] * weights_what[row, what]
-        total[row] = weight.sum()
-        hits[row] = weight[yes].sum()
-    drawn = total > 0  # in a sparse table a resample may hold no rating at all
-    if drawn.any():
-        tail = (1 - _LEVEL) / 2
-        boot_low, boot_high = np.quantile(hits[drawn] / total[drawn], [tail, 1 - tail])
+    if len(shares):
+        boot_low, boot_high = np.quantile(shares, TAILS)
         low, high = min(low, float(boot_low)), max(high, float(boot_high))
     return Rate(float(yes.mean()), low, high, count, people, images)
 
@@ -84,8 +79,7 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
     """Return Wilson's 95 % score interval (1927) of a binomial share; (0, 1) for count 0."""
     if count == 0:
         return 0.0, 1.0
-    share = successes / count
-    scale = 1 + _Z**2 / count
-    middle = share + _Z**2 / (2 * count)
-    half = _Z * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    from scipy.stats import binomtest
+
+    found = binomtest(successes, count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)

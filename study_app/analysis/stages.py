@@ -12,6 +12,7 @@ from db import export, repository
 from db.repository import StudyVersionInfo, VersionCounts
 from engine.analysis import basis
 from engine.analysis.basis import Basis
+from study_app import exclusions
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,5 @@ def stage_view(s: Session, newest: StudyVersionInfo, stage: str | None = None) -
         version = repository.study_version(s, of_stage[-1].study_version_id)
     by_stage = export.stage_counts(s, newest.name)
     people = {name: sum(r.started for r in counts if r.stage == name) for name in by_stage}
-    ratings = export.ratings(s, newest.name, stage=stage)
+    ratings = export.ratings(s, newest.name, judge=exclusions.judge, stage=stage)
     return StageView(stage, version, of_stage, people, by_stage, ratings)

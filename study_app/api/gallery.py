@@ -7,7 +7,6 @@ their addresses answer as if there were nothing, and that is asked anew at every
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -18,7 +17,6 @@ from starlette.routing import BaseRoute, Route
 
 from db import repository
 from engine import rendering
-from engine.errors import PlausiblyError
 from study_app.api.http import Handler, RefusedError, failure, read, route
 from study_app.gallery.addresses import Place, image_index
 from study_app.gallery.catalog import catalog
@@ -28,8 +26,6 @@ from study_app.installation import AppState
 
 Draw = Callable[[Exhibit, Place, Request], Response]
 """Makes the answer about the picture at a place, once that may be shown."""
-
-_log = logging.getLogger(__name__)
 
 
 def routes(state: AppState) -> list[BaseRoute]:
@@ -57,14 +53,6 @@ def routes(state: AppState) -> list[BaseRoute]:
                 return _fresh(request, await read(state.database, look))
             except NotShownError:
                 return failure(404, "not_found", "There is no such picture in the gallery.")
-            except PlausiblyError as error:
-                # The sentence names folders of this machine: it is for the log.
-                _log.error("%s", error)
-                return failure(
-                    503,
-                    "damaged",
-                    "This picture cannot be read just now. It is stored but damaged.",
-                )
 
         return handler
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -13,11 +14,18 @@ from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from db import errors as db_errors
+from db.errors import StorageError
 from db.session import Database
+from engine.errors import PlausiblyError
 
 MAX_BODY = 128 * 1024
 """Bytes; an answer with its timing is a few hundred, the longest text 80 000."""
+
+UNAVAILABLE = "The study cannot be reached just now. Please try again."
+DAMAGED = "This picture cannot be read just now. It is stored but damaged."
+"""What an error of the engine means: only the gallery's routes read what the engine has made."""
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 B = TypeVar("B", bound="Body")
@@ -71,27 +79,15 @@ def route(handler: Handler) -> Handler:
             return refused.response
         except ClientDisconnect:
             return failure(400, "incomplete", "The request ended too early.")  # nobody hears it
-        except (
-            db_errors.StudyNotFoundError,
-            db_errors.StudyNotOpenError,
-            db_errors.ParticipantNotFoundError,
-            db_errors.TrialNotFoundError,
-        ) as error:
-            return failure(404, "not_found", str(error))
-        except db_errors.NotInvitedError as error:
-            return failure(403, "not_invited", str(error), reason=error.reason)
-        except db_errors.NotAdmissibleError as error:
-            return failure(409, "left", str(error))
-        except db_errors.StudyClosedError as error:
-            return failure(409, "closed", str(error))
-        except db_errors.StudyFullError as error:
-            return failure(409, "full", str(error))
-        except db_errors.InvalidAttemptError as error:
-            return failure(422, "invalid", str(error))
-        except db_errors.DatabaseError:
-            return failure(
-                503, "unavailable", "The study cannot be reached just now. Please try again."
-            )
+        except StorageError as error:
+            if error.status == 500:
+                raise
+            sentence = str(error) if error.public else UNAVAILABLE
+            return failure(error.status, error.code, sentence, **error.more)
+        except PlausiblyError as error:
+            # The sentence names folders of this machine: it is for the log.
+            _log.error("%s", error)
+            return failure(503, "damaged", DAMAGED)
 
     return answered
 

@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from db import export, repository
-from db.errors import ExportError
 from db.models.studies import STAGES
+from study_app import exclusions
 from study_app.api.http import (
     Body,
     RefusedError,
@@ -152,10 +152,7 @@ def routes(state: AppState) -> list[BaseRoute]:
         if stage is not None and stage not in STAGES:
             raise RefusedError(422, "invalid", f"stage must be one of: {', '.join(STAGES)}.")
         now = datetime.now(UTC)
-        try:
-            packed, stage = await to_thread.run_sync(lambda: _zip(state, study, stage, actor, now))
-        except ExportError as error:
-            return failure(503, "export", str(error))
+        packed, stage = await to_thread.run_sync(lambda: _zip(state, study, stage, actor, now))
         name = f"{study}-{stage}-{now:%Y%m%dT%H%M%SZ}.zip"
         return Response(
             packed,
@@ -179,7 +176,9 @@ def _zip(
     """The export of a stage, by default the newest version's, as a zip; and which stage it is."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / study
-        made = export.write_csv(state.database, study, out, now, stage=stage, actor=actor)
+        made = export.write_csv(
+            state.database, study, out, now, judge=exclusions.judge, stage=stage, actor=actor
+        )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(made.folder.iterdir()):

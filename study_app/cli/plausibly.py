@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
-from db.errors import DatabaseError, ExportError, StudyNotFoundError
-from engine.errors import PlausiblyError, UsageError
+from db.errors import StorageError
+from engine.errors import PlausiblyError
 from study_app.cli import datasets, experiments, report, results
 from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
@@ -149,17 +149,9 @@ def main() -> None:
     """Run the command line: one clear sentence for every error that a person can act on."""
     try:
         app()
-    except (UsageError, StudyNotFoundError) as error:
-        _fail(error, 2)
-    except PlausiblyError as error:
-        _fail(error, error.exit_code)
-    except (DatabaseError, ExportError) as error:
-        _fail(error, 1)
-
-
-def _fail(error: Exception, code: int) -> NoReturn:
-    print(f"plausibly: {error}", file=sys.stderr)
-    sys.exit(code)
+    except (PlausiblyError, StorageError) as error:
+        print(f"plausibly: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

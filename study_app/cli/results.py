@@ -33,6 +33,7 @@ def export(
 ) -> None:
     """Write ratings, participants, stimuli, events and a codebook, with checksums."""
     from db import export as exporting
+    from study_app import exclusions
 
     if file_format != "csv":
         raise UsageError(f"unknown format {file_format!r}; known: csv")
@@ -40,7 +41,9 @@ def export(
     with opened() as database:
         with database.read() as s:
             require_study(s, study)
-        made = exporting.write_csv(database, study, out, datetime.now(UTC), stage=stage)
+        made = exporting.write_csv(
+            database, study, out, datetime.now(UTC), judge=exclusions.judge, stage=stage
+        )
     if as_json:
         facts = {"stage": made.stage, "ratings_by_stage": dict(made.stages), "ratings": made.rows}
         print_json({"study": study, **facts, "folder": str(made.folder), "sha256": made.sha256})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.robustness.doubt import hides_gradients
 from engine.robustness.doubt import legend as doubt_legend
 from study_app.gallery import tiles
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit
@@ -21,9 +22,6 @@ _GAP_PX = 6
 
 _CELL_PX = 216
 """How wide a cell is at least."""
-
-_MASKED = 0.5
-"""Above this share of exactly zero gradients the column says so."""
 
 _PALE = 10
 """Above this ratio between the strongest and the weakest model a shared scale hides maps."""
@@ -98,7 +96,7 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
     if view.image != CLEAN:
         tested = exhibit.evaluation["examples"][view.image][defense]["tested"][defense]
         lines[0] += f", {percent(tested['accuracy'], 1)} attacked"
-    if facts["zero_gradient_share"] > _MASKED:
+    if hides_gradients(facts["zero_gradient_share"]):
         share = percent(facts["zero_gradient_share"])
         lines.append(f"loss gradients exactly zero on {share} of images")
     if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):

@@ -53,8 +53,9 @@ def forms_do_something(subject: Subject) -> Iterator[Finding]:
             "screening",
             "turns nobody away; give items accept or bounds, or ask them as demographics",
         )
-    if study.catch == 0 and any(each.rule == "catch_below" for each in study.exclusions):
-        yield error("exclusions", "catch_below needs catch presentations; set catch")
+    for each in study.exclusions:
+        if each.needs_catch and study.catch == 0:
+            yield error("exclusions", f"{each.name} needs catch presentations; set catch")
 
 
 @rule

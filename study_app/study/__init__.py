@@ -9,7 +9,6 @@ from study_app.study.conditions import (
     requirements,
     speaks_of_a_label,
 )
-from study_app.study.exclusions import Exclusion
 from study_app.study.schema import study
 from study_app.study.study_file import ALL, BUILT_IN, Study, load
 from study_app.study.wording import Texts, Wording, languages, markdown_html, wording
@@ -18,7 +17,6 @@ __all__ = [
     "ALL",
     "BUILT_IN",
     "Condition",
-    "Exclusion",
     "Phase",
     "Picture",
     "Study",

@@ -139,11 +139,6 @@ class Condition(Document):
         return (Picture(show=self.show, defense=self.defense, attack=self.attack),)
 
     @property
-    def has_map(self) -> bool:
-        """Whether one of the pictures is a map of a model."""
-        return any(picture.show == "map" for picture in self.shown_pictures)
-
-    @property
     def undisturbed(self) -> tuple[Picture, ...]:
         """The pictures of its practice and catch presentations.
 

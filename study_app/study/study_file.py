@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, WithJsonSchema, model_validator
 
 from engine.components import Document, member, yaml_files
+from study_app import exclusions as rules
 from study_app import providers
 from study_app.forms import Comprehension, Demographics, Screening
 from study_app.questions import Question
@@ -20,7 +21,6 @@ from study_app.study.conditions import (
     requirements,
     speaks_of_a_label,
 )
-from study_app.study.exclusions import Exclusion
 from study_app.study.wording import Texts, Translation
 
 BUILT_IN = Path(__file__).parents[1] / "studies"
@@ -28,6 +28,9 @@ ALL = "all"
 """The only arm of a study that declares none: it compares within participants."""
 
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+SomeExclusion: TypeAlias = Annotated[
+    rules.Exclusion, member(rules.registry), WithJsonSchema({"member": "exclusion"})
+]
 Tag = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 
 
@@ -89,7 +92,7 @@ class Study(Document):
         screening, comprehension, demographics: forms before and after; see `study_app.forms`.
         quota: see `Quota`.
         provider: where participants come from.
-        exclusions: rules written down before the data are seen.
+        exclusions: rules written down before the data are seen; see `study_app.exclusions`.
         texts: see `study_app.study.wording.Texts`.
     """
 
@@ -117,7 +120,7 @@ class Study(Document):
     provider: Annotated[
         providers.Provider, member(providers.registry), WithJsonSchema({"member": "provider"})
     ] = Field(default_factory=lambda: providers.registry.create("direct"))
-    exclusions: tuple[Exclusion, ...] = ()
+    exclusions: tuple[SomeExclusion, ...] = ()
     texts: Texts
 
     @model_validator(mode="after")
@@ -228,7 +231,7 @@ class Study(Document):
 
     def to_json(self) -> dict[str, Any]:
         """Return the resolved document."""
-        special = {"questions", "conditions", "arms", "provider"}
+        special = {"questions", "conditions", "arms", "provider", "exclusions"}
         return {
             **self.model_dump(mode="json", exclude=special),
             # Lists, since stored JSON sorts its keys and readers want the file's order.
@@ -246,6 +249,7 @@ class Study(Document):
             ],
             "questions": [question.config() for question in self.questions],
             "provider": self.provider.config(),
+            "exclusions": [rule.config() for rule in self.exclusions],
         }
 
 

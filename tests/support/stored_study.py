@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+from db import export
 from db import repository as repo
+from db.export import Evidence, Verdict
 from db.session import Database
 
 START = datetime(2026, 11, 21, 10, 20, 30, 123456, tzinfo=UTC)
@@ -18,6 +21,16 @@ OPTIONS = [{"value": str(n), "label": str(n), "key": str(n)} for n in range(10)]
 
 def sha256(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def excludes_nothing(evidence: Evidence) -> Verdict:
+    """The judge of a study without exclusion rules."""
+    return Verdict([[] for _ in range(len(evidence.people))], [[] for _ in evidence.answers.index])
+
+
+ratings = partial(export.ratings, judge=excludes_nothing)
+participants = partial(export.participants, judge=excludes_nothing)
+write_csv = partial(export.write_csv, judge=excludes_nothing)
 
 
 def stimulus(index: int) -> repo.StimulusRow:

@@ -1,5 +1,7 @@
 """An export as a folder of CSV files: whole or absent."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
@@ -16,6 +18,7 @@ from db.canonical import sha256_hex
 from db.errors import ExportError, StudyNotFoundError
 from db.export import tables
 from db.export.columns import TABLES, codebook
+from db.export.judging import Judge
 from db.export.stages import stage_counts
 from db.session import Database
 
@@ -42,6 +45,7 @@ def write_csv(
     out_dir: Path,
     now: datetime,
     *,
+    judge: Judge,
     stage: str | None = None,
     actor: str = "command line",
 ) -> Export:
@@ -50,9 +54,13 @@ def write_csv(
     stage: whose data; None: those of the newest version's stage.
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
-    Raises ExportError if `out_dir` is a file or not empty, if it cannot be written, if a study
-    version has an exclusion rule that this program does not know, or if somebody withdrew
-    meanwhile; StudyNotFoundError; DatabaseError.
+    `judge` says what exclusion rules exclude, which is marked.
+
+    Raises:
+        ExportError: `out_dir` is a file or not empty, it cannot be written, `judge` cannot judge,
+            or somebody withdrew meanwhile.
+        StudyNotFoundError: there is no such study.
+        DatabaseError: the database cannot be used.
     """
     target = Path(out_dir).absolute()
     _require_free(target)
@@ -64,8 +72,8 @@ def write_csv(
         stages = stage_counts(session, study)
         withdrawn = repository.withdrawals(session, study)
         frames = {
-            "ratings": tables.ratings(session, study, stage=stage),
-            "participants": tables.participants(session, study, stage=stage),
+            "ratings": tables.ratings(session, study, judge=judge, stage=stage),
+            "participants": tables.participants(session, study, judge=judge, stage=stage),
             "stimuli": tables.stimuli(session, study, stage=stage),
             "events": tables.events(session, study, stage=stage),
             "forms": tables.forms(session, study, stage=stage),
@@ -100,7 +108,7 @@ def write_csv(
 
 
 def without_formulas(text: str) -> str:
-    """`text` such that a spreadsheet takes it for text: a leading = + - @ gets an apostrophe.
+    """Return `text` such that a spreadsheet takes it for text: an apostrophe before = + - @.
 
     Numbers stay numbers ("-1" is left alone).
     """

@@ -1,111 +1,16 @@
-"""Exclusion rules against a naive reading of them, and from the database to the tables."""
-
-from typing import get_args
+"""Exclusion rules from the database to the tables."""
 
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from db import repository as repo
 from db.errors import ExportError
-from db.export import exclusions, participants, ratings, write_csv
-from study_app.study import Exclusion
+from db.export import Verdict, participants, ratings, write_csv
+from db.export.judging import ANSWERS, PEOPLE
+from study_app.exclusions import judge
 
 CATCH, FAST = {"rule": "catch_below", "share": 0.75}, {"rule": "too_fast", "ms": 200}
 HIDDEN, INCOMPLETE = {"rule": "hidden_too_long", "ms": 10_000}, {"rule": "incomplete"}
-
-RULES = st.one_of(
-    st.builds(
-        lambda share: {"rule": "catch_below", "share": share},
-        st.sampled_from([0.1, 0.5, 2 / 3, 0.7, 0.75, 1]),
-    ),
-    st.builds(
-        lambda name, ms: {"rule": name, "ms": ms},
-        st.sampled_from(["too_fast", "hidden_too_long"]),
-        st.sampled_from([150, 200, 200.5]),
-    ),
-    st.just(INCOMPLETE),
-)
-TRIALS = st.fixed_dictionaries(
-    {
-        "trial_type": st.sampled_from(["practice", "main", "catch", "catch"]),
-        "correct_option": st.sampled_from([None, "yes", "no"]),
-        "response": st.sampled_from(["yes", "no", "timed_out"]),
-        "rt_ms": st.sampled_from([None, 149.9, 150.0, 199.9, 200.0, 200.4, 900.0]),
-        "hidden_ms": st.sampled_from([None, 0.0, 150.0, 200.0, 200.1, 5000.0]),
-    }
-)
-PEOPLE = st.lists(
-    st.tuples(
-        st.integers(1, 3),
-        st.sampled_from(["complete", "complete", "admitted", "returned", "screened_out"]),
-        st.lists(TRIALS, max_size=8),
-    ),
-    max_size=5,
-)
-DTYPES = {
-    "participant_id": "string",
-    "study_version": "Int64",
-    "trial_type": "string",
-    "correct_option": "string",
-    "response": "string",
-    "rt_ms": "Float64",
-    "hidden_ms": "Float64",
-}
-
-
-def excluding(rules, status, trials, row):
-    """Names of the rules that exclude `row` of somebody's `trials`; of the person if None."""
-    asked = [t for t in trials if t["trial_type"] == "catch" and t["correct_option"] is not None]
-    right = [t for t in asked if t["response"] == t["correct_option"]]
-    names = []
-    for rule in rules:
-        name = rule["rule"]
-        if name == "catch_below":
-            out = asked and len(right) / len(asked) < rule["share"]
-        elif name == "incomplete":
-            out = status != "complete"
-        elif row is None:
-            out = False
-        elif name == "too_fast":
-            out = row["rt_ms"] is not None and row["rt_ms"] < rule["ms"]
-        else:
-            out = row["hidden_ms"] is not None and row["hidden_ms"] > rule["ms"]
-        if out and name not in names:
-            names.append(name)
-    return ";".join(names)
-
-
-SEEN = {"trial_type": "catch", "correct_option": "yes", "rt_ms": None, "hidden_ms": None}
-# Seven of ten: a share that no binary fraction is.
-SEVEN = [{**SEEN, "response": "yes" if number < 7 else "no"} for number in range(10)]
-
-
-@settings(max_examples=40)
-@example([(1, "complete", SEVEN)], {1: [{"rule": "catch_below", "share": 0.7}], 2: [], 3: []})
-@given(PEOPLE, st.fixed_dictionaries({n: st.lists(RULES, max_size=5) for n in (1, 2, 3)}))
-def test_the_marks_are_those_of_a_naive_reading(people, rules):
-    rows, status, expected = [], {}, []
-    for number, (version, how, trials) in enumerate(people):
-        status[f"p{number}"] = how
-        for trial in trials:
-            rows.append({"participant_id": f"p{number}", "study_version": version, **trial})
-            expected.append(excluding(rules[version], how, trials, trial))
-    table = pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
-    before = table.copy()
-    marked = exclusions.mark_ratings(table, status, rules)
-    pd.testing.assert_frame_equal(marked[list(DTYPES)], before)
-    assert marked["exclusion_rule"].fillna("").tolist() == expected
-    assert marked["excluded"].tolist() == [name != "" for name in expected]
-
-    persons = pd.DataFrame(
-        {"participant_id": list(status), "status": list(status.values())}, dtype="string"
-    ).assign(study_version=pd.array([version for version, _, _ in people], dtype="Int64"))
-    of_people = exclusions.mark_participants(persons, table, rules)
-    assert of_people["exclusion_rule"].fillna("").tolist() == [
-        excluding(rules[version], how, trials, None) for version, how, trials in people
-    ]
 
 
 def planned(roles):
@@ -148,7 +53,7 @@ def take_part(lab, version, answers, roles=("practice", "main", "catch", "catch"
 def tables(lab):
     """{participant: their rules} and {participant: the rules of each answer}."""
     with lab.database.read() as s:
-        people, rows = participants(s, "demo"), ratings(s, "demo")
+        people, rows = participants(s, "demo", judge=judge), ratings(s, "demo", judge=judge)
     for table in (people, rows):
         assert (table["excluded"] == table["exclusion_rule"].notna()).all()
         assert table.dtypes["excluded"] == "boolean"
@@ -240,16 +145,57 @@ def test_a_rule_from_a_newer_program_is_refused_by_name(lab, tmp_path, rule):
     said = f'Version 2 of study \'demo\' .*"rule": "{rule["rule"]}".* does not know'
     for table in (ratings, participants):
         with lab.database.read() as s, pytest.raises(ExportError, match=said):
-            table(s, "demo")
+            table(s, "demo", judge=judge)
     with pytest.raises(ExportError, match=said):
-        write_csv(lab.database, "demo", tmp_path / "out", lab.now)
+        write_csv(lab.database, "demo", tmp_path / "out", lab.now, judge=judge)
     assert not (tmp_path / "out").exists()
 
 
-def test_every_rule_of_a_study_file_can_be_applied():
-    union, _ = get_args(Exclusion)
-    offered = {
-        get_args(model.model_fields["rule"].annotation)[0]: set(model.model_fields)
-        for model in get_args(union)
-    }
-    assert offered == {name: {"rule", *rule.parameters} for name, rule in exclusions.KNOWN.items()}
+def test_both_tables_ask_the_judge_by_the_same_evidence(lab):
+    """A rule that judged by another column in one of them would mark them differently."""
+    version = lab.open(config={"exclusions": [FAST]})
+    take_part(lab, version, [RIGHT, WRONG, ("1", {"timing": {"hidden_ms": 7}})])
+    lab.consent(version)
+    given = []
+
+    def witness(evidence):
+        given.append(evidence)
+        return judge(evidence)
+
+    with lab.database.read() as s:
+        ratings(s, "demo", judge=witness)
+        participants(s, "demo", judge=witness)
+    first, second = given
+    assert first.study == second.study == "demo"
+    assert first.configs == second.configs == {1: {"exclusions": [FAST]}}
+    assert list(first.people.columns) == list(PEOPLE)
+    assert sorted(first.answers.columns) == sorted(ANSWERS)
+    for name, by in (("people", []), ("answers", ["trial_index"])):
+        order = ["participant_id", *by]
+        one, two = (getattr(each, name).sort_values(order, ignore_index=True) for each in given)
+        pd.testing.assert_frame_equal(one, two[list(one.columns)])
+
+
+def test_the_database_marks_what_the_judge_says_and_knows_no_rule(lab):
+    version = lab.open(config={"exclusions": [{"rule": "unheard of"}]})
+    person = take_part(lab, version, [RIGHT, WRONG])
+
+    def says(evidence):
+        return Verdict([["one", "two"]], [[], ["two"]])
+
+    with lab.database.read() as s:
+        people, rows = participants(s, "demo", judge=says), ratings(s, "demo", judge=says)
+    assert people["exclusion_rule"].tolist() == ["one;two"]
+    assert rows["participant_id"].tolist() == [person] * 2
+    assert rows["excluded"].tolist() == [False, True]
+    assert rows["exclusion_rule"].fillna("").tolist() == ["", "two"]
+
+
+def test_no_table_with_marks_can_be_had_without_a_judge(lab, tmp_path):
+    """A forgotten judge would leave everybody in, and nobody would see it."""
+    with lab.database.read() as s:
+        for table in (ratings, participants):
+            with pytest.raises(TypeError, match="judge"):
+                table(s, "demo")
+    with pytest.raises(TypeError, match="judge"):
+        write_csv(lab.database, "demo", tmp_path / "out", lab.now)

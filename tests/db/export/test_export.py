@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from stored_study import participants, ratings, write_csv
 
 from db import repository as repo
 from db.errors import ExportError, StudyNotFoundError
-from db.export import codebook, events, forms, iso_utc, participants, ratings, write_csv
+from db.export import codebook, events, forms, iso_utc
 from db.export.columns import TABLES
 from db.export.formats import csv
-from db.models import AuditEntry
+from db.models import AuditEntry, Response
 
 AGREED = [
     "row_id",
@@ -151,13 +152,14 @@ def test_a_row_says_what_was_answered_and_leads_back_to_the_weights(lab, person)
     assert table.iloc[0]["trial_type"] == "practice"
 
 
-def test_a_changed_answer_is_one_row_and_the_trail_keeps_both(lab):
+def test_of_a_changed_answer_the_last_is_the_rating_and_the_trail_keeps_both(lab):
+    """No question takes a second answer today; the tables and the export are ready for one."""
     person = lab.admit(lab.open())
     trial = lab.trials(person)[0].trial_id
-    lab.answer(person, trial, "3", max_attempts=2)
-    lab.answer(
-        person, trial, "4", event_id="e2", attempt=2, max_attempts=2, now=lab.later(seconds=1)
-    )
+    lab.answer(person, trial, "3")
+    second = {"trial_id": trial, "event_id": "e2", "attempt": 2, "answer": "4", "answer_label": "4"}
+    second |= {"timing_json": "{}", "display_json": "{}", "received_at": lab.later(seconds=1)}
+    lab.database.write(lambda s: s.add(Response(**second)))
     lab.answer(person, trial, "5", event_id="e3", now=lab.later(seconds=1))
     with lab.database.read() as s:
         table, trail = ratings(s, "demo"), events(s, "demo")

@@ -7,9 +7,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import MetaData, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
+from stored_study import participants, ratings
 
 from db import repository as repo
-from db.export import events, participants, ratings
+from db.export import events
 from db.session import Database
 from db.upgrade import MIGRATIONS
 

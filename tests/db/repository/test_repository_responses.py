@@ -86,18 +86,6 @@ def test_attempts_are_bounded(lab, person):
     assert lab.count(Response) == 0
 
 
-def test_where_a_trial_takes_two_attempts_the_last_is_the_rating(lab, person):
-    trial = lab.trials(person)[0].trial_id
-    for attempt, answer in ((1, "3"), (2, "4")):
-        outcome = lab.answer(
-            person, trial, answer, event_id=f"e{attempt}", attempt=attempt, max_attempts=2
-        )
-        assert (outcome.status, outcome.progress.answered) == ("stored", 1)
-    with lab.database.read() as s:
-        rows = s.connection().exec_driver_sql("SELECT attempt, answer FROM rating").all()
-    assert rows == [(2, "4")]
-
-
 def test_answers_may_arrive_in_any_order(lab, person):
     trials = lab.trials(person)
     shuffled = random.Random(0).sample(trials, len(trials))

@@ -1,65 +1,11 @@
-"""Rates and their intervals against simulation, and the human table from made-up ratings."""
+"""The human table and the counts of exclusions, from made-up ratings."""
 
 from io import StringIO
 
-import numpy as np
 import pandas as pd
-import pytest
-from scipy.stats import binomtest
 
 from engine.analysis.exclusions import Excluded, exclusions
 from engine.analysis.human_table import attention, human_table
-from engine.statistics import crossed_rate, wilson
-
-
-@pytest.mark.parametrize(("successes", "count"), [(0, 20), (3, 7), (50, 100), (9, 9)])
-def test_wilson_is_scipys(successes, count):
-    ours = wilson(successes, count)
-    theirs = binomtest(successes, count).proportion_ci(method="wilson")
-    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-12)
-
-
-def simulate(rng, people=12, images=20, spread=1.0):
-    """Crossed random effects on the logit scale; the true rate is their average."""
-    who, what = (a.ravel() for a in np.meshgrid(range(people), range(images), indexing="ij"))
-    logit = (rng.normal(0, spread, people)[who] + rng.normal(0, spread, images)[what]) - 0.5
-    return rng.random(len(who)) < 1 / (1 + np.exp(-logit)), who, what
-
-
-def true_rate(spread=1.0):
-    draws = np.random.default_rng(1).normal(0, np.sqrt(2) * spread, 400_000) - 0.5
-    return float((1 / (1 + np.exp(-draws))).mean())
-
-
-def test_the_interval_covers_as_often_as_it_says_where_the_binomial_one_does_not():
-    rng, truth = np.random.default_rng(0), true_rate()
-    covered = {"crossed": 0, "wilson": 0}
-    rounds = 200
-    for number in range(rounds):
-        yes, who, what = simulate(rng)
-        rate = crossed_rate(yes, who, what, seed=number, resamples=300)
-        low, high = wilson(int(yes.sum()), len(yes))
-        covered["crossed"] += rate.low <= truth <= rate.high
-        covered["wilson"] += low <= truth <= high
-    assert covered["crossed"] / rounds >= 0.88
-    assert covered["wilson"] / rounds < 0.75
-
-
-def test_equal_answers_do_not_give_a_certain_rate():
-    rate = crossed_rate(np.zeros(20, bool), np.arange(20) % 4, np.arange(20))
-    assert rate.value == 0
-    assert rate.high > 0.1
-
-
-def test_no_ratings_say_nothing():
-    rate = crossed_rate(np.zeros(0, bool), np.zeros(0), np.zeros(0))
-    assert (rate.value, rate.low, rate.high) == (None, 0, 1)
-
-
-def test_the_same_seed_gives_the_same_interval():
-    yes, who, what = simulate(np.random.default_rng(3))
-    assert crossed_rate(yes, who, what, seed=1) == crossed_rate(yes, who, what, seed=1)
-
 
 # A class's name, its translation and its index are never the same text.
 ENGLISH = ["aeroplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "lorry"]

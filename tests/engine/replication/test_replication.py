@@ -234,15 +234,25 @@ def test_a_model_without_any_gradient_is_not_even():
     assert {each.verdict for each in found if each.claim in ("6b", "6c")} == {"holds"}
 
 
-def test_a_masked_model_is_no_rival_in_white_box_accuracy():
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [(0.9, "holds"), (0.5, "fails")],  # masked is what has more than half of its gradients zero
+)
+def test_a_masked_model_is_no_rival_in_white_box_accuracy(share, verdict):
+    def measures(defense):
+        found = measures_as_the_paper_says(defense)
+        if defense == "distillation":
+            found["zero_gradient"] = np.arange(IMAGES) < share * IMAGES
+        return found
+
     def right(tested, source, eps, curve):
         if tested == source == "distillation":
             return 1.0  # FGSM returns the image
         return as_the_paper_says(tested, source, eps, curve)
 
-    found = ross2018.checks([World(DEFENSES, right, measures_as_the_paper_says)] * 3)
+    found = ross2018.checks([World(DEFENSES, right, measures)] * 3)
     (white_box,) = [each for each in found if each.claim == "4a"]
-    assert white_box.verdict == "holds"
+    assert white_box.verdict == verdict
 
 
 def test_what_is_missing_is_named():

@@ -17,7 +17,7 @@ from engine import attacks, datasets, models
 from engine.datasets import evenly
 from engine.networks import inference
 from engine.robustness import climbing, doubt
-from engine.robustness.doubt import LEAKING, MASKED, Ladder, examine
+from engine.robustness.doubt import LEAKING, MASKED, Ladder, examine, hides_gradients
 
 N = 200
 EPS = [0.03, 0.1, 0.3, 1.0]
@@ -85,6 +85,8 @@ def test_zero_gradients_are_masking_when_most_are():
     most[: N // 2 + 1] = True
     assert failed(sound(), few) == {}
     assert failed(sound(), most) == {"zero gradients": MASKED}
+    assert not hides_gradients(few.mean())
+    assert hides_gradients(most.mean())
 
 
 def test_chance_is_no_reason_to_doubt():

@@ -17,6 +17,7 @@ from db.models import Trial
 from engine.analysis import human_table
 from study_app.analysis.tables import excluded_by, exclusions_line
 from study_app.cli import plausibly
+from study_app.exclusions import judge
 from study_app.researcher import login, studies_page
 
 TRIALS = 52  # of the demo, for everybody
@@ -40,7 +41,7 @@ def take_part(lab, *, careful, **changes):
 
 def counted(lab, **options):
     with lab.database.read() as s:
-        table = export.ratings(s, "demo")
+        table = export.ratings(s, "demo", judge=judge)
     rows = human_table.human_table(table, **options)
     return {row.fooled.participants for row in rows}, excluded_by(lab.version.config, table)
 

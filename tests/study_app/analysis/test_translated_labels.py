@@ -6,6 +6,7 @@ from lab import Person
 
 from db import export
 from engine.analysis.human_table import attention, human_table
+from study_app.exclusions import judge
 
 WORDS = {
     "de": ["Null", "Eins", "Zwei", "Drei", "Vier", "Fünf", "Sechs", "Sieben", "Acht", "Neun"],
@@ -36,7 +37,7 @@ def test_people_of_every_language_count_alike(lab):
     for language in ("en", "de", "ja"):
         agrees(lab.participant(language=language))
     with lab.database.read() as s:
-        ratings = export.ratings(s, "demo")
+        ratings = export.ratings(s, "demo", judge=judge)
     buttons = set(ratings.loc[ratings["task"] == "label_nafc", "response_label"])
     assert buttons & set(WORDS["de"])
     assert buttons & set(WORDS["ja"])

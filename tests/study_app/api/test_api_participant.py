@@ -11,6 +11,7 @@ from db import export, repository
 from db.models import AuditEntry, Participant, RefusedResponse, Response, Stimulus, Trial
 from study_app import questions, study
 from study_app.design import participant_plan, publish
+from study_app.exclusions import judge
 
 
 def count(lab, model):
@@ -47,7 +48,7 @@ def test_the_whole_way(lab):
     assert done["debrief"]["code"]
 
     with lab.database.read() as s:
-        table = export.ratings(s, "demo")
+        table = export.ratings(s, "demo", judge=judge)
     assert len(table) == 52
     for row in table.itertuples():
         assert row.response == given[row.row_id]["value"]
@@ -147,7 +148,7 @@ def test_another_answer_for_a_locked_trial_is_refused_and_logged(lab):
     assert count(lab, Response) == 1
     assert count(lab, RefusedResponse) == 1
     with lab.database.read() as s:
-        assert export.ratings(s, "demo")["response"].tolist() == ["3"]
+        assert export.ratings(s, "demo", judge=judge)["response"].tolist() == ["3"]
 
 
 def test_answers_may_arrive_late_and_in_any_order(lab):
@@ -381,7 +382,7 @@ def test_several_pictures_and_long_texts_go_through(lab, monkeypatch):
     assert stored.status_code == 200
     assert stored.json()["feedback"]["correct"] is False
     with lab.database.read() as s:
-        table = export.ratings(s, "demo")
+        table = export.ratings(s, "demo", judge=judge)
     assert table["response"].tolist() == [text[8:].strip().lower()]
     assert json.loads(table["values_json"][0]) == {"length": 19_998}
     assert json.loads(table["pictures_json"][0]) == ids

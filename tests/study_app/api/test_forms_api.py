@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from db import export
 from db.models import FormResponse, Participant
+from study_app.exclusions import judge
 from study_app.forms import Item
 
 
@@ -127,7 +128,7 @@ def test_the_whole_way_with_forms(forms, person):
 
     with forms.database.read() as s:
         table = export.forms(s, "demo")
-        people = export.participants(s, "demo")
+        people = export.participants(s, "demo", judge=judge)
     found = {(row.form, row.item): (row.answer, row.attempts) for row in table.itertuples()}
     assert found == {
         ("screening", "age"): ("33.0", 1),
@@ -188,7 +189,7 @@ def test_who_does_not_fit_is_thanked_and_holds_no_place(forms, person, answers, 
     assert person.form("comprehension", UNDERSTOOD).status_code == 409
     assert person.post("/api/admit", {}).json()["error"] == "left"
     with forms.database.read() as s:
-        assert export.participants(s, "demo")["status"].tolist() == ["screened_out"]
+        assert export.participants(s, "demo", judge=judge)["status"].tolist() == ["screened_out"]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_who_fails_the_check_twice_goes_no_further(forms, person):
     assert person.post("/api/admit", {}).status_code == 409
     with forms.database.read() as s:
         table = export.forms(s, "demo").query("form == 'comprehension'")
-        assert export.participants(s, "demo")["comprehension_attempts"].tolist() == [2]
+        assert export.participants(s, "demo", judge=judge)["comprehension_attempts"].tolist() == [2]
     assert table["attempts"].tolist() == [2, 2]
     assert table["passed"].tolist() == [False, False]
 

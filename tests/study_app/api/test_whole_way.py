@@ -13,6 +13,7 @@ from synthetic import experiment, protocols
 from db import export, repository
 from engine.artifacts import ArtifactStore
 from study_app import questions
+from study_app.exclusions import judge
 from study_app.forms import Item
 from study_app.questions import Percept
 from study_app.study import BUILT_IN
@@ -101,7 +102,7 @@ def test_a_shipped_study_from_consent_to_export(name, store, tmp_path):
         assert state["complete"]
         assert state["debrief"]["code"]
     with lab.database.read() as s:
-        rows = export.ratings(s, name)
+        rows = export.ratings(s, name, judge=judge)
         stimuli = set(export.stimuli(s, name)["stimulus_id"])
     lab.database.close()
     assert len(rows) == sum(len(trials) for _, trials in taken)
