@@ -10,7 +10,7 @@ from study_app.study.conditions import (
     speaks_of_a_label,
 )
 from study_app.study.schema import study
-from study_app.study.study_file import ALL, BUILT_IN, Study, load
+from study_app.study.study_file import ALL, BUILT_IN, Quota, Study, load
 from study_app.study.wording import Texts, Wording, languages, markdown_html, wording
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Condition",
     "Phase",
     "Picture",
+    "Quota",
     "Study",
     "Texts",
     "Wording",
