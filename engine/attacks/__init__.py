@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from engine.components import Component, Registry
 from engine.preprocessing import Space
@@ -236,11 +236,7 @@ def choose_target(rule: TargetRule, labels: Tensor, logits: Tensor) -> Tensor:
 
 registry: Registry[Attack] = Registry("attack", __name__)
 register = registry.register
-
-
-def create(name: str, **params: Any) -> Attack:
-    """Return the attack `name` with `params`; see `Registry.create`."""
-    return registry.create(name, **params)
+create = registry.create
 
 
 def vary(attack: Attack, parameter: str, value: float) -> Attack:

@@ -146,11 +146,7 @@ class DatasetRegistry(Registry[Dataset]):
 
 registry = DatasetRegistry("dataset", __name__)
 register = registry.register
-
-
-def create(name: str, **params: Any) -> Dataset:
-    """Return the dataset `name` with `params`; see `DatasetRegistry.create`."""
-    return registry.create(name, **params)
+create = registry.create
 
 
 def evenly(split: Split, count: int | None) -> Split:

@@ -144,6 +144,12 @@ class Combined(Defense):
             "parts": [p.config() for p in self.parts],
         }
 
+    def __repr__(self) -> str:
+        """Return the call that rebuilds this defense where `defenses` was imported by name."""
+        return f"defenses.combine({[part.config() for part in self.parts]!r})"
+
+    __str__ = __repr__
+
     def differentiates_input(self) -> bool:
         """Whether any part needs it."""
         return any(part.needs_input_gradient for part in self.parts)
@@ -180,11 +186,7 @@ class Combined(Defense):
 
 registry: Registry[Defense] = Registry("defense", __name__)
 register = registry.register
-
-
-def create(name: str, **params: Any) -> Defense:
-    """Return the defense `name` with `params`; see `Registry.create`."""
-    return registry.create(name, **params)
+create = registry.create
 
 
 def combine(configs: Sequence[str | Mapping[str, Any]]) -> Defense:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine import preprocessing as steps
 from engine.components import Component, Registry
@@ -74,8 +74,4 @@ class Architecture(Component):
 
 registry: Registry[Architecture] = Registry("model", __name__)
 register = registry.register
-
-
-def create(name: str, **params: Any) -> Architecture:
-    """Return the architecture `name` with `params`; see `Registry.create`."""
-    return registry.create(name, **params)
+create = registry.create

@@ -52,11 +52,7 @@ class Step(Component):
 
 registry: Registry[Step] = Registry("step", __name__)
 register = registry.register
-
-
-def create(name: str, **params: Any) -> Step:
-    """Return the step `name` with `params`; see `Registry.create`."""
-    return registry.create(name, **params)
+create = registry.create
 
 
 def _resolve(value: Any) -> tuple[dict[str, Any], ...]:

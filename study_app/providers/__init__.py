@@ -89,3 +89,4 @@ def cut(query: Mapping[str, str], name: str) -> str | None:
 
 registry: Registry[Provider] = Registry("provider", __name__)
 register = registry.register
+create = registry.create

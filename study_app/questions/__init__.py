@@ -247,3 +247,4 @@ def chosen(view: Mapping[str, Any], answer: str) -> Given:
 
 registry: Registry[Question] = Registry("question", __name__)
 register = registry.register
+create = registry.create
