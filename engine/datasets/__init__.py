@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from pydantic import SerializeAsAny
 from engine.components import Component, Registry
 from engine.errors import UsageError
 from engine.rendering import to_images
+
+SplitName: TypeAlias = Literal["train", "valid", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,15 @@ class Data:
         channels, height, width = self.train.pixels.shape[1:]
         return channels, height, width
 
+    def split(self, name: SplitName) -> Split:
+        """Return the split of this name."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
     @property
     def sha256(self) -> str:
         """Checksum over the pixels, labels, shapes and class names of all splits."""
         digest = hashlib.sha256(repr(self.class_names).encode())
-        for split in (self.train, self.valid, self.test):
+        for split in map(self.split, SPLITS):
             for array in (split.pixels, split.labels):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
@@ -146,7 +153,11 @@ class DatasetRegistry(Registry[Dataset]):
 
 registry = DatasetRegistry("dataset", __name__)
 register = registry.register
-create = registry.create
+
+
+def create(name: str, **params: Any) -> Dataset:
+    """Return the dataset `name` with `params`; see `DatasetRegistry.create`."""
+    return registry.create(name, **params)
 
 
 def evenly(split: Split, count: int | None) -> Split:

@@ -186,7 +186,11 @@ class Combined(Defense):
 
 registry: Registry[Defense] = Registry("defense", __name__)
 register = registry.register
-create = registry.create
+
+
+def create(name: str, **params: Any) -> Defense:
+    """Return the defense `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)
 
 
 def combine(configs: Sequence[str | Mapping[str, Any]]) -> Defense:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from engine import preprocessing as steps
 from engine.components import Component, Registry
@@ -37,6 +38,13 @@ class Architecture(Component):
         """Raise UsageError when a file that a fresh start needs is not named; before it does.
 
         A configuration that was read back from an artifact need not pass.
+        """
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        """Raise UsageError when its classes are known and are not those of the dataset.
+
+        Args:
+            names: the dataset's classes in words, by index.
         """
 
     def build(self, shape: tuple[int, int, int], classes: int, *, seed: int) -> nn.Module:
@@ -74,4 +82,8 @@ class Architecture(Component):
 
 registry: Registry[Architecture] = Registry("model", __name__)
 register = registry.register
-create = registry.create
+
+
+def create(name: str, **params: Any) -> Architecture:
+    """Return the architecture `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)

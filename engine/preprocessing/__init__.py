@@ -52,7 +52,11 @@ class Step(Component):
 
 registry: Registry[Step] = Registry("step", __name__)
 register = registry.register
-create = registry.create
+
+
+def create(name: str, **params: Any) -> Step:
+    """Return the step `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)
 
 
 def _resolve(value: Any) -> tuple[dict[str, Any], ...]:

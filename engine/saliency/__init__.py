@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,4 +34,8 @@ class SaliencyMethod(Component):
 
 registry: Registry[SaliencyMethod] = Registry("saliency", __name__)
 register = registry.register
-create = registry.create
+
+
+def create(name: str, **params: Any) -> SaliencyMethod:
+    """Return the saliency method `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)
