@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from engine import attacks, seeds
 from engine.datasets import Data, Split
-from engine.defenses import Context, Defense
+from engine.defenses import Context, Defense, Terms
 from engine.errors import DivergedError
 from engine.networks.inference import device_of, frozen, gradient_norms, predict
 from engine.preprocessing import Space
@@ -84,7 +84,7 @@ def train(
             CPU (`double_backward`); gradients differ from PyTorch's by rounding alone.
 
     Returns:
-        One dict a report: step, loss, the loss's terms, and what `watch` sees on the validation
+        One dict per report: step, loss, the loss's terms, and what `watch` sees on the validation
         images (all before `Defense.finalize`, which comes last).
 
     Raises:
@@ -92,45 +92,81 @@ def train(
         DivergedError: a term of the loss or, in the last step, a weight became NaN or infinite.
     """
     defense.check(model)
+    steps = _Steps(model, defense, data.train, config, seed, required or {}, closed_form)
+    done, curve = checkpoint.load(model, steps.optimizer) if checkpoint else (0, [])
+    unread: list[tuple[int, Terms]] = []
     device = device_of(model)
-    images = torch.from_numpy(data.train.images).to(device)
-    labels = torch.from_numpy(data.train.labels).to(device)
-    step_of = PenaltyStep(model, defense, closed_form=closed_form)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
-    for teacher in (required or {}).values():
-        teacher.eval()
-    done, curve = checkpoint.load(model, optimizer) if checkpoint else (0, [])
-    unread: list[tuple[int, dict[str, Tensor]]] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model.train()
         progress({"step": done, "steps": config.steps})
         for step in range(done + 1, config.steps + 1):
-            # What is random in a step depends on the seed and the step alone.
-            torch.manual_seed(seeds.derive(seed, "dropout", step))
-            chosen = _batch(len(labels), config.batch_size, step, seed).to(device)
-            context = Context(required=required or {})
-            loss, terms = step_of(images[chosen], labels[chosen], context)
-            optimizer.step()
-            unread.append((step, {name: term.detach() for name, term in terms.items()}))
+            loss, terms = steps.take(step)
+            unread.append((step, terms))
             if checkpoint and config.keep_every and step % config.keep_every == 0:
                 checkpoint.keep(model, step)
             if step % config.report_every == 0 or step == config.steps:
                 _require_finite(unread)
                 unread.clear()
-                point = {
-                    "step": step,
-                    "loss": float(loss.detach()),
-                    "terms": {name: float(term.detach()) for name, term in terms.items()},
-                    **watch(model, data.valid, config),
-                }
-                curve.append(point)
-                progress({**point, "steps": config.steps})
+                seen = watch(model, data.valid, config)
+                curve.append({"step": step, "loss": float(loss), "terms": _read(terms), **seen})
+                progress({**curve[-1], "steps": config.steps})
                 if checkpoint:
-                    checkpoint.save(model, optimizer, step, curve)
+                    checkpoint.save(model, steps.optimizer, step, curve)
     _require_finite_weights(model, config.steps)
     model.eval()
     defense.finalize(model, data.train)
     return curve
+
+
+class _Steps:
+    """Training, step by step; what is random in a step follows from the seed and its number.
+
+    Args:
+        model: the network.
+        defense: the objective.
+        split: what it is trained on.
+        config: the schedule.
+        seed: decides the batches and dropout.
+        required: the trained models that the defense asks for, by role.
+        closed_form: see `train`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        defense: Defense,
+        split: Split,
+        config: TrainingConfig,
+        seed: int,
+        required: Mapping[str, nn.Module],
+        closed_form: bool,
+    ) -> None:
+        device = device_of(model)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
+        self._gradients = PenaltyStep(model, defense, closed_form=closed_form)
+        self._images = torch.from_numpy(split.images).to(device)
+        self._labels = torch.from_numpy(split.labels).to(device)
+        self._batch_size = min(config.batch_size, len(split))
+        self._seed = seed
+        self._required = required
+        for teacher in required.values():
+            teacher.eval()
+
+    def take(self, step: int) -> tuple[Tensor, Terms]:
+        """Take the step of this number, from 1; return the loss and its terms, detached."""
+        torch.manual_seed(seeds.derive(self._seed, "dropout", step))
+        chosen = self._chosen(step).to(self._labels.device)
+        context = Context(required=self._required)
+        loss, terms = self._gradients(self._images[chosen], self._labels[chosen], context)
+        self.optimizer.step()
+        return loss.detach(), {name: term.detach() for name, term in terms.items()}
+
+    def _chosen(self, step: int) -> Tensor:
+        """Return the indices of the step's batch; each epoch is a fresh permutation."""
+        count, size = len(self._labels), self._batch_size
+        epoch, place = divmod(step - 1, count // size)
+        generator = torch.Generator().manual_seed(seeds.derive(self._seed, "batches", epoch))
+        return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
 
 
 def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, Any]:
@@ -164,14 +200,6 @@ def accuracy(model: nn.Module, split: Split) -> float:
     return float((predicted == split.labels).mean())
 
 
-def _batch(count: int, size: int, step: int, seed: int) -> Tensor:
-    """Return the indices of the batch of `step` (from 1); each epoch is a fresh permutation."""
-    size = min(size, count)
-    epoch, place = divmod(step - 1, count // size)
-    generator = torch.Generator().manual_seed(seeds.derive(seed, "batches", epoch))
-    return torch.randperm(count, generator=generator)[place * size : (place + 1) * size]
-
-
 def _require_finite_weights(model: nn.Module, step: int) -> None:
     """Raise `DivergedError` when the last update, which no loss has seen, left NaN or infinity."""
     for name, tensor in model.state_dict().items():
@@ -180,15 +208,19 @@ def _require_finite_weights(model: nn.Module, step: int) -> None:
             raise DivergedError(name, str(float(wrong[0])), step)
 
 
-def _require_finite(steps: list[tuple[int, dict[str, Tensor]]]) -> None:
+def _require_finite(steps: list[tuple[int, Terms]]) -> None:
     """Raise `DivergedError` for the first step with a term that is not finite.
 
     Looked at only when there is a report: on a GPU every look waits for the device.
     """
     for step, terms in steps:
-        values = {name: float(term) for name, term in terms.items()}
+        values = _read(terms)
         for name, value in values.items():
             if not math.isfinite(value):
                 raise DivergedError(name, str(value), step)
         if not math.isfinite(sum(values.values())):
             raise DivergedError("loss", str(sum(values.values())), step)
+
+
+def _read(terms: Terms) -> dict[str, float]:
+    return {name: float(term) for name, term in terms.items()}
