@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from engine.attacks._batch import Batch
+from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
 from engine.preprocessing import Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from engine.attacks._balls import Norm
+
+__all__ = [
+    "Attack",
+    "Batch",
+    "GradientAttack",
+    "TargetRule",
+    "Trace",
+    "choose_target",
+    "clip",
+    "create",
+    "ignore",
+    "only",
+    "register",
+    "registry",
+    "vary",
+]
+
 Trace: TypeAlias = "Callable[[Tensor], None]"
 """Called with each iterate (N, C, H, W), the starting image included."""
-
-TargetRule: TypeAlias = Literal["next_class", "least_likely", "second_choice"]
-"""How the target of an image is chosen; see `choose_target`."""
 
 
 class Attack(Component):
@@ -25,7 +42,7 @@ class Attack(Component):
     The contract, held for every member by one test: the result is detached, float32, in [0, 1]
     and within budget, on the input's device; it does not depend on the batch an image is in;
     the model is left as found (mode of every module, buffers, `.grad`, `requires_grad`).
-    Whatever is random is drawn on the CPU, from one generator an image that its seed starts.
+    Whatever is random is drawn on the CPU, from one generator per image that its seed starts.
     """
 
     control: ClassVar[bool] = False
@@ -35,6 +52,24 @@ class Attack(Component):
     def targeted(self) -> bool:
         """Whether it aims at a class; else its target is the class it ended in."""
         return False
+
+    def budget(self) -> tuple[Norm, float] | None:
+        """Return the norm and the radius of the ball around its image that an example stays in.
+
+        In units of the space that the attack works in. None where its parameters set no ball.
+        """
+        return None
+
+    def prepared(self, model: nn.Module, x: Tensor) -> nn.Module:
+        """Return the network that the attack works on: `model` itself, or an equivalent copy.
+
+        To attack many batches, ask once and give the answer to every call.
+
+        Args:
+            model: the network that is attacked; it is left as found.
+            x: some images that it takes, float32 (N, C, H, W) in [0, 1], N >= 1.
+        """
+        return model
 
     def __call__(
         self,
@@ -53,7 +88,7 @@ class Attack(Component):
             x: float32 (N, C, H, W) in [0, 1].
             y: true labels, int64 (N,).
             target: classes to aim at, int64 (N,); None leaves the choice to the attack.
-            seeds: one seed an image, int64 (N,); None means 0..N-1. Deterministic attacks
+            seeds: one seed per image, int64 (N,); None means 0..N-1. Deterministic attacks
                 ignore them.
             trace: collects the iterates.
 
@@ -69,33 +104,24 @@ class Attack(Component):
             seeds = torch.arange(len(x))
         if not len(x):
             return x.detach().clone()
+        batch = Batch(x.detach(), y, target, seeds.cpu())
         with frozen(model), torch.enable_grad():
-            x_adv = self._run(model, x.detach(), y, target, seeds, trace or _ignore)
+            x_adv = self._run(model, batch, trace or ignore)
             return x_adv.detach().contiguous()
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; the arguments are checked and the model is frozen."""
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples (N, C, H, W); the batch is checked and the model is frozen.
+
+        Args:
+            model: as in `__call__`.
+            batch: the images; at least one.
+            trace: to be called with the start and with every iterate.
+        """
         raise NotImplementedError
 
-    def _run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
+    def _run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
         """Call `run` where the attack works: in pixels."""
-        return self.run(model, x, y, target, seeds, trace)
+        return self.run(model, batch, trace)
 
     def _check(self, x: Tensor, y: Tensor, target: Tensor | None, seeds: Tensor | None) -> None:
         import torch
@@ -117,7 +143,7 @@ class Attack(Component):
                 )
 
 
-def _ignore(_iterate: Tensor) -> None:
+def ignore(_iterate: Tensor) -> None:
     """Collect nothing."""
 
 
@@ -142,34 +168,35 @@ class GradientAttack(Attack):
     space: Space = "pixels"
     prepare: bool = False
 
-    def _run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
+    def prepared(self, model: nn.Module, x: Tensor) -> nn.Module:
+        """Return `model`, or with `prepare` its faster copy; see `Attack.prepared`.
+
+        Raises:
+            UsageError: the network is to be prepared and cannot be copied.
+        """
+        from engine.networks import fast_copy
+
+        return fast_copy.prepare(model, x) if self.prepare else model
+
+    def _run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
         """Call `run` where the attack works: in pixels, or behind the preprocessing and back.
 
         Raises:
             UsageError: no affine map leads back from the model input, or it is not at hand; or
                 the network is to be prepared and cannot be copied.
         """
-        from engine.networks import fast_copy, spaces
+        from engine.networks import spaces
 
-        if self.prepare:
-            model = fast_copy.prepare(model, x)
+        model = self.prepared(model, batch.x)
         whole = spaces.preprocessed(model) if self.space == "model_input" else None
         if whole is None:
-            return self.run(model, x, y, target, seeds, trace)
-        behind = spaces.ModelInput(whole, x)
+            return self.run(model, batch, trace)
+        behind = spaces.ModelInput(whole, batch.x)
 
         def trace_pixels(z: Tensor) -> None:
             trace(behind.to_pixels(z))
 
-        z_adv = self.run(behind, behind.start, y, target, seeds, trace_pixels)
+        z_adv = self.run(behind, replace(batch, x=behind.start), trace_pixels)
         return behind.to_pixels(z_adv)
 
 
@@ -183,11 +210,7 @@ def clip(model: nn.Module, x: Tensor, rows: Tensor | None = None) -> Tensor:
     """
     from engine.networks.spaces import ModelInput
 
-    if not isinstance(model, ModelInput):
-        return x.clamp(0, 1)
-    if rows is None:
-        return x.clamp(model.low, model.high)
-    return x.clamp(model.low[rows], model.high[rows])
+    return model.clip(x, rows) if isinstance(model, ModelInput) else x.clamp(0, 1)
 
 
 def only(model: nn.Module, rows: Tensor) -> nn.Module:
@@ -195,43 +218,11 @@ def only(model: nn.Module, rows: Tensor) -> nn.Module:
 
     Args:
         model: the one that `run` got.
-        rows: indices (M,) of the images.
+        rows: indices (M,) of the images, or a mask (N,).
     """
     from engine.networks.spaces import ModelInput
 
-    if not isinstance(model, ModelInput):
-        return model
-    part = copy.copy(model)
-    for name in ("images", "scale", "start", "low", "high"):
-        setattr(part, name, getattr(model, name)[rows])
-    return part
-
-
-def next_class(y: Tensor, classes: int) -> Tensor:
-    """Return the paper's target: (y + 1) mod K."""
-    return (y + 1) % classes
-
-
-def choose_target(rule: TargetRule, labels: Tensor, logits: Tensor) -> Tensor:
-    """Return the targets, int64 (N,); none is the image's true label.
-
-    `next_class` is Ross & Doshi-Velez's (2018), (y + 1) mod K; `least_likely` that of Kurakin,
-    Goodfellow & Bengio (2017); `second_choice` the class that the model finds likeliest beside
-    the true one. Of equally likely classes the lowest is taken.
-
-    Args:
-        rule: which.
-        labels: true labels, int64 (N,).
-        logits: the attacked model's answer to the clean images, (N, K).
-    """
-    import torch
-
-    if rule == "next_class":
-        return next_class(labels, logits.shape[1])
-    own = torch.nn.functional.one_hot(labels, logits.shape[1]).bool()
-    if rule == "least_likely":
-        return logits.masked_fill(own, torch.inf).argmin(1)
-    return logits.masked_fill(own, -torch.inf).argmax(1)
+    return model.rows(rows) if isinstance(model, ModelInput) else model
 
 
 registry: Registry[Attack] = Registry("attack", __name__)

@@ -37,7 +37,8 @@ def project(x_adv: Tensor, x: Tensor, radius: Tensor | float, norm: Norm) -> Ten
     left again.
 
     Args:
-        x_adv, x: images (N, C, H, W).
+        x_adv: the points, images (N, C, H, W).
+        x: the centres, of the same shape.
         radius: one for all, or (N, 1, 1, 1).
         norm: the norm of the ball.
     """
@@ -50,7 +51,7 @@ def project(x_adv: Tensor, x: Tensor, radius: Tensor | float, norm: Norm) -> Ten
 
 
 def uniform(like: Tensor, generators: list[Generator], norm: Norm) -> Tensor:
-    """Return points drawn uniformly from the unit ball, one a generator, for images `like`.
+    """Return points drawn uniformly from the unit ball, one per generator, for images `like`.
 
     They are drawn on the CPU, so that a device draws what every other does.
     """

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from engine.attacks import Attack, Trace, registry
+from engine.attacks import Attack, Batch, Trace, registry
 
 _BISECTIONS = 40
 
@@ -34,24 +34,17 @@ class Control(Attack):
     def _resolve(cls, value: dict[str, Any]) -> dict[str, Any]:
         return registry.from_config(value).config()
 
-    def direction(self, delta: Tensor, seeds: Tensor) -> Tensor:
-        """Return d (N, C, H, W) for the perturbations `delta` of `like` and the images' seeds."""
+    def direction(self, delta: Tensor, batch: Batch) -> Tensor:
+        """Return d (N, C, H, W) for the perturbations `delta` that `like` makes of the batch."""
         raise NotImplementedError
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
         """Compute the controls; see `Attack.run`. The trace has start and end only."""
+        x = batch.x
         trace(x)
         attack = registry.from_config(self.like)
-        delta = attack(model, x, y, target, seeds=seeds) - x
-        disturbed = _as_large(x, self.direction(delta, seeds), _l2(delta))
+        delta = attack(model, x, batch.y, batch.target, seeds=batch.seeds) - x
+        disturbed = _as_large(x, self.direction(delta, batch), _l2(delta))
         trace(disturbed)
         return disturbed
 

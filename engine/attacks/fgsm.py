@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import GradientAttack, Trace, clip, register
+from engine.attacks import Batch, GradientAttack, Trace, clip, register
+from engine.attacks._balls import Norm
 from engine.attacks._losses import Loss, each
 from engine.networks.inference import input_gradient
 
@@ -31,20 +32,16 @@ class FGSM(GradientAttack):
     label: Literal["true", "predicted"] = "true"
     loss: Loss = "cross_entropy"
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; see `Attack.run`. `target` is ignored: the attack has none."""
-        trace(x)
-        x = x.clone().requires_grad_(True)
+    def budget(self) -> tuple[Norm, float]:
+        """Return L-inf and eps; see `Attack.budget`."""
+        return "linf", self.eps
+
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples; see `Attack.run`. The target is ignored: the attack has none."""
+        trace(batch.x)
+        x = batch.x.clone().requires_grad_(True)
         logits = model(x)
-        label = y if self.label == "true" else logits.argmax(1)
+        label = batch.y if self.label == "true" else logits.argmax(1)
         gradient = input_gradient(each(self.loss, logits, label).sum(), x)
         x_adv = clip(model, x + self.eps * gradient.sign())
         trace(x_adv.detach())

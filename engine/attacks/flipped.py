@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from engine.attacks import register
+from engine.attacks import Batch, register
 from engine.attacks._controls import Control
 
 _DIMENSIONS = {"horizontal": (3,), "vertical": (2,), "both": (2, 3)}
@@ -28,6 +28,6 @@ class Flipped(Control):
 
     axis: Literal["horizontal", "vertical", "both"] = "vertical"
 
-    def direction(self, delta: Tensor, seeds: Tensor) -> Tensor:
+    def direction(self, delta: Tensor, batch: Batch) -> Tensor:
         """Return the mirrored perturbations."""
         return delta.flip(_DIMENSIONS[self.axis])

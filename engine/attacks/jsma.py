@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import GradientAttack, Trace, clip, next_class, register
+from engine.attacks import Batch, GradientAttack, Trace, clip, register
 from engine.networks.inference import input_gradient
 
 _SCORES = {"cpu": 1 << 20, "cuda": 1 << 26}
@@ -52,27 +52,20 @@ class JSMA(GradientAttack):
     direction: Literal["increase", "decrease", "both"] = "increase"
     jacobian: Literal["logits", "softmax"] = "logits"
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; see `Attack.run`."""
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples; see `Attack.run`."""
+        x = x_adv = batch.x
         trace(x)
-        x_adv, rows = x, torch.arange(len(x), device=x.device)
+        rows = torch.arange(len(x), device=x.device)
         running = torch.ones_like(rows, dtype=torch.bool)
         # The small number is for products such as .58 * 100, which is less than 58 in floats.
         for _ in range(math.floor(self.gamma * x[0].numel() / 2 + 1e-9)):
             now = x_adv[rows].requires_grad_(True)
             logits = model(now)
-            aim = next_class(y, logits.shape[1]) if target is None else target
-            towards, away = self._gradients(logits, aim[rows], now)
+            aim = batch.aim(logits.shape[1])[rows]
+            towards, away = self._gradients(logits, aim, now)
             moved, found = self._move(model, now.detach(), x[rows], towards, away, rows)
-            running = running & found & (logits.argmax(1) != aim[rows])
+            running = running & found & (logits.argmax(1) != aim)
             if not x.is_cuda:
                 rows, moved, running = rows[running], moved[running], running[running]
                 if not len(rows):
@@ -137,7 +130,8 @@ def salient_pair(a: Tensor, b: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Te
     floats, or no such pair is at hand, all features are looked at.
 
     Args:
-        a, b: (N, D).
+        a: the first sum's terms (N, D).
+        b: the second's (N, D).
         free: bool (N, D), the features that may be in a pair.
     """
     # A sum with -inf is not positive: no pair with such a feature scores.

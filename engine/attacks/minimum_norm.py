@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import GradientAttack, Trace, clip, only, register
+from engine.attacks import Batch, GradientAttack, Trace, clip, only, register
 from engine.attacks._balls import Norm, length, project, steepest
 from engine.attacks._losses import margin
 from engine.networks.inference import input_gradient
@@ -59,20 +59,13 @@ class MinimumNorm(GradientAttack):
     restarts: int = Field(3, ge=1)
     label: Literal["true", "predicted"] = "true"
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; see `Attack.run`. `target` is ignored: the attack has none."""
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples; see `Attack.run`. The target is ignored: the attack has none."""
+        x = batch.x
         trace(x)
         with torch.no_grad():
             logits = model(x)
-        label = y if self.label == "true" else logits.argmax(1)
+        label = batch.y if self.label == "true" else logits.argmax(1)
         rows = (logits.argmax(1) == label).nonzero()[:, 0]
         if not len(rows):
             return x
@@ -104,7 +97,9 @@ class MinimumNorm(GradientAttack):
         """Return the smaller of `best` and what one run finds, and their norms (N, 1, 1, 1).
 
         Args:
-            model, x, label: as in `run`.
+            model: as in `run`.
+            x: images that the model gets right (N, C, H, W).
+            label: what it has to leave (N,).
             goal: the classes to climb (N,); None means whichever has the largest logit.
             best: the best so far, x where nothing was found.
             smallest: their norms, infinity where nothing was found.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.attacks import register
+from engine.attacks import Batch, register
 from engine.attacks._controls import Control
 
 
@@ -23,12 +23,11 @@ class Permuted(Control):
         like: configuration of the attack whose perturbation is permuted.
     """
 
-    def direction(self, delta: Tensor, seeds: Tensor) -> Tensor:
+    def direction(self, delta: Tensor, batch: Batch) -> Tensor:
         """Return the permuted perturbations."""
         pixels = delta[0, 0].numel()
         moved = []
-        for one, seed in zip(delta, seeds, strict=True):
-            generator = torch.Generator().manual_seed(int(seed))
+        for one, generator in zip(delta, batch.generators(), strict=True):
             order = torch.randperm(pixels, generator=generator).to(delta.device)
             moved.append(one.flatten(1)[:, order].view_as(one))
         return torch.stack(moved)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import GradientAttack, Trace, clip, next_class, only, register
+from engine.attacks import Batch, GradientAttack, Trace, clip, only, register
 from engine.attacks._balls import Norm, project, steepest, uniform
 from engine.attacks._losses import Loss, each
 from engine.networks.inference import input_gradient
@@ -55,23 +55,18 @@ class PGD(GradientAttack):
     label: Literal["true", "predicted", "target"] = "true"
     keep: Literal["last", "first_success"] = "last"
 
+    def budget(self) -> tuple[Norm, float]:
+        """Return `norm` and `eps`; see `Attack.budget`."""
+        return self.norm, self.eps
+
     @property
     def targeted(self) -> bool:
         """Whether it aims at a class."""
         return self.label == "target"
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; see `Attack.run`."""
-        aim = self._aim(model, x, y, target)
-        generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples; see `Attack.run`."""
+        x, aim, generators = batch.x, self._aim(model, batch), batch.generators()
         if self.restarts == 1:
             return self._climb(model, x, aim, generators, trace)[0]
         best, everyone = x, torch.arange(len(x), device=x.device)
@@ -99,15 +94,15 @@ class PGD(GradientAttack):
             hit[rows] |= done
         return best
 
-    def _aim(self, model: nn.Module, x: Tensor, y: Tensor, target: Tensor | None) -> Tensor:
+    def _aim(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the classes (N,) to leave, or for a targeted attack to reach."""
         if self.label == "true":
-            return y
-        if self.label == "target" and target is not None:
-            return target
+            return batch.y
+        if self.targeted and batch.target is not None:
+            return batch.target
         with torch.no_grad():
-            logits = model(x)
-        return next_class(y, logits.shape[1]) if self.targeted else logits.argmax(1)
+            logits = model(batch.x)
+        return batch.aim(logits.shape[1]) if self.targeted else logits.argmax(1)
 
     def _climb(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.attacks import register
+from engine.attacks import Batch, register
 from engine.attacks._controls import Control
 
 
@@ -20,11 +20,8 @@ class RandomSign(Control):
         like: configuration of the attack whose norms are matched.
     """
 
-    def direction(self, delta: Tensor, seeds: Tensor) -> Tensor:
+    def direction(self, delta: Tensor, batch: Batch) -> Tensor:
         """Return random signs."""
-        return torch.stack([_signs(delta[0], int(seed)) for seed in seeds]).to(delta)
-
-
-def _signs(like: Tensor, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 2, like.shape, generator=generator) * 2.0 - 1
+        shape = delta.shape[1:]
+        drawn = [torch.randint(0, 2, shape, generator=each) for each in batch.generators()]
+        return torch.stack(drawn).to(delta) * 2 - 1

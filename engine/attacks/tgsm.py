@@ -7,7 +7,8 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import GradientAttack, Trace, clip, next_class, register
+from engine.attacks import Batch, GradientAttack, Trace, clip, register
+from engine.attacks._balls import Norm
 from engine.attacks._losses import Loss, each
 from engine.networks.inference import input_gradient
 
@@ -35,22 +36,18 @@ class TGSM(GradientAttack):
     eps: float | None = Field(None, ge=0, le=1)
     loss: Loss = "cross_entropy"
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; see `Attack.run`."""
+    def budget(self) -> tuple[Norm, float] | None:
+        """Return L-inf and eps where there is one; see `Attack.budget`."""
+        return None if self.eps is None else ("linf", self.eps)
+
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples; see `Attack.run`."""
+        x = x_adv = batch.x
         trace(x)
-        x_adv = x
         for _ in range(self.steps):
             x_adv = x_adv.detach().requires_grad_(True)
             logits = model(x_adv)
-            aim = next_class(y, logits.shape[1]) if target is None else target
+            aim = batch.aim(logits.shape[1])
             gradient = input_gradient(each(self.loss, logits, aim).sum(), x_adv)
             x_adv = x_adv.detach() - self.step_size * gradient.sign()
             if self.eps is not None:

@@ -8,7 +8,17 @@ import torch
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from torch import Tensor, nn
 
-from engine.attacks import GradientAttack, Trace, only, register, registry
+from engine.attacks import (
+    Attack,
+    Batch,
+    GradientAttack,
+    Trace,
+    ignore,
+    only,
+    register,
+    registry,
+)
+from engine.attacks._balls import Norm
 from engine.attacks._losses import margin
 from engine.errors import UsageError
 
@@ -55,15 +65,15 @@ class WorstCase(GradientAttack):
         budgets = set()
         for member in self._members():
             said = f"attack 'worst_case': member {member.name!r}"
-            eps = getattr(member, "eps", None)
-            if not isinstance(member, GradientAttack) or eps is None:
+            budget = member.budget()
+            if not isinstance(member, GradientAttack) or budget is None:
                 raise UsageError(f"{said} needs an eps of its own, as fgsm, tgsm and pgd have one")
             if member.space not in ("pixels", self.space) or member.prepare > self.prepare:
                 raise UsageError(
                     f"{said} has space {member.space} and prepare {member.prepare}, the whole "
                     f"{self.space} and {self.prepare}; give both to the whole"
                 )
-            budgets.add((getattr(member, "norm", "linf"), eps))
+            budgets.add(budget)
         if len(budgets) != 1:
             listed = ", ".join(f"{norm} {eps:g}" for norm, eps in sorted(budgets)) or "none"
             raise UsageError(
@@ -72,32 +82,29 @@ class WorstCase(GradientAttack):
             )
         return self
 
-    def _members(self) -> list[Any]:
+    def _members(self) -> list[Attack]:
         """Return the attacks, with the eps that they have here."""
         eps = {} if self.eps is None else {"eps": self.eps}
         return [registry.from_config({**config, **eps}) for config in self.attacks]
 
-    def run(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        target: Tensor | None,
-        seeds: Tensor,
-        trace: Trace,
-    ) -> Tensor:
-        """Compute the examples; see `Attack.run`. The trace has the best after each member."""
-        trace(x)
-        worst, value = x, _value(model, x, y)
+    def budget(self) -> tuple[Norm, float] | None:
+        """Return the members' norm with the `eps` of the whole, where it has one."""
+        if self.eps is None:
+            return None
+        return self._members()[0].budget()
+
+    def run(self, model: nn.Module, batch: Batch, trace: Trace) -> Tensor:
+        """Return the examples; see `Attack.run`. The trace has the best after each member."""
+        worst, value = batch.x, _value(model, batch.x, batch.y)
+        trace(worst)
         for member in self._members():
-            # One wait for a GPU an attack, against all of its steps for images that are done.
+            # A GPU waits once per attack, against all of its steps for images that are done.
             rows = (value < torch.inf).nonzero()[:, 0]
             if not len(rows):
                 break
-            part = only(model, rows)
-            aim = None if target is None else target[rows]
-            x_adv = member.run(part, x[rows], y[rows], aim, seeds[rows.to(seeds.device)], _ignore)
-            reached = _value(part, x_adv, y[rows])
+            part, left = only(model, rows), batch.rows(rows)
+            x_adv = member.run(part, left, ignore)
+            reached = _value(part, x_adv, left.y)
             better = reached > value[rows]
             worst = worst.index_copy(0, rows[better], x_adv[better])
             value = value.index_copy(0, rows[better], reached[better])
@@ -110,7 +117,3 @@ def _value(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     with torch.no_grad():
         logits = model(x)
     return torch.where(logits.argmax(1) == y, margin(logits, y), torch.inf)
-
-
-def _ignore(_iterate: Tensor) -> None:
-    """Collect nothing of a member's own trace."""

@@ -24,6 +24,8 @@ class Component(BaseModel):
 
     name: ClassVar[str] = ""
     noun: ClassVar[str] = "component"
+    room: ClassVar[str] = "components"
+    """The package of its registry, by the name under which a reader imports it: "attacks"."""
     version: ClassVar[int] = 1
     """Raised when the same parameters give another result than before: old artifacts then no
     longer match, and are made anew."""
@@ -33,11 +35,13 @@ class Component(BaseModel):
         return {"name": self.name, **self.model_dump(mode="json")}
 
     def __repr__(self) -> str:
-        """Return the call that rebuilds this component."""
-        params = "".join(
-            f", {key}={getattr(self, key)!r}" for key in sorted(type(self).model_fields)
-        )
-        return f"{self.noun}s.create({self.name!r}{params})"
+        """Return the call that rebuilds this component where its room was imported by name.
+
+        As after `from engine import attacks`: `attacks.create('fgsm', eps=0.3, …)`. What a
+        parameter is made of stands there as plain mappings and lists.
+        """
+        params = "".join(f", {key}={value!r}" for key, value in sorted(self.model_dump().items()))
+        return f"{self.room}.create({self.name!r}{params})"
 
     __str__ = __repr__
 
@@ -69,6 +73,7 @@ class Registry(Generic[C]):
         """Class decorator: make `cls` the member named after its file."""
         cls.name = cls.__module__.rpartition(".")[2]
         cls.noun = self.noun
+        cls.room = self._package.rpartition(".")[2]
         self._members[cls.name] = cls
         return cls
 

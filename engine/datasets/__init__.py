@@ -8,11 +8,12 @@ import numpy as np
 from pydantic import SerializeAsAny
 
 from engine.components import Registry
-from engine.datasets._dataset import Data, Dataset, Split
+from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
 from engine.datasets._published import Check, File, Progress, Published
 from engine.errors import UsageError
 
 __all__ = [
+    "SPLITS",
     "Check",
     "Data",
     "Dataset",
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "Published",
     "Split",
+    "SplitName",
     "create",
     "evenly",
     "register",

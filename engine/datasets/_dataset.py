@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.components import Component
 from engine.rendering import to_images
+
+SplitName: TypeAlias = Literal["train", "valid", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,15 @@ class Data:
         channels, height, width = self.train.pixels.shape[1:]
         return channels, height, width
 
+    def split(self, name: SplitName) -> Split:
+        """Return the split of this name."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
     @property
     def sha256(self) -> str:
         """Checksum over the pixels, labels, shapes and class names of all splits."""
         digest = hashlib.sha256(repr(self.class_names).encode())
-        for split in (self.train, self.valid, self.test):
+        for split in map(self.split, SPLITS):
             for array in (split.pixels, split.labels):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())

@@ -253,7 +253,7 @@ class _Resuming:
                 part.unlink(missing_ok=True)
                 problem = "the file there has changed"
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                problem = str(getattr(error, "reason", error))
+                problem = str(error.reason if isinstance(error, urllib.error.URLError) else error)
         done = part.stat().st_size if part.exists() else 0
         raise PlausiblyError(
             f"{url}: {problem} after {done} bytes; fetch again to go on from there"

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from engine.datasets import Data, Dataset, Split, register
+from engine.datasets import SPLITS, Data, Dataset, Split, register
 from engine.datasets._images import UnreadableError, count, decode
 from engine.errors import PlausiblyError, UsageError
 
 _SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"))
-_SPLITS = ("train", "valid", "test")
 _GREY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "F"))
 
 Side = Annotated[int, Field(ge=4, le=1024)]
@@ -68,9 +67,9 @@ class Folder(Dataset):
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise PlausiblyError(f"folder: {root} is not a folder")
-        given = [split for split in _SPLITS if (root / split).is_dir()]
-        if given and len(given) < len(_SPLITS):
-            missing = [split for split in _SPLITS if split not in given]
+        given = [split for split in SPLITS if (root / split).is_dir()]
+        if given and len(given) < len(SPLITS):
+            missing = [split for split in SPLITS if split not in given]
             raise UsageError(
                 f"folder: {root} has {' and '.join(given)} but no {' and no '.join(missing)}; "
                 "give all three splits, or one folder per class and no splits"
@@ -91,7 +90,7 @@ class Folder(Dataset):
             for name in names:
                 if not contents.images.get(name):
                     raise UsageError(f"folder: {root} leaves no image of {name} for {part}")
-        train, valid, test = (_split(divided[part], names) for part in _SPLITS)
+        train, valid, test = (_split(divided[part], names) for part in SPLITS)
         return Data(train, valid, test, tuple(names), _notes(root, found))
 
     def _is_grey(self, files: dict[str, dict[str, list[Path]]]) -> bool:
@@ -161,7 +160,7 @@ class Folder(Dataset):
                     places[key] = place
 
     def _divide(self, found: _Found) -> dict[str, _Found]:
-        divided = {part: _Found() for part in _SPLITS}
+        divided: dict[str, _Found] = {part: _Found() for part in SPLITS}
         for name, images in found.images.items():
             test = max(1, round(self.test_share * len(images)))
             valid = max(1, round(self.valid_share * len(images)))

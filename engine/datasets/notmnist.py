@@ -11,13 +11,13 @@ import zlib
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from engine.datasets import Data, Split, register
+from engine.datasets import SPLITS, Data, Split, register
 from engine.datasets._draws import Draws
 from engine.datasets._images import UnreadableError, count, decode
 from engine.datasets._published import File, Published, damaged
@@ -172,10 +172,7 @@ def _restore(path: Path) -> Data | None:
         return None
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            splits = [
-                Split(arrays[f"{part}_pixels"], arrays[f"{part}_labels"])
-                for part in ("train", "valid", "test")
-            ]
+            splits = [Split(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in SPLITS]
             notes = json.loads(str(arrays["notes"]))
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         return None
@@ -185,13 +182,12 @@ def _restore(path: Path) -> Data | None:
 def _keep(path: Path, data: Data) -> None:
     """Write the decoded data; where that cannot be done, the next load decodes again."""
     draft = path.with_name(f".{path.stem}-{os.getpid()}.npz")
-    arrays = {
-        f"{part}_{what}": getattr(getattr(data, part), what)
-        for part in ("train", "valid", "test")
-        for what in ("pixels", "labels")
-    }
+    arrays: dict[str, Any] = {"notes": np.array(json.dumps(data.notes))}
+    for part in SPLITS:
+        split = data.split(part)
+        arrays |= {f"{part}_pixels": split.pixels, f"{part}_labels": split.labels}
     try:
-        np.savez(draft, notes=np.array(json.dumps(data.notes)), **arrays)
+        np.savez(draft, **arrays)
         draft.replace(path)
     except OSError:
         with suppress(OSError):

@@ -144,6 +144,12 @@ class Combined(Defense):
             "parts": [p.config() for p in self.parts],
         }
 
+    def __repr__(self) -> str:
+        """Return the call that rebuilds this defense where `defenses` was imported by name."""
+        return f"defenses.combine({[part.config() for part in self.parts]!r})"
+
+    __str__ = __repr__
+
     def differentiates_input(self) -> bool:
         """Whether any part needs it."""
         return any(part.needs_input_gradient for part in self.parts)

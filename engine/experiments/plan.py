@@ -297,12 +297,10 @@ class _Plan:
         """
         from engine.jobs import making
 
-        known = getattr(architecture, "class_names", None)
-        if known is not None and tuple(known) != self._class_names:
-            raise UsageError(
-                f"{name}: its class_names are {', '.join(known)}, the dataset's are "
-                f"{', '.join(self._class_names)}"
-            )
+        try:
+            architecture.check_classes(self._class_names)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from None
         config = {
             "architecture": architecture.config(),
             "shape": list(self._shape),

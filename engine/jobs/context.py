@@ -18,7 +18,7 @@ from engine import attacks, canonical, datasets, models, seeds
 from engine.artifacts import Artifact, ArtifactStore, Recipe
 from engine.datasets import Data, Split
 from engine.errors import PlausiblyError, UsageError
-from engine.networks import fast_copy, inference
+from engine.networks import inference
 from engine.networks.inference import batches
 from engine.results import CURVE, WEIGHTS, diverged
 from engine.training.checkpoint import KEPT
@@ -101,12 +101,12 @@ class Job:
         image_seeds = np.array(
             [seeds.derive(self.config["seed"], attack.name, i) for i in range(len(split))]
         )
-        if getattr(attack, "prepare", False):
-            # Once, and not for every batch.
-            network = fast_copy.prepare(network, torch.from_numpy(split.images[:2]).to(self.device))
+        images = split.images
+        # Once, and not for every batch.
+        network = attack.prepared(network, torch.from_numpy(images[:2]).to(self.device))
         made = []
         parts = zip(
-            *map(batches, (split.images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]
+            *map(batches, (images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]
             strict=True,
         )
         for part in parts:

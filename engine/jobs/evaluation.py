@@ -81,7 +81,7 @@ def curve(job: Job) -> None:
     Predictions are those of the rounded 8-bit pixels: (values, N) by label of the model tested.
     """
     config, data = job.config, job.data()
-    split = evenly(getattr(data, config["split"]), config["images"])
+    split = evenly(data.split(config["split"]), config["images"])
     ((parameter, values),) = config["over"].items()
     attack = attacks.registry.from_config(config["attack"])
     source, tested = job.model("source"), job.models()
@@ -147,7 +147,7 @@ def minimum_norm(job: Job) -> None:
     nothing was found; `rounded_away` (N,): the model is right again on the rounded 8-bit pixels.
     """
     config, data = job.config, job.data()
-    split = evenly(getattr(data, config["split"]), config["images"])
+    split = evenly(data.split(config["split"]), config["images"])
     attack = attacks.registry.from_config(config["attack"])
     network = job.model("model")
     examples, _ = job.attack(attack, network, split, progress=job.progress)

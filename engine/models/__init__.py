@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import preprocessing as steps
@@ -37,6 +38,13 @@ class Architecture(Component):
         """Raise UsageError when a file that a fresh start needs is not named; before it does.
 
         A configuration that was read back from an artifact need not pass.
+        """
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        """Raise UsageError when its classes are known and are not those of the dataset.
+
+        Args:
+            names: the dataset's classes in words, by index.
         """
 
     def build(self, shape: tuple[int, int, int], classes: int, *, seed: int) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ class External(Architecture):
             raise UsageError(
                 f"model 'external' has weights_sha256 {self.weights_sha256} and no weights; give "
                 "the path of the file"
+            )
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        """Raise UsageError when `class_names` is given and differs from the dataset's."""
+        if self.class_names is not None and self.class_names != tuple(names):
+            raise UsageError(
+                f"its class_names are {', '.join(self.class_names)}, the dataset's are "
+                f"{', '.join(names)}"
             )
 
     def config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.errors import UsageError
 from engine.networks.inference import frozen
@@ -93,14 +94,15 @@ def _rewritten(network: nn.Module) -> bool:
         if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
             continue
         names = [str(before.target), str(node.target)]
-        pair = [network.get_submodule(name) for name in names]
+        pair: list[Any] = [network.get_submodule(name) for name in names]
         if any(uses[n] > 1 or n in shared for n in names) or any(map(_has_hooks, pair)):
             continue
         first, second = pair
         match (type(first), type(second)):
             case (nn.Conv2d, nn.BatchNorm2d) | (nn.Linear, nn.BatchNorm1d):
-                if second.running_mean is not None:
-                    _fold(first, second)
+                # A norm behind a linear layer can be over rows, of which there are as many or not.
+                if second.running_mean is not None and len(first.weight) == second.num_features:
+                    _put(network, names[0], _folded(first, second))
                     _put(network, names[1], nn.Identity())
             case (nn.ReLU, nn.MaxPool2d) if not second.return_indices:
                 _put(network, names[0], second)
@@ -117,16 +119,11 @@ def _put(network: nn.Module, name: str, module: nn.Module) -> None:
     setattr(network.get_submodule(parent), own, module)
 
 
-def _fold(layer: Any, norm: Any) -> None:
-    """Give the convolution or linear `layer` the effect of the BatchNorm `norm` behind it."""
-    weight, mean = layer.weight.double(), norm.running_mean.double()
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight.double()
-    bias = -mean if layer.bias is None else layer.bias.double() - mean
-    bias = bias * scale
-    if norm.bias is not None:
-        bias = bias + norm.bias.double()
-    weight = weight * scale.view(-1, *[1] * (weight.dim() - 1))
-    layer.weight = nn.Parameter(weight.to(layer.weight.dtype), requires_grad=False)
-    layer.bias = nn.Parameter(bias.to(layer.weight.dtype), requires_grad=False)
+def _folded(layer: Any, norm: Any) -> Any:
+    """Return the convolution or linear `layer` with the effect of the BatchNorm `norm` behind it.
+
+    In double precision, so that only the result is rounded. A linear layer is folded as a
+    convolution is: `fuse_linear_bn_eval` takes no BatchNorm without weights.
+    """
+    exact = [copy.deepcopy(part).double() for part in (layer, norm)]
+    return fuse_conv_bn_eval(*exact).to(layer.weight.dtype)

@@ -83,7 +83,8 @@ def margins(
     Args:
         features: (N, D).
         labels: int64 (N,).
-        weight, bias: of the linear head, (K, D) and (K,).
+        weight: of the linear head, (K, D).
+        bias: of the linear head, (K,).
 
     Raises:
         PlausiblyError: two classes have equal weights: there is no boundary between them.

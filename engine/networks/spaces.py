@@ -7,6 +7,7 @@ normalisation, before local contrast normalisation.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -102,6 +103,24 @@ class ModelInput(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Return logits (N, K) of model inputs (N, C', H, W)."""
         return self.model.from_model_input(z)
+
+    def rows(self, rows: Tensor) -> ModelInput:
+        """Return the same for some of its images: those at the indices (M,), or of a mask (N,)."""
+        part = copy.copy(self)
+        part.images, part.scale = self.images[rows], self.scale[rows]
+        part.start, part.low, part.high = self.start[rows], self.low[rows], self.high[rows]
+        return part
+
+    def clip(self, z: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Return model inputs within their bounds.
+
+        Args:
+            z: of all the images (N, C', H, W), or of those at `rows` (M, C', H, W).
+            rows: indices (M,) of the images; None means all of them.
+        """
+        if rows is None:
+            return z.clamp(self.low, self.high)
+        return z.clamp(self.low[rows], self.high[rows])
 
     def to_pixels(self, z: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] for model inputs that came from `start`."""

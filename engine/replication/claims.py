@@ -80,8 +80,14 @@ def check(
     """Measure one statement.
 
     Args:
-        claim, dataset, statement, bound: see `Check`.
-        scores, reduce, seed, resamples: the quantity and its interval; see `interval`.
+        claim: which claim of the paper it belongs to; see `Check`.
+        dataset: what it was measured on; see `Check`.
+        statement: what has to hold, in words; see `Check`.
+        scores: what the quantity is computed from, arrays (S, N); see `interval`.
+        bound: what the quantity has to exceed.
+        reduce: from the scores to the quantity; see `interval`.
+        seed: decides the resamples.
+        resamples: how many; see `interval`.
     """
     found = interval(scores, reduce=reduce, seed=seed, resamples=resamples)
     return Check(

@@ -84,10 +84,11 @@ def heat(
     """Draw grids of numbers on a colour scale, side by side with the same rows and columns.
 
     Args:
-        name, text: see `Picture`.
+        name: of the file; see `Picture`.
         frame: their labels.
         panels: the numbers.
-        cell: a cell's width and height.
+        text: what the picture says, in words; see `Picture`.
+        cell: a cell's width and height in pixels.
     """
     inside = [(each.title, _numbers(each, *cell)) for each in panels]
     return _framed(name, frame, cell, inside, text)

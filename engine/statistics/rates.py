@@ -48,7 +48,8 @@ def crossed_rate(
 
     Args:
         yes: (N,) the ratings.
-        participant, image: (N,) who rated what.
+        participant: (N,) who gave each rating.
+        image: (N,) what each rating is of.
         seed: decides the resamples.
         resamples: how many; quantiles of them are the interval's ends.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from engine.components import Component, Registry
 from study_app.installation import tokens
@@ -89,3 +89,8 @@ def cut(query: Mapping[str, str], name: str) -> str | None:
 
 registry: Registry[Provider] = Registry("provider", __name__)
 register = registry.register
+
+
+def create(name: str, **params: Any) -> Provider:
+    """Return the provider `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)

@@ -247,3 +247,8 @@ def chosen(view: Mapping[str, Any], answer: str) -> Given:
 
 registry: Registry[Question] = Registry("question", __name__)
 register = registry.register
+
+
+def create(name: str, **params: Any) -> Question:
+    """Return the question `name` with `params`; see `Registry.create`."""
+    return registry.create(name, **params)

@@ -90,11 +90,6 @@ class Survey(Question):
         """Answer at random: the items are not about what is seen."""
         return forms.canonical({item["name"]: _some(item, rng) for item in view["items"]})
 
-    def __repr__(self) -> str:
-        """Return the call that rebuilds this survey."""
-        items = [item.model_dump(exclude_defaults=True) for item in self.items]
-        return f"{self.noun}s.create({self.name!r}, items={items!r}, prompt={self.prompt!r})"
-
 
 def _value(answer: Any) -> Value:
     """Return an answer as one cell of a table: several choices with commas between."""

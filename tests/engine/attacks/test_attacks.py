@@ -8,6 +8,7 @@ from networks import Scaled, small_cnn, warmed
 from torch.nn import functional as F
 
 from engine import attacks
+from engine.attacks import Batch
 from engine.attacks._losses import margin
 from engine.networks.inference import frozen
 
@@ -97,6 +98,54 @@ def test_an_image_gets_the_same_example_alone_and_in_any_batch(name, network, ba
     # A convolution's last bits may depend on the batch; a random draw must not.
     assert torch.allclose(turned, together[order], atol=1e-5)
     assert torch.allclose(alone, together, atol=1e-5)
+
+
+BUDGETS = [
+    ({"name": "fgsm", "eps": 0.07}, ("linf", 0.07)),
+    ({"name": "tgsm", "steps": 3}, None),
+    ({"name": "tgsm", "steps": 3, "eps": 0.15}, ("linf", 0.15)),
+    ({"name": "pgd", "steps": 5, "eps": 0.07}, ("linf", 0.07)),
+    ({"name": "pgd", "steps": 5, "norm": "l2", "eps": 0.4}, ("l2", 0.4)),
+    ({"name": "worst_case", "attacks": [{"name": "fgsm"}]}, None),
+    (
+        {"name": "worst_case", "attacks": [{"name": "pgd", "norm": "l2", "steps": 3}], "eps": 0.4},
+        ("l2", 0.4),
+    ),
+    ({"name": "jsma"}, None),
+    ({"name": "minimum_norm"}, None),
+    ({"name": "permuted"}, None),
+]
+
+
+@pytest.mark.parametrize(("config", "budget"), BUDGETS, ids=str)
+def test_the_budget_is_what_every_example_keeps(config, budget, network, batch):
+    x, y = batch
+    attack = attacks.registry.from_config(config)
+    assert attack.budget() == budget
+    if budget is not None:
+        order = torch.inf if budget[0] == "linf" else 2
+        size = (attack(network, x, y) - x).flatten(1).norm(order, dim=1)
+        assert budget[1] / 2 < size.max() <= budget[1] + 1e-6
+
+
+def test_every_attack_declares_its_budget():
+    declared = {config["name"] for config, _ in BUDGETS}
+    assert declared >= {name for name in NAMES if "eps" in attacks.registry.get(name).model_fields}
+
+
+@pytest.mark.parametrize("rows", [torch.tensor([4, 1]), torch.arange(6) % 4 == 1], ids=str)
+def test_rows_of_a_batch_are_those_images_with_all_that_is_theirs(rows, batch):
+    x, y = batch
+    whole = Batch(x, y, y + 1, torch.arange(6) + 9)
+    part = whole.rows(rows)
+    assert len(part) == len(part.generators()) == 2
+    for name in ("x", "y", "target", "seeds"):
+        assert torch.equal(getattr(part, name), getattr(whole, name)[rows])
+    assert [g.initial_seed() for g in part.generators()] == part.seeds.tolist()
+    assert torch.equal(part.aim(4), part.target)
+    free = Batch(x, y, None, whole.seeds).rows(rows)
+    assert free.target is None
+    assert torch.equal(free.aim(4), (y[rows] + 1) % 4)
 
 
 def check(x_adv, x):

@@ -12,6 +12,7 @@ from engine.errors import UsageError
 CE = {"name": "pgd", "eps": 0.03, "steps": 4, "keep": "first_success"}
 MARGIN = {**CE, "loss": "margin"}
 FGSM = {"name": "fgsm", "eps": 0.03}
+L2 = {"name": "worst_case", "attacks": [{**CE, "norm": "l2"}]}
 
 
 @pytest.fixture
@@ -75,9 +76,9 @@ def test_later_members_work_on_the_images_that_are_left(network, monkeypatch):
     y = labels(network, x)
     worked_on, run = [], PGD.run
 
-    def counted(self, model, x, *rest):
-        worked_on.append(len(x))
-        return run(self, model, x, *rest)
+    def counted(self, model, batch, trace):
+        worked_on.append(len(batch))
+        return run(self, model, batch, trace)
 
     monkeypatch.setattr(PGD, "run", counted)
     attacks.create("worst_case", attacks=[CE, MARGIN])(network, x, y)
@@ -126,6 +127,7 @@ def test_its_members_are_resolved_and_by_default_both_losses_with_restarts():
         ({"attacks": []}, "must have one budget, not none"),
         ({"attacks": [CE, {"name": "fgsm"}]}, "one budget, not linf 0.03, linf 0.3"),
         ({"attacks": [CE, {**CE, "norm": "l2"}]}, "one budget, not l2 0.03, linf 0.03"),
+        ({"attacks": [CE, {**L2, "eps": 0.03}]}, "one budget, not l2 0.03, linf 0.03"),
         ({"attacks": [{"name": "tgsm"}]}, "'tgsm' needs an eps"),
         ({"attacks": [{"name": "minimum_norm"}]}, "'minimum_norm' needs an eps"),
         ({"attacks": [{"name": "worst_case"}]}, "'worst_case' needs an eps"),

@@ -6,13 +6,31 @@ import pytest
 
 from engine import attacks, datasets, defenses, models, preprocessing, saliency
 from engine.errors import UsageError
-from study_app import questions
+from study_app import providers, questions
 
-MODULES = (attacks, datasets, defenses, models, preprocessing, saliency, questions)
+MODULES = (attacks, datasets, defenses, models, preprocessing, saliency, questions, providers)
+READERS_IMPORTS = """
+from engine import attacks, datasets, defenses, models, preprocessing, saliency
+from study_app import providers, questions
+"""
 REQUIRED = {
     "external": {"module": "torch.nn:Flatten"},
+    "prolific": {"complete": "C1234567"},
+    "sona": {"credit": "https://uni.sona-systems.com/credit?id={id}"},
     "survey": {"items": [{"name": "why", "kind": "text", "prompt": "Why?"}]},
 }
+NESTED = [
+    datasets.create("letters", system_fonts=[{"path": "a.ttf", "sha256": "0" * 64}]),
+    datasets.create("digits:3,8"),
+    defenses.combine(["adversarial_training", {"name": "gradient_penalty", "norm": "l1"}]),
+    models.create("external", module="torch.nn:Flatten", arguments={"start_dim": 1}),
+    models.create("small_cnn", channels=(4, 8), preprocessing=["grey", {"name": "shift", "by": 1}]),
+    attacks.create("worst_case", attacks=[{"name": "fgsm", "eps": 0.1}], eps=0.2),
+    attacks.create("random_sign", like={"name": "pgd", "step_size": None}),
+    questions.registry.create(
+        "rating_scale", prompt='It\'s "a" {x}?', ends=("Läuft", "läuft\nnicht")
+    ),
+]
 MEMBERS = [(module.registry, name) for module in MODULES for name in module.registry.names()]
 IDS = [f"{registry.noun}-{name}" for registry, name in MEMBERS]
 
@@ -29,13 +47,15 @@ def test_member_is_frozen_described_and_rebuilt_from_its_config(registry, name):
     assert registry.get(name).__doc__
 
 
-@pytest.mark.parametrize(("registry", "name"), MEMBERS, ids=IDS)
-def test_repr_rebuilds_the_member(registry, name):
-    member = registry.create(name, **REQUIRED.get(name, {}))
-    call = repr(member)
-    assert call.startswith(f"{registry.noun}s.create({name!r}")
-    rebuilt = eval(call, {f"{registry.noun}s": registry})
-    assert rebuilt == member
+@pytest.mark.parametrize(
+    "member",
+    [*(registry.create(name, **REQUIRED.get(name, {})) for registry, name in MEMBERS), *NESTED],
+    ids=lambda member: f"{member.noun}-{member.name}",
+)
+def test_repr_is_the_call_that_rebuilds_the_member(member):
+    imported = {}
+    exec(READERS_IMPORTS, imported)
+    assert eval(repr(member), imported) == member
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)

@@ -52,6 +52,13 @@ def test_built_in_data_have_the_recorded_checksum(loaded, name):
     assert loaded[name].sha256 == datasets.create(name).expected_sha256
 
 
+def test_a_split_is_found_by_its_name(loaded):
+    data = loaded["letters"]
+    assert data.split("train") is data.train
+    assert data.split("valid") is data.valid
+    assert data.split("test") is data.test
+
+
 def test_draws_stay_in_range_and_come_from_the_promised_stream():
     drawn = Draws(7).between(-3, 3, 70_000)
     assert (drawn.min(), drawn.max()) == (-3, 3)

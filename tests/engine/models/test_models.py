@@ -306,6 +306,16 @@ def test_external_refuses_what_does_not_give_logits(params, said, package):
         models.create("external", module=module, **params).build(SHAPE, CLASSES, seed=0)
 
 
+def test_only_a_network_that_knows_its_classes_refuses_others(package):
+    module = f"{package}:Tiny"
+    models.create("small_cnn").check_classes(["a", "b"])
+    models.create("external", module=module).check_classes(["a", "b"])
+    known = models.create("external", module=module, class_names=["a", "b"])
+    known.check_classes(("a", "b"))
+    with pytest.raises(UsageError, match="class_names are a, b, the dataset's are b, a"):
+        known.check_classes(("b", "a"))
+
+
 def test_external_refuses_weights_that_are_not_there_or_not_the_ones_meant(package, weights):
     path, _ = weights
     module = f"{package}:Tiny"

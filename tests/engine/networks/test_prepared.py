@@ -147,13 +147,31 @@ class Twice(nn.Module):
 class Rows(nn.Module):
     """BatchNorm over the second of three dimensions, which is as long as the features."""
 
-    def __init__(self):
+    def __init__(self, features=12):
         super().__init__()
-        self.hidden, self.norm = nn.Linear(12, 12), nn.BatchNorm1d(12)
-        self.logits = nn.Linear(12, 4)
+        self.hidden, self.norm = nn.Linear(12, features), nn.BatchNorm1d(12)
+        self.logits = nn.Linear(features, 4)
 
     def forward(self, x):
         return self.logits(self.norm(self.hidden(x[:, 0])).mean(1))
+
+
+def fewer_features_than_rows():
+    return Rows(5)
+
+
+class Unscaled(nn.Module):
+    """Layers without a bias, before norms without weights of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm1 = nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3, affine=False)
+        self.hidden, self.norm2 = nn.Linear(3, 6, bias=False), nn.BatchNorm1d(6, affine=False)
+        self.logits = nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = torch.tanh(self.norm1(self.conv(x))).mean((2, 3))
+        return self.logits(self.norm2(self.hidden(x)))
 
 
 class Looking(Own):
@@ -175,7 +193,9 @@ def own_statistics():
     return network
 
 
-@pytest.mark.parametrize("make", [Branching, Twice, Rows, Looking, hooked, own_statistics])
+@pytest.mark.parametrize(
+    "make", [Branching, Twice, Rows, fewer_features_than_rows, Looking, hooked, own_statistics]
+)
 def test_what_cannot_be_folded_stays(make):
     network = make()
     x = images((1, 12, 12))
@@ -186,8 +206,9 @@ def test_what_cannot_be_folded_stays(make):
     same(made, network, 1 - x / 2)
 
 
-def test_a_wrapped_network_is_folded():
-    network = Scaled(warmed(Own(), (1, 12, 12)), 100)
+@pytest.mark.parametrize("make", [Unscaled, lambda: Scaled(Own(), 100)], ids=["plain", "wrapped"])
+def test_norms_without_weights_and_wrapped_networks_are_folded(make):
+    network = warmed(make(), (1, 12, 12))
     made = prepare(network, images((1, 12, 12)))
     assert not any(isinstance(module, NORMS) for module in made.modules())
     same(made, network, images((1, 12, 12)))

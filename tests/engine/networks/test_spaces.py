@@ -8,7 +8,7 @@ from networks import Scaled
 from torch.nn import functional as F
 
 from engine import attacks, defenses, models
-from engine.attacks import GradientAttack, clip
+from engine.attacks import GradientAttack, clip, only
 from engine.defenses import Context
 from engine.errors import UsageError
 from engine.networks.inference import frozen
@@ -174,6 +174,23 @@ def test_clip_keeps_the_bounds_of_the_rows_that_are_left():
     torch.testing.assert_close(behind.to_pixels(clipped), behind.to_pixels(z), atol=1e-5, rtol=0)
     assert torch.equal(clip(behind, behind.start), behind.start)
     assert torch.equal(clip(build(COLOUR), x * 3 - 1), (x * 3 - 1).clamp(0, 1))
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.tensor([4, 1]), torch.tensor([False, True, False, False, True, True])], ids=str
+)
+def test_rows_of_a_model_input_are_those_images_alone(rows):
+    x, _ = batch(COLOUR)
+    net = build(COLOUR, "grey", "gcn")
+    behind = ModelInput(preprocessed(net), x)
+    z = torch.randn(behind.start.shape, generator=torch.Generator().manual_seed(2)) * 9
+    part = behind.rows(rows)
+    assert torch.equal(part.start, behind.start[rows])
+    assert torch.equal(part.clip(z[rows]), behind.clip(z)[rows])
+    assert torch.equal(part.to_pixels(z[rows] / 9), behind.to_pixels(z / 9)[rows])
+    assert len(behind.start) == 6
+    assert only(behind, rows).start.shape == part.start.shape
+    assert only(net, rows) is net
 
 
 @pytest.mark.parametrize("target", ["loss", "uniform"])

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
+from study_app import questions
 from study_app.questions import (
     AnswerError,
     Layout,
@@ -138,7 +139,7 @@ def test_it_is_rebuilt_from_its_config_which_fits_its_schema(question):
     schema = registry.schema(config.pop("name"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(config, schema)
-    assert eval(repr(question), {"questions": registry}) == question
+    assert eval(repr(question), {"questions": questions}) == question
 
 
 @every
