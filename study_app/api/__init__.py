@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from study_app.api import admission, answers, consent, forms, gallery, researcher, trials
+from study_app.api import admission, answers, consent, form_answers, gallery, researcher, trials
 from study_app.api.context import Context
 from study_app.api.http import failure, json_response, route
 
@@ -36,7 +36,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/api/health", health),
         Route("/api/consent", consent.consent, methods=["POST"]),
-        Route("/api/form", forms.form, methods=["POST"]),
+        Route("/api/form", form_answers.form, methods=["POST"]),
         Route("/api/admit", admission.admit, methods=["POST"]),
         Route("/api/trials", trials.trials),
         Route("/api/response", answers.respond, methods=["POST"]),
