@@ -1,4 +1,4 @@
-"""The HTTP routes beside Streamlit: participants, stimuli, login, export, gallery images."""
+"""The HTTP routes beside Streamlit: participants, player, stimuli, login, export, gallery."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from study_app.api import gallery, participant, researcher
+from study_app.api import gallery, participant, player_file, researcher
 from study_app.api.http import failure
 from study_app.installation import AppState
 
@@ -22,8 +22,9 @@ def routes(state: AppState) -> list[BaseRoute]:
         *participant.routes(state),
         *researcher.routes(state),
         *gallery.routes(state),
+        *player_file.routes(),
         *(
             Route(f"/{prefix}/{{rest:path}}", nowhere, methods=every_method)
-            for prefix in ("api", "s", "g")
+            for prefix in ("api", "s", "g", "player")
         ),
     ]

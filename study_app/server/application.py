@@ -21,7 +21,7 @@ from study_app.installation import app_state
 from study_app.server.security import SecurityMiddleware
 from study_app.server.upkeep import keep_up
 
-PLAIN = ("/api/", "/s/", "/g/")
+PLAIN = ("/api/", "/s/", "/g/", "/player/")
 """Prefixes of the plain routes."""
 
 

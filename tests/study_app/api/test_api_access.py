@@ -29,6 +29,7 @@ ROUTES = [
     ("POST", "/api/logout", OPEN),
     ("GET", "/api/export/demo.zip", LOGIN),
     ("GET", "/s/{opaque}.png", OPEN),
+    ("GET", "/player/{sha256}.js", OPEN),
 ]
 
 
@@ -56,10 +57,12 @@ def test_the_table_above_is_complete(lab):
     served = {route.path for route in lab.client.app.routes}
     known = {path.replace("demo", "{study}") for _, path, _ in ROUTES}
     known |= {"/s/{opaque_id}.png"}
-    assert {p for p in served if not re.match(r"/(g|api|s)/.*\{rest:path\}|/g/", p)} <= known
+    assert {p for p in served if not re.match(r"/(g|api|s|player)/.*\{rest:path\}|/g/", p)} <= known
 
 
-@pytest.mark.parametrize("path", ["/api/nope", "/api/", "/s/x", "/g/x", "/api/x/y"])
+@pytest.mark.parametrize(
+    "path", ["/api/nope", "/api/", "/s/x", "/g/x", "/api/x/y", "/player/", "/player/x"]
+)
 def test_unknown_addresses_are_404_as_json(lab, path):
     for method in ("GET", "POST", "DELETE"):
         answer = lab.client.request(method, path)
