@@ -11,7 +11,7 @@ from live_server import LiveServer
 from playwright.sync_api import BrowserContext
 from walks import Visit, fitting, serve, shipped
 
-from study_app.participation import consent_sha256
+from study_app.participation.texts import consent_sha256
 from study_app.study import Quota, Study, wording
 
 STUDIES = shipped()

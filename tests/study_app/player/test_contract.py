@@ -23,7 +23,7 @@ from db.errors import DatabaseBusyError
 from study_app import questions
 from study_app.api import participant
 from study_app.api.limits import RateLimit
-from study_app.participation import consent_sha256
+from study_app.participation.texts import consent_sha256
 from study_app.questions import Showing
 from study_app.study import wording
 
