@@ -1,4 +1,4 @@
-// What `make lint` asks of the player's scripts. The formatting is nobody's business but the author's.
+// What `make lint` asks of the player's scripts, beside what TypeScript says of their types.
 
 import js from "@eslint/js";
 
