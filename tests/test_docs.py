@@ -88,7 +88,7 @@ def test_every_route_is_documented(lab_routes):
     for route in lab_routes:
         if route.endpoint is not nowhere:
             path = re.sub(r"\{study\}", "STUDY", route.path)
-            path = path.replace("{opaque_id}", "<opaque>")
+            path = path.replace("{opaque_id}", "<opaque>").replace("{sha256}", "<sha256>")
             path = re.sub(
                 r"\{(key|defense|image|index|method)(:\w+)?\}", lambda m: m[1].upper(), path
             )

@@ -1,4 +1,4 @@
-"""The HTTP routes beside Streamlit: participants, stimuli, login, export, gallery images.
+"""The HTTP routes beside Streamlit: participants, player, stimuli, login, export, gallery images.
 
 `routes` lists them all. A handler is a function of a module, and takes what it uses from
 `context(request)`.
@@ -14,7 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from study_app.api import admission, answers, consent, form_answers, gallery, researcher, trials
+from study_app.api import (
+    admission,
+    answers,
+    consent,
+    form_answers,
+    gallery,
+    player_file,
+    researcher,
+    trials,
+)
 from study_app.api.context import Context
 from study_app.api.http import failure, json_response, route
 
@@ -24,7 +33,7 @@ _PICTURE = "/g/{key}/{defense}/{image}/{index}"
 
 EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-PREFIXES = ("/api", "/s", "/g")
+PREFIXES = ("/api", "/s", "/g", "/player")
 """Addresses for programs: what is unknown at or below them is a 404 as JSON."""
 
 
@@ -49,6 +58,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/response", answers.respond, methods=["POST"]),
         Route("/api/withdraw", consent.withdraw, methods=["POST"]),
         Route("/s/{opaque_id}.png", trials.stimulus),
+        Route("/player/{sha256}.js", player_file.script),
         Route("/api/login", researcher.log_in, methods=["POST"]),
         Route("/api/logout", researcher.log_out, methods=["POST"]),
         Route("/api/export/{study}.zip", researcher.download),

@@ -1,47 +1,34 @@
-"""The player's HTML, CSS and JavaScript as the strings that a Streamlit component takes.
-
-There is no build step: the scripts are plain files that share one scope, put one after the other
-into a single ES module whose last file has the only ``export``.
-"""
+"""The player's HTML, CSS and scripts: what goes with the page, and the one file beside it."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from study_app.player.joining import join_modules
+
 _FOLDER = Path(__file__).parent
-_SCRIPTS = (
-    "hash",
-    "store",
-    "api",
-    "outbox",
-    "pictures",
-    "painter",
-    "timing",
-    "presses",
-    "gate",
-    "tabs",
-    "host",
-    "texts",
-    "stage",
-    "screens",
-    "form",
-    "device",
-    "form_page",
-    "layouts/layout",
-    "layouts/buttons",
-    "layouts/scale",
-    "layouts/pick",
-    "layouts/rank",
-    "layouts/marks",
-    "layouts/point",
-    "layouts/brush",
-    "layouts/text",
-    "layouts/survey",
-    "question",
-    "plan",
-    "flow",
-    "main",
-)
+_PLACE = '"/player/script.js"'
+"""Where the loader has the address of the script."""
+
+
+@dataclass(frozen=True)
+class PlayerScript:
+    """The joined script.
+
+    Attributes:
+        address: path on this server; another for any other content.
+        content: UTF-8.
+        compressed: `content` with gzip.
+    """
+
+    address: str
+    content: bytes
+    compressed: bytes
 
 
 def player_html() -> str:
@@ -54,7 +41,22 @@ def player_css() -> str:
     return (_FOLDER / "player.css").read_text(encoding="utf-8")
 
 
-def player_script() -> str:
-    """The ES module: every script in order, callees before callers."""
-    scripts = (_FOLDER / "script" / f"{name}.js" for name in _SCRIPTS)
-    return "\n".join(script.read_text(encoding="utf-8") for script in scripts)
+@cache
+def player_script() -> PlayerScript:
+    """The ES module of all scripts, made once in a process.
+
+    Raises:
+        ScriptError: the scripts cannot be joined.
+    """
+    content = join_modules(_FOLDER / "script" / "main.js").encode()
+    address = f"/player/{hashlib.sha256(content).hexdigest()}.js"
+    # Without a time in it, which would be all that differs between two servers.
+    return PlayerScript(address, content, gzip.compress(content, 9, mtime=0))
+
+
+def player_loader() -> str:
+    """The few lines of script that go with the page and import `player_script`."""
+    loader = (_FOLDER / "loader.js").read_text(encoding="utf-8")
+    if loader.count(_PLACE) != 1:
+        raise ValueError(f"loader.js must have {_PLACE} once, where the script's address goes")
+    return loader.replace(_PLACE, json.dumps(player_script().address))

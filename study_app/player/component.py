@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import streamlit as st
 
-from study_app.player.assets import player_css, player_html, player_script
+from study_app.player.assets import player_css, player_html, player_loader
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -67,7 +67,7 @@ class PlayerData(TypedDict):
 def _player() -> ComponentRenderer:
     """The component, registered once in a process."""
     return st.components.v2.component(
-        _NAME, html=player_html(), css=player_css(), js=player_script()
+        _NAME, html=player_html(), css=player_css(), js=player_loader()
     )
 
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from engine.errors import PlausiblyError
 from study_app.api import Context, create_api
 from study_app.installation import app_state
+from study_app.player import player_script
 from study_app.server.security import SecurityMiddleware
 from study_app.server.streamlit_files import answered_by_streamlit
 from study_app.server.upkeep import keep_up
@@ -27,6 +28,7 @@ def create_app() -> ASGIApp:
     """Return the application over this process's state."""
     state = app_state()
     security = [Middleware(SecurityMiddleware)]
+    player_script()  # joined and compressed now, not when it is first asked for
     plain = create_api(Context(state), security, web_routes())
 
     @asynccontextmanager

@@ -111,7 +111,7 @@ def test_whole_study_by_keyboard(server: LiveServer, new_context: NewContext) ->
             answer(key, value, task)
             expect(player.find(".feedback")).to_be_visible()
             player.press("Enter")
-    player.screen("practised")
+    player.between("practised")
     page.keyboard.press("Enter")
 
     for number in range(24):

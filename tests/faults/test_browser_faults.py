@@ -42,7 +42,7 @@ def practise(player: Player) -> list[str]:
             player.press(key, task)
             expect(player.find(".feedback")).to_be_visible(timeout=15_000)
             player.press("Enter")
-    player.screen("practised")
+    player.between("practised")
     player.page.keyboard.press("Enter")
     return ["3", "yes"] * 2
 
@@ -104,13 +104,13 @@ def test_refresh_at_every_step_and_back(server: LiveServer, new_context: NewCont
         if position == 3:
             player.screen("practised")
             refresh()
-            player.screen("practised")
+            player.between("practised")
             page.keyboard.press("Enter")
     first = player.ready("label_nafc")
     # Back leaves the study, and forward finds it where it was; nobody is made anew.
     page.go_back()
     page.go_forward()
-    player.screen("practised")  # the first question that counts is still open
+    player.between("practised")  # the first question that counts is still open
     page.keyboard.press("Enter")
     assert player.ready("label_nafc") == first
     for _ in range(3):

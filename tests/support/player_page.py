@@ -47,6 +47,10 @@ class Player:
         """Waits until a screen is shown."""
         self.reached(f"[data-screen={name}]", timeout)
 
+    def between(self, name: str) -> None:
+        """Waits until a page between questions lets one go on."""
+        self.reached(f"[data-screen={name}][data-accepting={name}]")
+
     def start(self) -> None:
         """Consent and instructions, up to the first question."""
         self.find("#agree").click()

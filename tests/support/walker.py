@@ -34,6 +34,7 @@ LOOK = """(last) => new Promise((resolve, reject) => {
     const { screen, form, accepting } = root().host.dataset;
     if (!screen || ["loading", "saving"].includes(screen)) return null;
     if (screen === "trial") return accepting && `trial ${accepting}`;
+    if (["practised", "break"].includes(screen)) return accepting && screen;
     return screen === "form" ? `form ${form}` : screen;
   };
   const seen = (element) => element.checkVisibility({

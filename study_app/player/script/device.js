@@ -1,24 +1,37 @@
 // What screening learns about the device, and how large a millimetre is on its screen: a bank card
 // held against the screen has the same size everywhere.
 
+import { element } from "./element.js";
+
 const CARD_MM = { width: 85.6, height: 53.98 }; // ISO/IEC 7810 ID-1
 const USUAL_PX_PER_MM = 96 / 25.4;
 const PX_PER_MM = { least: 2, most: 9, step: 0.01 };
 const NARROW_PX = 600;
 const MARGINS_PX = 44;
 
-class Device {
+/** What screening asks of the device, and learns about it. */
+export class Device {
+  /** @type {import("./types").DeviceRule | null} */
   #wants;
+  /** @type {import("./types").Translator} */
   #t;
   #notice = element("p", "notice");
+  /** @type {HTMLInputElement | null} */
   #slider = null;
+  /** @type {HTMLInputElement | null} */
   #skip = null;
 
-  /** device: what the study needs, or null; draft: what `draft` gave before. */
+  /**
+   * @param {import("./types").DueForm} due  with what the study needs, if anything
+   * @param {import("./types").Translator} t
+   * @param {any} draft  what `draft` gave before
+   * @param {AbortSignal} signal  ends the watching
+   */
   constructor({ device, calibration }, t, draft, signal) {
     this.#wants = device;
     this.#t = t;
     this.#notice.setAttribute("role", "status");
+    /** What is shown, in order. @type {HTMLElement[]} */
     this.elements = [this.#notice];
     if (calibration) this.elements.push(this.#card(draft));
     this.#look();
@@ -84,9 +97,10 @@ class Device {
     words.textContent = this.#t("card_none");
     label.append(skip, words);
     const draw = () => {
-      card.style.width = `${across * slider.value}px`;
-      card.style.height = `${down * slider.value}px`;
-      slider.setAttribute("aria-valuetext", `${Math.round(CARD_MM.width * slider.value)} px`);
+      const scale = slider.valueAsNumber;
+      card.style.width = `${across * scale}px`;
+      card.style.height = `${down * scale}px`;
+      slider.setAttribute("aria-valuetext", `${Math.round(CARD_MM.width * scale)} px`);
       slider.disabled = skip.checked;
       card.classList.toggle("off", skip.checked);
     };

@@ -1,17 +1,28 @@
 // A form: its items as native fields with labels, errors beside the item and in a summary. What an
 // answer must be is checked again by the server, which alone knows which answers are right.
 
+import { element } from "./element.js";
+import { isWord } from "./layouts/layout.js";
+
 const LONG_TEXT = 120; // characters from which a text gets several lines
 
-class Form {
+/** The items of a form, in order. */
+export class Form {
   element = element("form", "form");
+  /** @type {import("./types").Translator} */
   #t;
+  /** @type {import("./types").Desk["onPress"]} */
   #onPress;
+  /** @type {Field[]} */
   #fields;
   #summary = element("div", "summary");
   #checked = false;
 
-  /** items: as the server sent them; desk: {t, onPress}; draft: what `draft` gave before. */
+  /**
+   * @param {import("./types").Item[]} items  as the server sent them
+   * @param {Pick<import("./types").Desk, "t" | "onPress">} desk
+   * @param {Record<string, string | string[]>} draft  what `draft` gave before
+   */
   constructor(items, { t, onPress }, draft) {
     this.#t = t;
     this.#onPress = onPress;
@@ -76,10 +87,20 @@ class Form {
 
 /** One item of a form. */
 class Field {
+  /** @type {import("./types").Translator} */
   #t;
   #error = element("p", "error");
+  /**
+   * The boxes of the options, or the one field for text.
+   * @type {any[]}
+   */
   #inputs;
 
+  /**
+   * @param {import("./types").Item} item
+   * @param {import("./types").Translator} t
+   * @param {string | string[] | undefined} raw  what `raw` gave before
+   */
   constructor(item, t, raw) {
     this.item = item;
     this.#t = t;
@@ -131,15 +152,16 @@ class Field {
     const described = this.element.matches("fieldset") ? this.element : this.#inputs[0];
     if (words) described.setAttribute("aria-describedby", this.#error.id);
     else described.removeAttribute("aria-describedby");
-    for (const input of this.#inputs) input.setAttribute("aria-invalid", Boolean(words));
+    for (const input of this.#inputs) input.setAttribute("aria-invalid", String(Boolean(words)));
   }
 
   #wrong() {
     const { kind, required, low, high } = this.item;
     if (this.isEmpty) return required ? this.#t("form_missing") : "";
     if (kind !== "number") return "";
-    if (!Number.isFinite(this.value)) return this.#t("form_number");
-    if ((low ?? -Infinity) <= this.value && this.value <= (high ?? Infinity)) return "";
+    const number = toNumber(this.raw);
+    if (!Number.isFinite(number)) return this.#t("form_number");
+    if ((low ?? -Infinity) <= number && number <= (high ?? Infinity)) return "";
     if (low === null) return this.#t("form_at_most", { high });
     if (high === null) return this.#t("form_at_least", { low });
     return this.#t("form_between", { low, high });

@@ -1,16 +1,20 @@
 // Decides whether a press may count, and counts those that may not. What began before a question
 // was there never answers it, and one press answers one question.
 
+import { isFromKeys } from "./presses.js";
+
 // After the onset: nobody answers a picture in less, but the second half of a double click does.
 const LOCKOUT_MS = 200;
 
-class InputGate {
+/** Open while the question of the moment takes answers. */
+export class InputGate {
+  /** @type {import("./presses.js").Presses} */
   #presses;
   #openAt = Infinity;
   #closeAt = Infinity;
   #refused = 0;
 
-  /** presses: see Presses. */
+  /** @param {import("./presses.js").Presses} presses */
   constructor(presses) { this.#presses = presses; }
 
   /** Opens 200 ms after the onset of a question, and closes at the end of its response window. */
@@ -19,6 +23,7 @@ class InputGate {
     this.#closeAt = until;
   }
 
+  /** Closes until it is opened again. */
   close() { this.#openAt = Infinity; }
 
   /** Closes for good; returns how many presses it has refused since the last time. */
@@ -32,7 +37,10 @@ class InputGate {
   /** Milliseconds until it opens. */
   get opensIn() { return this.#openAt - performance.now(); }
 
-  /** Lets a press through, or refuses it. */
+  /**
+   * Lets a press through, or refuses it.
+   * @param {import("./types").PressEvent} event
+   */
   admits(event) {
     const press = this.#presses.of(event);
     if (this.#isOpen(press, event) && !press.bounced) return true;
@@ -41,13 +49,19 @@ class InputGate {
     return false;
   }
 
-  /** Whether a movement may count: a stroke, or the cursor. It is part of a press. */
+  /**
+   * Whether a movement may count: a stroke, or the cursor. It is part of a press.
+   * @param {import("./types").PressEvent} event
+   */
   follows(event) {
     const press = this.#presses.of(event);
     return this.#isOpen(press, event) && !press.refused;
   }
 
-  /** "key", "touch" or "mouse". */
+  /**
+   * What the event was made with.
+   * @returns {import("./types").InputKind}
+   */
   inputOf(event) {
     if (isFromKeys(event)) return "key";
     if (event.pointerType) return event.pointerType === "mouse" ? "mouse" : "touch";

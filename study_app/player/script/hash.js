@@ -53,7 +53,7 @@ function sha256InScript(bytes) {
 }
 
 /** SHA-256 of a Uint8Array as 64 hex characters. */
-async function sha256Hex(bytes) {
+export async function sha256Hex(bytes) {
   if (globalThis.crypto?.subtle) {
     return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
   }
@@ -61,12 +61,12 @@ async function sha256Hex(bytes) {
 }
 
 /** 128 random bits as 32 hex characters. */
-function randomHex128() {
+export function randomHex128() {
   return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
 /** A random UUID (version 4). */
-function newUuid() {
+export function newUuid() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -4,6 +4,8 @@
 // that dialog is open Streamlit swallows clicks outside of it, and it has keyboard shortcuts at
 // any time: so events are taken at the window, before Streamlit's listeners, and go no further.
 
+import { orAbort } from "./waiting.js";
+
 const HOST_ID = "plausibly-player";
 const SHIELDED = [
   "click", "dblclick", "mousedown", "mouseup", "pointerdown", "pointerup", "touchstart", "touchend",
@@ -12,17 +14,25 @@ const SHIELDED = [
 
 const HANDLED = ["click", "pointerdown", "pointermove"];
 
-class Host {
+/** The player's element, and the events that happen in it. */
+export class Host {
   #element = document.createElement("div");
+  /** @type {Set<HTMLElement>} */
   #covered = new Set();
-  #clicks = new WeakMap(); // element -> handler
+  /** @type {WeakMap<EventTarget, ((event: PointerEvent) => void) | null>} */
+  #clicks = new WeakMap();
+  /** @type {WeakMap<EventTarget, (event: PointerEvent) => void>} */
   #pointers = new WeakMap();
   #listening = new AbortController();
   #observer = new MutationObserver(() => this.#guard());
   #languageBefore = document.documentElement.lang;
   #titleBefore = document.title;
 
-  /** template: the <template> with the screens; css: their style sheet. */
+  /**
+   * @param {HTMLTemplateElement} template  with the screens
+   * @param {string} css  their style sheet
+   * @param {{language: string, title: string}} words
+   */
   constructor(template, css, { language, title }) {
     document.getElementById(HOST_ID)?.remove();
     this.#element.id = HOST_ID;
@@ -50,6 +60,10 @@ class Host {
     this.#observer.observe(this.#element, { attributeFilter: ["inert", "aria-hidden"] });
   }
 
+  /**
+   * The element of a selector, which is one of player.html.
+   * @returns {any}
+   */
   find(selector) { return this.root.querySelector(selector); }
 
   /** The language and title of everything shown. */
@@ -59,18 +73,33 @@ class Host {
     if (title) document.title = title;
   }
 
-  /** Calls handler(event) for clicks on an element of the player, instead of an earlier handler. */
+  /**
+   * Calls handler(event) for clicks on an element of the player, instead of an earlier handler.
+   * @param {Element} element
+   * @param {((event: PointerEvent) => void) | null} handler  null: nobody
+   */
   onClick(element, handler) { this.#clicks.set(element, handler); }
 
-  /** Calls handler(event) when a pointer comes down or moves on an element. */
+  /**
+   * Calls handler(event) when a pointer comes down or moves on an element.
+   * @param {Element} element
+   * @param {(event: PointerEvent) => void} handler
+   */
   onPointer(element, handler) { this.#pointers.set(element, handler); }
 
-  /** Resolves when the button is pressed. */
+  /**
+   * Resolves when the button is pressed.
+   * @param {Element} button
+   * @param {AbortSignal} signal
+   */
   pressed(button, signal) {
     return orAbort(new Promise((resolve) => { this.onClick(button, resolve); }), signal);
   }
 
-  /** Tells where the player is, for tests and support: facts that the participant sees anyway. */
+  /**
+   * Tells where the player is, for tests and support: facts that the participant sees anyway.
+   * @param {Record<string, any>} facts  null takes one back
+   */
   tell(facts) {
     for (const [name, value] of Object.entries(facts)) {
       if (value === null) delete this.#element.dataset[name];
@@ -78,6 +107,7 @@ class Host {
     }
   }
 
+  /** Takes the player off the page, which is as before. */
   remove() {
     this.#observer.disconnect();
     this.#listening.abort();
@@ -102,7 +132,7 @@ class Host {
     if (this.#element.inert) this.#element.inert = false;
     if (this.#element.hasAttribute("aria-hidden")) this.#element.removeAttribute("aria-hidden");
     for (const element of document.body.children) {
-      if (element !== this.#element && !element.inert) {
+      if (element instanceof HTMLElement && element !== this.#element && !element.inert) {
         element.inert = true;
         this.#covered.add(element);
       }

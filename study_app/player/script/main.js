@@ -1,17 +1,26 @@
 // Where Streamlit calls. It may call again on every rerun, and may take the component out and put
 // it back when its connection is lost: one player goes on through all of that.
 
+import { Flow } from "./flow.js";
+
 const GONE_AFTER_MS = 1500;
 
+/** @type {Flow | null} */
 let flow = null;
-let farewell = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let farewell;
 
+/**
+ * Shows the player. Returns what takes it off the page.
+ * @param {import("./types").Mounting} mounting
+ */
 export default function mount({ data, parentElement }) {
   clearTimeout(farewell);
   if (flow === null || flow.study !== data.study) {
     flow?.stop();
+    /** @type {any} */
     const template = parentElement.querySelector("#screens");
-    const css = parentElement.querySelector("style").textContent;
+    const css = parentElement.querySelector("style")?.textContent ?? "";
     flow = new Flow(data, template, css);
   }
   return () => {

@@ -2,21 +2,29 @@
 // shown and leaves it only when the server has acknowledged or finally refused it. Answers go in
 // order, one at a time; a repeated one carries the same event_id, so the server counts it once.
 
+import { patiently, request } from "./api.js";
+import { orAbort, pause } from "./waiting.js";
+
 const WAITING_AFTER_MS = 3000;
 const AT_ONCE_MS = 500; // an answer sent this fast does not need a word
 
-class Outbox {
+/** The answers on their way. */
+export class Outbox {
+  /** @type {import("./store.js").Store} */
   #store;
+  /** @type {import("./types").OutboxListener} */
   #listener;
+  /** @type {AbortController | null} */
   #run = null;
   #sending = false;
+  /** @type {Map<string, (body: any) => void>} */
   #waiters = new Map();
+  /** @type {(() => void)[]} */
   #drained = [];
 
   /**
-   * listener: {acknowledged(entry, body), locked(entry), refused(entry), over(), unauthorised(),
-   * waiting(flag)}; over() when the server takes no answers of this participant any more,
-   * waiting(true) when an answer has been on its way for more than 3 s.
+   * @param {import("./store.js").Store} store
+   * @param {import("./types").OutboxListener} listener
    */
   constructor(store, listener) {
     this.#store = store;
@@ -31,9 +39,13 @@ class Outbox {
     return Math.max(0, ...this.#mine().map((entry) => entry.position + 1));
   }
 
-  /** Keeps an answer and starts sending it. */
+  /**
+   * Keeps an answer and starts sending it.
+   * @param {number} position  of its trial
+   * @param {import("./types").OutboxEntry["body"]} body
+   */
   push(position, body) {
-    const entry = { token: this.#store.token, position, since: Date.now(), body };
+    const entry = { token: this.#store.token ?? "", position, since: Date.now(), body };
     this.#store.outbox = [...this.#store.outbox, entry];
     this.#send();
   }
@@ -48,9 +60,12 @@ class Outbox {
   /** Resolves when nothing is on its way any more. */
   drained(signal) {
     if (this.size === 0) return Promise.resolve();
-    return orAbort(new Promise((resolve) => { this.#drained.push(resolve); }), signal);
+    return orAbort(new Promise((resolve) => {
+      this.#drained.push(() => resolve(undefined));
+    }), signal);
   }
 
+  /** Sends what waits, until `stop`. */
   start() {
     if (this.#run) return;
     this.#run = new AbortController();

@@ -1,12 +1,27 @@
 // Paints stimuli on canvases of device pixels: every stimulus pixel becomes a k x k square, by
 // replication, so that no browser ever smooths it. What was painted is read back and compared.
 
-class Painter {
-  #shown = []; // {pixels, frame, picture, canvas, scale, exact}
+/**
+ * @typedef {object} Shown  one picture on the screen
+ * @property {import("./types").Pixels} pixels
+ * @property {HTMLElement} frame
+ * @property {HTMLElement} picture
+ * @property {HTMLCanvasElement} canvas
+ * @property {number} scale  device pixels for each of its pixels, in both directions
+ * @property {boolean} exact  whether what was read back is what was painted
+ */
+
+/** The pictures of the moment. */
+export class Painter {
+  /** @type {Shown[]} */
+  #shown = [];
   #ratio = 1;
   #redraws = 0;
 
-  /** How the pictures are shown now; lengths are those of the picture at place 0. */
+  /**
+   * How the pictures are shown now; lengths are those of the picture at place 0.
+   * @returns {import("./types").Display}
+   */
   get display() {
     const [first] = this.#shown;
     return {
@@ -22,10 +37,19 @@ class Painter {
   /** How often the pictures have been painted anew since the question was shown. */
   get redraws() { return this.#redraws; }
 
-  /** Shows the pixels of a presentation, in this animation frame, one in each place. */
+  /**
+   * Shows the pixels of a presentation, in this animation frame, one in each place.
+   * @param {import("./types").Pixels[]} pixels
+   * @param {import("./types").Place[]} places
+   */
   show(pixels, places) {
     this.#shown = pixels.map((own, k) => ({
-      pixels: own, frame: places[k].frame, picture: places[k].picture, canvas: null,
+      pixels: own,
+      frame: places[k].frame,
+      picture: places[k].picture,
+      canvas: document.createElement("canvas"),
+      scale: 0,
+      exact: false,
     }));
     this.#paint();
     this.#redraws = 0;
@@ -37,6 +61,7 @@ class Painter {
     this.#redraws = 0;
   }
 
+  /** Takes the pictures off the screen. */
   clear() {
     for (const { canvas } of this.#shown) canvas.remove();
     this.#shown = [];
@@ -86,12 +111,12 @@ class Painter {
     canvas.style.width = `${canvas.width / this.#ratio}px`;
     canvas.style.height = `${canvas.height / this.#ratio}px`;
     const wanted = replicate(words, width, height, scale);
-    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const context = drawing(canvas);
     const bytes = new Uint8ClampedArray(wanted.buffer);
     context.putImageData(new ImageData(bytes, canvas.width, canvas.height), 0, 0);
     const seen = context.getImageData(0, 0, canvas.width, canvas.height).data;
     const exact = new Uint32Array(seen.buffer).every((word, i) => word === wanted[i]);
-    shown.canvas?.remove();
+    shown.canvas.remove();
     shown.picture.prepend(canvas);
     Object.assign(shown, { canvas, scale, exact });
   }
@@ -113,6 +138,13 @@ class Painter {
       canvas.style.top = `${Math.round(top * ratio) / ratio - top}px`;
     }
   }
+}
+
+/** What draws on a canvas whose pixels are read back. */
+export function drawing(canvas) {
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("no drawing on a canvas in this browser");
+  return context;
 }
 
 /** The image enlarged by a whole factor, every pixel copied into a square. */

@@ -1,11 +1,19 @@
 // Fetches the pictures of the next few presentations, checks every byte and decodes them.
 
+import { fetchWithin } from "./api.js";
+import { sha256Hex } from "./hash.js";
+import { drawing } from "./painter.js";
+import { backoffMs, orAbort, pause } from "./waiting.js";
+
 const AHEAD = 10; // half a minute without network, for somebody quick
 const IN_FLIGHT = 2;
 const MAX_FAILURES = 5;
 const PICTURE_TIMEOUT_MS = 20_000;
 
-/** Raw pixels of image bytes: {width, height, words}, one 32-bit RGBA word per pixel. */
+/**
+ * Raw pixels of image bytes.
+ * @returns {Promise<import("./types").Pixels>}
+ */
 async function decodePixels(bytes) {
   const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), {
     colorSpaceConversion: "none",
@@ -14,15 +22,21 @@ async function decodePixels(bytes) {
   const canvas = document.createElement("canvas");
   canvas.width = bitmap.width;
   canvas.height = bitmap.height;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = drawing(canvas);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const { width, height, data } = context.getImageData(0, 0, canvas.width, canvas.height);
   return { width, height, words: new Uint32Array(data.buffer) };
 }
 
-/** Fetches one picture. Rejects unless its bytes have the announced hash and size. */
+/**
+ * Fetches one picture. Rejects unless its bytes have the announced hash and size.
+ * @param {import("./types").PictureAddress} image
+ * @param {boolean} fresh  whether to go past the browser's cache
+ * @param {AbortSignal} signal
+ */
 async function loadPicture(image, fresh, signal) {
+  /** @type {RequestInit} */
   const options = { credentials: "omit", cache: fresh ? "reload" : "default" };
   const { response, content } = await fetchWithin(
     PICTURE_TIMEOUT_MS, image.url, options, signal, (reply) => reply.arrayBuffer(),
@@ -37,10 +51,24 @@ async function loadPicture(image, fresh, signal) {
   return pixels;
 }
 
-class Pictures {
-  #entries = new Map(); // presentation_id -> {images, loaded, failures, state, pixels, waiters}
+/**
+ * @typedef {object} Entry  the pictures of one presentation
+ * @property {import("./types").PictureAddress[]} images
+ * @property {import("./types").Pixels[]} loaded  as far as they are here
+ * @property {number} failures
+ * @property {"queued" | "loading" | "waiting" | "ready" | "failed"} state
+ * @property {import("./types").Pixels[] | null} pixels  of all of them
+ * @property {((pixels: import("./types").Pixels[] | null) => void)[]} waiters
+ */
+
+/** The pictures of the presentations that come next. */
+export class Pictures {
+  /** @type {Map<string, Entry>} */
+  #entries = new Map(); // by presentation_id
+  /** @type {AbortController | null} */
   #run = null;
 
+  /** Fetches what is wanted, until `stop`. */
   start() { this.#run = new AbortController(); }
 
   stop() {
@@ -49,7 +77,10 @@ class Pictures {
     this.#entries.clear();
   }
 
-  /** The presentations wanted next, in order; those no longer wanted are forgotten. */
+  /**
+   * The presentations wanted next, in order; those no longer wanted are forgotten.
+   * @param {import("./types").Trial[]} trials
+   */
   want(trials) {
     const wanted = new Map();
     for (const trial of trials) {

@@ -1,15 +1,18 @@
 // The part of the participant's plan that has been fetched. It lives in memory only: a question
 // that has not been asked yet is neither in the page nor in storage.
 
-const PAGE = 20;
+/** How many trials are fetched at once. */
+export const PAGE = 20;
 const KEEP_AHEAD = 20; // trials: two questions to each of the pictures wanted ahead
 
-class Plan {
+/** The trials that are known, by position. */
+export class Plan {
+  /** @type {Map<number, import("./types").Trial>} */
   #trials = new Map();
   #send;
   #fetching = false;
 
-  /** send(from, n): the reply of GET /api/trials. */
+  /** @param {(from: number, n: number) => Promise<import("./types").Reply>} send  GET /api/trials */
   constructor(send) {
     this.#send = send;
     this.total = 0;
@@ -27,6 +30,7 @@ class Plan {
   /** The server has answers up to this position. */
   reached(position) { this.answered = Math.max(this.answered, position); }
 
+  /** The trial at a position, if it is known. */
   at(position) { return this.#trials.get(position); }
 
   /** Known trials from a position on, in order. */

@@ -6,13 +6,22 @@ const KEY_BOUNCE_MS = 80; // of a worn switch, after the key went down or up
 const POINTER_BOUNCE_MS = 120; // from one beginning to the next; a hand takes longer to press again
 const POINTER_BOUNCE_PX = 24;
 
-class Presses {
-  #keys = new Map(); // code -> {press, moved}: `moved` is when it last went down or up
-  #pointers = new Map(); // pointerId -> press that has not become a click yet
-  #lastPointer = null; // {id, press}
-  #activation = null; // press of Enter or Space that the browser may make a click of
+/** @typedef {import("./types").Press} Press */
+
+/** The presses of the moment. */
+export class Presses {
+  /** @type {Map<string, {press: Press, moved: number}>} */
+  #keys = new Map(); // by code; `moved` is when it last went down or up
+  /** @type {Map<number, Press>} */
+  #pointers = new Map(); // by pointerId; those that have not become a click yet
+  /** @type {{id: number, press: Press} | null} */
+  #lastPointer = null;
+  /** @type {Press | null} */
+  #activation = null; // of Enter or Space, that the browser may make a click of
+  /** @type {WeakMap<Event, Press>} */
   #ofEvent = new WeakMap();
 
+  /** @param {AbortSignal} signal  ends the listening */
   constructor(signal) {
     const capture = { capture: true, signal };
     window.addEventListener("keydown", (event) => this.#keyDown(event), capture);
@@ -28,6 +37,7 @@ class Presses {
    * The press that an event is part of: {began, bounced}. One object for all of its events, on
    * which the gate notes what it decided. A click that nothing led up to, as assistive technology
    * makes them, began when it came.
+   * @returns {Press}
    */
   of(event) {
     const press = this.#ofEvent.get(event) ?? this.#pointers.get(event.pointerId)
@@ -67,7 +77,8 @@ class Presses {
     const press = beginning(event);
     const before = this.#lastPointer?.press;
     // A second finger is one that the first does not lift for.
-    press.bounced = event.isPrimary && within(POINTER_BOUNCE_MS, before?.began, event)
+    press.bounced = event.isPrimary && before !== undefined
+      && within(POINTER_BOUNCE_MS, before.began, event)
       && Math.hypot(press.x - before.x, press.y - before.y) < POINTER_BOUNCE_PX;
     this.#pointers.set(event.pointerId, press);
     this.#lastPointer = { id: event.pointerId, press };
@@ -86,6 +97,7 @@ class Presses {
   }
 }
 
+/** @returns {Press} */
 function beginning({ timeStamp, clientX, clientY }) {
   return { began: timeStamp, bounced: false, x: clientX, y: clientY };
 }
@@ -95,15 +107,15 @@ function within(ms, time, event) {
 }
 
 /** Whether a key is one that presses the focused button. */
-function isActivation({ key }) { return key === "Enter" || key === " "; }
+export function isActivation({ key }) { return key === "Enter" || key === " "; }
 
 /** Key presses, and clicks made by keys or assistive technology: no pointer made them. */
-function isFromKeys(event) {
+export function isFromKeys(event) {
   // `detail` says nothing else: it counts two honest answers within 400 ms as a double click.
   return event.type === "keydown" || (!event.pointerType && event.detail === 0);
 }
 
 /** A press of a single key, without Control, Alt or Meta. */
-function isPlainKey(event) {
+export function isPlainKey(event) {
   return !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
 }

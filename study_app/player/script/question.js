@@ -1,6 +1,22 @@
 // One question on the pictures: shows prompt and layout, takes exactly one answer. Also the
 // feedback of practice, in the same place.
 
+import { element } from "./element.js";
+import { BrushLayout } from "./layouts/brush.js";
+import { GridLayout, RowLayout } from "./layouts/buttons.js";
+import { Layout } from "./layouts/layout.js";
+import { PickLayout } from "./layouts/pick.js";
+import { PointLayout } from "./layouts/point.js";
+import { RankLayout } from "./layouts/rank.js";
+import { ScaleLayout } from "./layouts/scale.js";
+import { SurveyLayout } from "./layouts/survey.js";
+import { TextLayout } from "./layouts/text.js";
+import { Painter } from "./painter.js";
+import { isActivation, isPlainKey } from "./presses.js";
+import { Stage } from "./stage.js";
+import { Exposure, tenth } from "./timing.js";
+import { orAbort } from "./waiting.js";
+
 const LAYOUTS = {
   grid: GridLayout,
   row: RowLayout,
@@ -13,24 +29,48 @@ const LAYOUTS = {
   survey: SurveyLayout,
 };
 
-const TIMED_OUT = "timed_out"; // the answer of who gave none within the response window
+/** The answer of who gave none within the response window. */
+export const TIMED_OUT = "timed_out";
 
-class Question {
+/** The question of the moment, or the feedback on it, or nothing. */
+export class Question {
+  /** @type {import("./host.js").Host} */
   #host;
+  /** @type {import("./gate.js").InputGate} */
   #gate;
+  /** @type {import("./timing.js").FrameClock} */
   #frames;
+  /** @type {Stage} */
   #stage;
   #painter = new Painter();
+  /** @type {import("./store.js").Store} */
   #store;
+  /** @type {HTMLElement} */
   #screen;
+  /** @type {HTMLElement} */
   #answers;
+  /** @type {Layout | null} */
   #layout = null;
-  #choose = null; // (event, answer, refused): takes the answer; null: there is nothing to answer
+  /**
+   * Takes the answer; null: there is nothing to answer.
+   * @type {((event: Event | null, answer: string, refused: number) => void) | null}
+   */
+  #choose = null;
+  /** @type {Exposure | null} */
   #exposure = null;
-  #size = null; // of the first picture
-  #opening; // timer
+  #size = { width: 0, height: 0 }; // of the first picture
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #opening;
+  /** @type {import("./types").Translator} */
   #t;
 
+  /**
+   * @param {import("./host.js").Host} host
+   * @param {import("./gate.js").InputGate} gate
+   * @param {import("./timing.js").FrameClock} frames
+   * @param {import("./store.js").Store} store
+   * @param {import("./types").Translator} t
+   */
   constructor(host, gate, frames, store, t) {
     this.#host = host;
     this.#gate = gate;
@@ -42,7 +82,10 @@ class Question {
     this.#stage = new Stage(host.find(".places"), t);
   }
 
-  /** Makes room for the pictures of a trial that are still on their way. */
+  /**
+   * Makes room for the pictures of a trial that are still on their way.
+   * @param {import("./types").Trial} trial
+   */
   expect(trial) {
     this.clear();
     this.#stage.set(trial.images.length);
@@ -50,9 +93,12 @@ class Question {
   }
 
   /**
-   * Asks a trial; `pixels` of its pictures when they are not shown yet. Resolves with the answer:
-   * {answer, rt_ms, timing, display}. The pictures are taken away after `trial.exposure_ms`, and
-   * without an answer it is TIMED_OUT after `trial.response_window_ms`, if these are set.
+   * Asks a trial. Resolves with the answer. The pictures are taken away after `trial.exposure_ms`,
+   * and without an answer it is TIMED_OUT after `trial.response_window_ms`, if these are set.
+   * @param {import("./types").Trial} trial
+   * @param {import("./types").Pixels[] | null} pixels  of its pictures; null: they are shown already
+   * @param {AbortSignal} signal
+   * @returns {Promise<import("./types").Answer>}
    */
   async ask(trial, pixels, signal) {
     const painted = await this.#frames.onsetOf(() => this.#render(trial, pixels));
@@ -76,7 +122,11 @@ class Question {
     }), signal);
   }
 
-  /** Shows the feedback of a practice trial until the participant goes on. */
+  /**
+   * Shows the feedback of a practice trial until the participant goes on.
+   * @param {import("./types").Feedback} feedback
+   * @param {AbortSignal} signal
+   */
   async feedback({ correct, text }, signal) {
     const box = element("div", "feedback");
     const words = element("p", correct ? "right" : "");
@@ -96,7 +146,29 @@ class Question {
     });
     signal.throwIfAborted();
     this.#accept(painted.onset, "continue");
-    await orAbort(new Promise((resolve) => { this.#choose = resolve; }), signal);
+    await orAbort(new Promise((resolve) => {
+      this.#choose = () => resolve(undefined);
+    }), signal);
+  }
+
+  /**
+   * A page between questions, until the participant goes on: a press of `button` counts by the same
+   * rules as an answer, or the second half of a double click on the last one would pass the page.
+   * @param {string} name  what `accepting` tells meanwhile
+   * @param {HTMLButtonElement} button
+   * @param {() => void} show  shows the page
+   * @param {AbortSignal} signal
+   */
+  async passed(name, button, show, signal) {
+    this.clear();
+    const painted = await this.#frames.onsetOf(show);
+    signal.throwIfAborted();
+    this.#accept(painted.onset, name);
+    await orAbort(new Promise((resolve) => {
+      this.#host.onClick(button, (event) => { if (this.#gate.admits(event)) resolve(undefined); });
+    }), signal);
+    this.#host.onClick(button, null);
+    this.clear();
   }
 
   /** A key went down. Returns whether it was one of this question's keys. */
@@ -176,11 +248,12 @@ class Question {
     this.#host.find(".prompt").textContent = trial.prompt;
     this.#answers.className = `answers ${trial.layout}`;
     this.#answers.replaceChildren();
-    this.#layout = new LAYOUTS[trial.layout](this.#desk(trial));
+    const layout = new LAYOUTS[trial.layout](this.#desk(trial));
+    this.#layout = layout;
     // Painted last: now everything has its place.
     if (pixels) this.#painter.show(pixels, this.#stage.places);
     else this.#painter.settle();
-    this.#layout.focus.focus({ preventScroll: true });
+    layout.focus.focus({ preventScroll: true });
     this.#host.tell({
       trialId: trial.trial_id,
       task: trial.task,
@@ -204,7 +277,10 @@ class Question {
     classList.remove("locked");
   }
 
-  /** What a layout works with: see Layout. */
+  /**
+   * What a layout works with.
+   * @returns {import("./types").Desk}
+   */
   #desk(trial) {
     const touched = (event) => this.#exposure?.touched(event);
     const noting = (event, counts) => {
@@ -215,7 +291,7 @@ class Question {
       trial,
       places: this.#stage.places,
       answers: this.#answers,
-      style: (name, value) => this.#screen.style.setProperty(name, value),
+      style: (name, value) => this.#screen.style.setProperty(name, String(value)),
       size: this.#size,
       t: this.#t,
       draft: this.#store.draft(trial.trial_id),
@@ -236,6 +312,7 @@ class Question {
   /** Takes the answer, or that there is none; nothing else counts until the next question. */
   #give(event, answer, button) {
     const choose = this.#choose;
+    if (!choose) return;
     this.#choose = null;
     clearTimeout(this.#opening);
     const refused = this.#gate.settle();
@@ -247,6 +324,6 @@ class Question {
 }
 
 /** Whether keys typed here are the participant's words and no answers. */
-function isField(target) {
+export function isField(target) {
   return target.matches?.("textarea, select, input") ?? false;
 }

@@ -1,10 +1,22 @@
-// Which screen is shown, and the parts around the trial: progress, status line, menu.
+// Which screen is shown, and the parts around the trial: progress and status line.
 
-class Screens {
+import { element } from "./element.js";
+import { copyText, languageName, translate } from "./texts.js";
+
+/** The pages, of which one is shown. */
+export class Screens {
+  /** @type {import("./host.js").Host} */
   #host;
+  /** @type {import("./types").Translator} */
   #t;
+  /** @type {string | null} */
   #current = null;
 
+  /**
+   * @param {import("./host.js").Host} host
+   * @param {import("./types").Words} data
+   * @param {import("./types").Translator} t
+   */
   constructor(host, data, t) {
     this.#host = host;
     this.#t = t;
@@ -13,6 +25,7 @@ class Screens {
     host.onClick(host.find("#code-copy"), () => this.#copy("#code-copy", ".code"));
   }
 
+  /** The name of the screen that is shown. */
   get current() { return this.#current; }
 
   /** Writes everything in the language of `wording`. */
@@ -32,8 +45,8 @@ class Screens {
       const button = element("button", "");
       button.type = "button";
       button.lang = tag;
-      button.textContent = languageName(tag);
-      button.setAttribute("aria-pressed", tag === chosen);
+      button.textContent = languageName(tag) ?? tag;
+      button.setAttribute("aria-pressed", String(tag === chosen));
       this.#host.onClick(button, () => choose(tag));
       return button;
     }));
@@ -44,7 +57,7 @@ class Screens {
     const before = this.#current;
     this.#current = name;
     for (const section of this.#host.root.querySelectorAll("section")) {
-      section.classList.toggle("shown", section.dataset.screen.split(" ").includes(name));
+      section.classList.toggle("shown", section.dataset.screen?.split(" ").includes(name) ?? false);
     }
     this.#host.find(".progress").hidden = !progress;
     this.#host.find("#menu-button").hidden = !menu;
@@ -67,6 +80,7 @@ class Screens {
     });
   }
 
+  /** How far one is. */
   progress(answered, total, practice) {
     const track = this.#host.find(".track");
     const words = this.#t("progress_value", { answered, total });
@@ -78,7 +92,10 @@ class Screens {
     this.#host.find(".tag").hidden = !practice;
   }
 
-  /** One quiet sentence at the foot, or nothing. */
+  /**
+   * One quiet sentence at the foot, or nothing.
+   * @param {string | null} key
+   */
   status(key) {
     const line = this.#host.find(".status");
     const words = key ? this.#t(key) : "";
@@ -98,12 +115,16 @@ class Screens {
     this.#host.find("#refused-text").textContent = this.#t(text);
   }
 
+  /** Prepares the page of a break. */
   rest(answered, total) {
     this.#host.find("#break-text").textContent = this.#t("break_text", { answered, total });
   }
 
-  /** The last page, for whom it went well and for whom it did not. */
-  debrief({ html, code, redirect }) {
+  /**
+   * The last page, for whom it went well and for whom it did not.
+   * @param {import("./types").LastPage} page
+   */
+  lastPage({ html, code, redirect }) {
     this.#fill("debrief", (part) => { part.innerHTML = html; });
     this.#host.find(".code").textContent = code ?? "";
     this.#host.find(".code-box").hidden = !code;
@@ -123,40 +144,5 @@ class Screens {
       button.textContent = this.#t("copied");
       setTimeout(() => { button.textContent = this.#t(button.dataset.text); }, 2000);
     }
-  }
-}
-
-/** The "?" menu: the personal link, the instructions again, withdrawal. */
-class Menu {
-  #host;
-  #dialog;
-
-  /** handlers: link() -> string, opened(). */
-  constructor(host, handlers) {
-    this.#host = host;
-    this.#dialog = host.find("#menu");
-    const onClick = (selector, handler) => host.onClick(host.find(selector), handler);
-    onClick("#menu-button", () => {
-      host.find("#link").value = handlers.link();
-      this.#page("options");
-      this.#dialog.showModal();
-      handlers.opened();
-    });
-    onClick("#menu-close", () => this.close());
-    onClick("#withdraw", () => this.#page("withdraw"));
-    onClick("#withdraw-keep", () => this.close());
-  }
-
-  /** One sentence beside the button that withdraws. */
-  note(words) { this.#host.find("#withdraw-note").textContent = words; }
-
-  get open() { return this.#dialog.open; }
-
-  close() { this.#dialog.close(); }
-
-  #page(name) {
-    this.#host.find("#menu-options").hidden = name !== "options";
-    this.#host.find("#menu-withdraw").hidden = name !== "withdraw";
-    this.#host.find("#withdraw-note").textContent = "";
   }
 }

@@ -1,18 +1,27 @@
 // Where the pictures of a presentation are shown: one equal frame each, in the order of the plan,
 // with the caption under it and room for what a layout adds.
 
-class Stage {
+import { element } from "./element.js";
+
+/** The places of the pictures. */
+export class Stage {
+  /** @type {HTMLElement} */
   #root;
+  /** @type {import("./types").Translator} */
   #t;
+  /** @type {import("./types").Place[]} */
   #places = [];
 
-  /** root: the element that the frames go into. */
+  /**
+   * @param {HTMLElement} root  the element that the frames go into
+   * @param {import("./types").Translator} t
+   */
   constructor(root, t) {
     this.#root = root;
     this.#t = t;
   }
 
-  /** The places in order: {figure, frame, picture, under}. */
+  /** The places in order. */
   get places() { return this.#places; }
 
   /** Makes n empty places. */
@@ -34,7 +43,10 @@ class Stage {
     this.#root.replaceChildren(...this.#places.map(({ figure }) => figure));
   }
 
-  /** Writes the captions and takes away what the last layout added. */
+  /**
+   * Writes the captions and takes away what the last layout added.
+   * @param {string[]} [captions]
+   */
   dress(captions = []) {
     this.#places.forEach(({ frame, caption, under }, place) => {
       caption.textContent = captions[place] ?? "";
@@ -43,10 +55,4 @@ class Stage {
       frame.querySelector(".marks")?.remove();
     });
   }
-}
-
-function element(name, className) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  return made;
 }

@@ -4,10 +4,13 @@
 const REFUSED_KEPT = 50;
 const SPARE = [":refused", ":draft", ":shown"];
 
-class Store {
+/** What is kept about one study on this device. */
+export class Store {
+  /** @type {Map<string, string | null>} */
   #memory = new Map();
   #prefix;
 
+  /** @param {string} study */
   constructor(study) {
     this.#prefix = `plausibly:${study}`;
   }
@@ -20,7 +23,10 @@ class Store {
   get nonce() { return this.#read(":nonce"); }
   set nonce(value) { this.#write(":nonce", value); }
 
-  /** Answers that the server has not acknowledged, oldest first. */
+  /**
+   * Answers that the server has not acknowledged, oldest first.
+   * @returns {import("./types").OutboxEntry[]}
+   */
   get outbox() { return this.#readList(":outbox"); }
   set outbox(entries) { this.#writeList(":outbox", entries); }
 
@@ -34,6 +40,7 @@ class Store {
     return kept !== undefined && kept.key === key ? kept.value : null;
   }
 
+  /** Keeps what has been entered; null: nothing any more. */
   keepDraft(key, value) { this.#writeList(":draft", value === null ? [] : [{ key, value }]); }
 
   /** Counts that a trial is shown now; returns how often it has been, on this device. */
@@ -73,8 +80,9 @@ class Store {
     this.#write(suffix, list.length ? JSON.stringify(list) : null);
   }
 
+  /** @returns {string | null} */
   #read(suffix) {
-    if (this.#memory.has(suffix)) return this.#memory.get(suffix);
+    if (this.#memory.has(suffix)) return this.#memory.get(suffix) ?? null;
     try {
       return localStorage.getItem(this.#prefix + suffix);
     } catch {

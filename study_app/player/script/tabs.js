@@ -2,17 +2,25 @@
 // owner answers "busy", and "take" moves the study over. A closed tab does not answer, so nothing
 // can be left locked. Should two tabs run all the same, the server still counts each answer once.
 
+import { randomHex128 } from "./hash.js";
+
 const ANSWER_WITHIN_MS = 150;
 const SAME_MOMENT_MS = 1000;
 
-class Tabs {
+/** This tab among those that show the study. */
+export class Tabs {
   #id = randomHex128();
+  /** @type {BroadcastChannel | null} */
   #channel = null;
   #owner = false;
   #ownerSince = 0;
+  /** @type {(() => void) | null} */
   #onBusy = null;
 
-  /** onTaken: called when another tab has taken the study over. */
+  /**
+   * @param {string} study
+   * @param {() => void} onTaken  called when another tab has taken the study over
+   */
   constructor(study, onTaken) {
     if (typeof BroadcastChannel === "undefined") return;
     this.#channel = new BroadcastChannel(`plausibly:${study}`);
@@ -43,6 +51,7 @@ class Tabs {
     return true;
   }
 
+  /** Leaves the study to others. */
   close() {
     this.#owner = false;
     this.#channel?.close();
@@ -57,6 +66,6 @@ class Tabs {
   }
 
   #say(type, forced = false) {
-    this.#channel.postMessage({ type, forced, id: this.#id });
+    this.#channel?.postMessage({ type, forced, id: this.#id });
   }
 }

@@ -3,8 +3,10 @@
 /**
  * Returns t(key, values): the sentence with its {braces} filled in. `t.speak(strings)` changes the
  * language.
+ * @param {import("./types").Strings} strings
+ * @returns {import("./types").Translator}
  */
-function translator(strings) {
+export function translator(strings) {
   let words = strings;
   const t = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   t.speak = (others) => { words = others; };
@@ -12,12 +14,12 @@ function translator(strings) {
 }
 
 /** A language's own name. */
-function languageName(tag) {
+export function languageName(tag) {
   return new Intl.DisplayNames([tag], { type: "language" }).of(tag);
 }
 
 /** Fills every [data-text] and [data-label] under root. */
-function translate(root, t) {
+export function translate(root, t) {
   for (const element of root.querySelectorAll("[data-text]")) {
     element.textContent = t(element.dataset.text);
   }
@@ -27,14 +29,14 @@ function translate(root, t) {
 }
 
 /** Copies text; without the clipboard API (plain http) by selecting it. Returns success. */
-async function copyText(text, source) {
+export async function copyText(text, source) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
     const selection = window.getSelection();
     if (source.select) source.select();
-    else selection.selectAllChildren(source);
+    else selection?.selectAllChildren(source);
     return document.execCommand("copy");
   }
 }

@@ -1,21 +1,31 @@
 // When a question was first on the screen and when it was answered, on the clock of
 // performance.now, which animation frames and input events share. All values in milliseconds.
 
+import { pause } from "./waiting.js";
+
 const FRAMES_KEPT = 15;
 const USUAL_FRAME_MS = 1000 / 60;
 const WATCHED_MS = 200; // before the end of an exposure, which every frame then looks for
 
-/** Resolves with the time of the next animation frame. */
+/**
+ * Resolves with the time of the next animation frame.
+ * @returns {Promise<number>}
+ */
 function nextFrame() {
   return new Promise((resolve) => { requestAnimationFrame(resolve); });
 }
 
-function tenth(ms) {
+/** Milliseconds in steps of a tenth. */
+export function tenth(ms) {
   return Math.round(ms * 10) / 10;
 }
 
-/** Calls `changed` when the pixel ratio changes, which need not change the window's size. */
-function onPixelRatio(changed, signal) {
+/**
+ * Calls `changed` when the pixel ratio changes, which need not change the window's size.
+ * @param {() => void} changed
+ * @param {AbortSignal} signal
+ */
+export function onPixelRatio(changed, signal) {
   const same = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
   same.addEventListener("change", () => {
     changed();
@@ -23,7 +33,9 @@ function onPixelRatio(changed, signal) {
   }, { once: true, signal });
 }
 
-class FrameClock {
+/** How long a frame of this screen is, and which frame something was shown in. */
+export class FrameClock {
+  /** @type {number[]} */
   #durations = [];
 
   /** Median duration of recent frames. */
@@ -46,6 +58,7 @@ class FrameClock {
   /**
    * Runs `paint` in one animation frame. Returns {onset, error}: the time of the second frame
    * after it, by when it is on the screen, and the length of the interval it appeared in.
+   * @param {() => void} paint
    */
   async onsetOf(paint) {
     await nextFrame();
@@ -59,6 +72,9 @@ class FrameClock {
   /**
    * Runs `hide` in the animation frame by which what began with `exposure` has been seen for `ms`,
    * to the nearest frame, and notes in `exposure` how long that was. Throws when it has ended.
+   * @param {() => void} hide
+   * @param {Exposure} exposure
+   * @param {number} ms
    */
   async offsetOf(hide, exposure, ms) {
     const { onset, signal } = exposure;
@@ -85,21 +101,27 @@ class FrameClock {
 }
 
 /** One question from its onset to its answer: counts looking away, and being shown before. */
-class Exposure {
+export class Exposure {
   #onset;
   #times;
+  /** @type {number | null} */
   #seenUntil = null;
   #error;
   #started = new Date();
   #hiddenMs = 0;
+  /** @type {number | null} */
   #hiddenSince = null;
   #lost = 0;
+  /** @type {number | null} */
   #first = null;
   #ratio = window.devicePixelRatio;
   #ratioChanges = 0;
   #stop = new AbortController();
 
-  /** times: how often the question has been shown, this time included. */
+  /**
+   * @param {{onset: number, error: number}} painted  see FrameClock.onsetOf
+   * @param {number} times  how often the question has been shown, this time included
+   */
   constructor({ onset, error }, times) {
     this.#onset = onset;
     this.#times = times;
@@ -110,6 +132,7 @@ class Exposure {
     this.#visibility();
   }
 
+  /** When it was first on the screen. */
   get onset() { return this.#onset; }
 
   /** Aborted when the question has been answered or given up. */
@@ -134,6 +157,9 @@ class Exposure {
   /**
    * The timing record of the answer given by `event`; null: by nobody, the time was over.
    * `refused`: presses that were not taken since the answer before.
+   * @param {Event | null} event
+   * @param {{input: import("./types").InputKind | null, frameMs: number, redraws: number, refused: number}} facts
+   * @returns {import("./types").Timing}
    */
   end(event, { input, frameMs, redraws, refused }) {
     if (this.#hiddenSince !== null) this.#hiddenMs += performance.now() - this.#hiddenSince;
@@ -157,6 +183,7 @@ class Exposure {
     };
   }
 
+  /** It is over, with or without an answer. */
   cancel() { this.#stop.abort(); }
 
   #sinceOnset(time) { return typeof time === "number" ? tenth(time - this.#onset) : null; }

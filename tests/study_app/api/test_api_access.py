@@ -29,6 +29,7 @@ ROUTES = [
     ("POST", "/api/logout", OPEN),
     ("GET", "/api/export/demo.zip", LOGIN),
     ("GET", "/s/{opaque}.png", OPEN),
+    ("GET", "/player/{sha256}.js", OPEN),
 ]
 
 
@@ -59,7 +60,9 @@ def test_the_table_above_is_complete(lab):
     assert {p for p in served if not p.startswith("/g/")} <= known
 
 
-@pytest.mark.parametrize("path", [*PREFIXES, "/api/nope", "/api/", "/s/x", "/g/x", "/api/x/y"])
+@pytest.mark.parametrize(
+    "path", [*PREFIXES, "/api/nope", "/api/", "/s/x", "/g/x", "/api/x/y", "/player/", "/player/x"]
+)
 def test_unknown_addresses_are_404_as_json(lab, path):
     for method in ("GET", "POST", "DELETE"):
         answer = lab.client.request(method, path)

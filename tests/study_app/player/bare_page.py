@@ -7,12 +7,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from study_app.player.assets import player_css, player_html, player_script
+from study_app.player.assets import player_css, player_html, player_loader
 
-# What Streamlit does: HTML and CSS into a shadow root, the module's default export called with
-# it. window.remount() does what a rerun does.
+# What Streamlit does: HTML and CSS into a shadow root; the component's script is a blob, whose
+# default export is called with it. window.remount() does what a rerun does.
 BOOT = """
-import mount from "/bare/player.js";
+const script = await (await fetch("/bare/loader.js")).blob();
+const { default: mount } = await import(URL.createObjectURL(script));
 const data = await (await fetch(`/bare/data${location.search}`)).json();
 const parentElement = document.getElementById("mount").attachShadow({ mode: "open" });
 const content = document.getElementById("content").content;
@@ -30,7 +31,7 @@ def routes() -> list[Route]:
     return [
         Route("/bare", _page),
         Route("/bare/boot.js", _boot),
-        Route("/bare/player.js", _script),
+        Route("/bare/loader.js", _loader),
         Route("/bare/data", _data),
     ]
 
@@ -48,8 +49,8 @@ async def _boot(request: Request) -> Response:
     return Response(BOOT, media_type="text/javascript")
 
 
-async def _script(request: Request) -> Response:
-    return Response(player_script(), media_type="text/javascript")
+async def _loader(request: Request) -> Response:
+    return Response(player_loader(), media_type="text/javascript")
 
 
 async def _data(request: Request) -> Response:

@@ -13,7 +13,10 @@ import streamlit as st
 import uvicorn
 from fake_study import FakeServer
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from study_app.api import player_file
 
 
 def content_security_policy() -> str:
@@ -52,7 +55,11 @@ if __name__ == "__main__":
     port, state = int(sys.argv[1]), Path(sys.argv[2])
     app = st.App(
         Path(__file__).parent / "page.py",
-        routes=[*FakeServer(state).routes(), *bare_page.routes()],
+        routes=[
+            *FakeServer(state).routes(),
+            *bare_page.routes(),
+            Route("/player/{sha256}.js", player_file.script),
+        ],
         middleware=[Middleware(SecurityHeader)],
     )
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)

@@ -51,7 +51,7 @@ def test_no_layout_breaks_a_rule(study: Study, open_player: Open) -> None:
     player.ready()
     check(player, "feedback")
     player.press("Enter")
-    player.screen("practised")
+    player.between("practised")
     player.page.keyboard.press("Enter")
     for name in QUESTIONS:
         trial = player.ready()

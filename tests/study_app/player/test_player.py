@@ -62,7 +62,7 @@ def test_whole_study_by_keyboard(study: Study, open_player: Open) -> None:
         player.press(key)
         expect(player.find(".feedback")).to_contain_text("most people see it so")
         player.press("Enter")
-    player.screen("practised")
+    player.between("practised")
     player.page.keyboard.press("Enter")
     player.pair("x", "n")
     player.pair("7", "y")
@@ -178,6 +178,40 @@ def test_mounting_again_changes_nothing(study: Study, open_player: Open) -> None
     player.pair("2", "y")
     player.screen("debrief")
     assert len(study.state["received"]) == 2
+
+
+LISTENERS = """
+window.listeners = new Map();
+const { addEventListener: add, removeEventListener: remove } = AbortSignal.prototype;
+AbortSignal.prototype.addEventListener = function (type, listener, options) {
+  if (!window.listeners.has(this)) window.listeners.set(this, new Set());
+  window.listeners.get(this).add(listener);
+  return add.call(this, type, listener, options);
+};
+AbortSignal.prototype.removeEventListener = function (type, listener, options) {
+  window.listeners.get(this)?.delete(listener);
+  return remove.call(this, type, listener, options);
+};
+window.mostListeners = () => Math.max(
+  ...[...window.listeners].filter(([{ aborted }]) => !aborted).map(([, { size }]) => size),
+);
+"""
+
+
+def test_no_trial_leaves_a_listener_behind(
+    study: Study, open_player: Open, new_context: NewContext
+) -> None:
+    study.set(main=6)
+    context = new_context()
+    context.add_init_script(LISTENERS)
+    player = open_player(context, admitted=True)
+    counts = []
+    for _ in range(6):
+        player.ready("label_nafc")
+        counts.append(player.page.evaluate("window.mostListeners()"))
+        player.pair()
+    player.screen("debrief")
+    assert counts[-1] <= counts[1], counts
 
 
 # --- resuming -------------------------------------------------------------------------------------

@@ -292,6 +292,51 @@ def test_refused_presses_are_counted_up_to_the_answer_or_the_end_of_the_time(
     assert refused(study) == [2, 1, 0]
 
 
+def test_the_second_half_of_a_double_click_passes_no_page(study: Study, open_player: Open) -> None:
+    """Its first half answered, or went on from the feedback; the page would never be read."""
+    study.set(practice=1, questions=[ROW] * 3, block_of=1)
+    player = open_player(admitted=True)
+    player.press("1")
+    player.ready()
+
+    def double(first: str, page: str, finger: int) -> None:
+        began = now(player)
+        dispatch(player, *tap(first, began, finger))
+        player.between(page)
+        onto = f"[data-screen={page}] button"
+        dispatch(player, *tap(onto, began + 150, finger + 1))
+        for _ in range(3):  # the next question would begin with the next frames
+            player.page.evaluate("new Promise(requestAnimationFrame)")
+        assert player.host.get_attribute("data-accepting") == page
+        dispatch(player, *tap(onto, now(player), finger + 2))
+        player.reached("[data-screen=trial]")
+
+    double("#feedback-continue", "practised", 1)
+    player.ready()
+    double(".answers button", "break", 4)
+    player.press("2")
+    player.screen("debrief")
+    assert answers(study) == ["0", "0", "1"]
+    assert refused(study) == [0, 1, 1]  # as if the page had not been there
+
+
+def test_a_page_between_questions_is_passed_by_key_and_by_assistive_technology(
+    study: Study, open_player: Open
+) -> None:
+    study.set(practice=1, questions=[ROW] * 3, block_of=1)
+    player = open_player(admitted=True)
+    player.press("1")
+    player.press("Enter")
+    player.between("practised")
+    player.page.keyboard.press("Space")
+    player.press("1")
+    player.between("break")
+    player.find("[data-screen=break] button").evaluate("(button) => button.click()")
+    player.press("1")
+    player.screen("debrief")
+    assert refused(study) == [0, 0, 0]
+
+
 # --- what tests and support see -------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from study_app.player import UnknownLanguageError, ui_strings
-from study_app.player.assets import player_html, player_script
+from study_app.player.assets import player_html, player_loader, player_script
 from study_app.player.strings import languages
 from study_app.study import markdown_html
 
@@ -15,7 +15,8 @@ from study_app.study import markdown_html
 def test_player_and_locale_name_the_same_strings() -> None:
     keys = set(ui_strings("en"))
     in_html = set(re.findall(r'data-(?:text|label)="(\w+)"', player_html()))
-    quoted = set(re.findall(r'"(\w+)"', player_script()))
+    quoted = set(re.findall(r'"(\w+)"', player_script().content.decode()))
+    quoted |= set(re.findall(r"\bui\.(\w+)", player_loader()))
     assert in_html <= keys
     assert keys - in_html <= quoted
 

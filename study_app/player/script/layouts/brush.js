@@ -1,7 +1,9 @@
 // brush: any cells of the first picture, cut into `cells` x `cells`. A stroke that begins on a
 // painted cell takes away.
 
-class BrushLayout extends MarkLayout {
+import { MarkLayout, outline, svg } from "./marks.js";
+
+export class BrushLayout extends MarkLayout {
   #painted;
   #erasing = false;
   #clear;

@@ -1,7 +1,9 @@
 // grid: labels in a fixed order, short ones as key caps, words in columns. row: a few answers side
 // by side.
 
-class GridLayout extends Layout {
+import { Layout, isWord } from "./layout.js";
+
+export class GridLayout extends Layout {
   constructor(desk) {
     super(desk);
     const { options } = desk.trial;
@@ -19,7 +21,7 @@ class GridLayout extends Layout {
   }
 }
 
-class RowLayout extends Layout {
+export class RowLayout extends Layout {
   constructor(desk) {
     super(desk);
     const { options } = desk.trial;

@@ -1,30 +1,31 @@
-// How a question is answered. One class per layout, behind one interface: it is made with a desk,
-// puts its controls there, and gives one answer. The desk is what the question lends it:
-//   trial              the view that the server sent
-//   places             the pictures in order: {figure, frame, picture, under}, see Stage
-//   answers            the element for the controls; style(name, value) tells the style sheet
-//   size               {width, height} of the first picture in its own pixels
-//   draft              what was kept before a refresh, or null; keep(value) keeps it
-//   t                  the words of the player
-//   admits(event)      whether a press may count: see InputGate; notes the first one
-//   follows(event)     whether a movement may count, as often as it comes; notes the first one
-//   touched(event)     something was entered in a field, where everything counts: notes the first
-//   give(event, answer, button)    gives the answer and locks the question
-//   onPress(element, act), onPointer(element, act)    listeners: see Host
+// How a question is answered. One class per layout, behind one interface: it is made with a desk
+// (types.d.ts), which is what the question lends it, puts its controls there, and gives one answer.
 
-class Layout {
+import { element } from "../element.js";
+
+/** What all layouts share: buttons with keys. */
+export class Layout {
+  /** @type {Map<string, {act: (event: any, button: HTMLElement) => void, button: HTMLButtonElement}>} */
   #keys = new Map();
 
+  /** @param {import("../types").Desk} desk */
   constructor(desk) { this.desk = desk; }
 
-  /** What has the focus when the question begins. */
+  /**
+   * What has the focus when the question begins.
+   * @returns {HTMLElement | SVGElement}
+   */
   get focus() { return this.desk.answers; }
 
-  /** A key went down outside of any field. Returns whether it was meant for this question. */
+  /**
+   * A key went down outside of any field. Returns whether it was meant for this question.
+   * @param {KeyboardEvent} event
+   */
   key(event) {
     const name = keyOf(event, (key) => this.#keys.has(key));
-    if (name === null || event.repeat) return false;
-    this.#press(event, this.#keys.get(name));
+    const entry = this.#keys.get(name ?? "");
+    if (!entry || event.repeat) return false;
+    this.#press(event, entry);
     return true;
   }
 
@@ -49,7 +50,11 @@ class Layout {
     if (key) this.#keys.set(key.toLowerCase(), entry);
   }
 
-  /** The button of an option: pressing it is the answer. */
+  /**
+   * The button of an option: pressing it is the answer.
+   * @param {import("../types").Option} option
+   * @param {string} [className]
+   */
   option(option, className = "") {
     const give = (event, button) => this.desk.give(event, option.value, button);
     const button = this.button(option.label, option.key, give, className);
@@ -89,7 +94,7 @@ function keyHint(key) {
 }
 
 /** Whether a label needs more room than a key cap. */
-function isWord(label) {
+export function isWord(label) {
   // A Chinese or Japanese character is about as wide as two others.
-  return label.replace(/[^\u0000-\u2fff]/g, "..").length > 3;
+  return label.replace(/[\u3000-\uffff]/g, "..").length > 3;
 }

@@ -1,11 +1,14 @@
 // What point and brush share: a drawing over the first picture, in whole cells of it, never on the
 // stimulus itself; a finger or mouse, or a cursor moved with the arrow keys.
 
+import { element } from "../element.js";
+import { Layout } from "./layout.js";
+
 const ARROWS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
 const SVG = "http://www.w3.org/2000/svg";
 const STRIDE = 5; // cells, with Shift
 
-class MarkLayout extends Layout {
+export class MarkLayout extends Layout {
   #canvas;
 
   /** columns, rows: into how many cells the picture is cut. */
@@ -86,14 +89,14 @@ class MarkLayout extends Layout {
   }
 }
 
-function svg(name, attributes) {
+export function svg(name, attributes) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
 
 /** The outline of a cell: dark and light, so that it is seen on any picture. */
-function outline({ x, y }, className) {
+export function outline({ x, y }, className) {
   const box = { x, y, width: 1, height: 1, "vector-effect": "non-scaling-stroke" };
   return [svg("rect", { ...box, class: `${className} dark` }),
     svg("rect", { ...box, class: `${className} light` })];

@@ -1,6 +1,8 @@
 // pictures: the pictures are the buttons; others, such as "no difference", stand below them.
 
-class PickLayout extends Layout {
+import { Layout } from "./layout.js";
+
+export class PickLayout extends Layout {
   constructor(desk) {
     super(desk);
     const { options } = desk.trial;

@@ -1,6 +1,8 @@
 // point: one pixel of the first picture.
 
-class PointLayout extends MarkLayout {
+import { MarkLayout, outline, svg } from "./marks.js";
+
+export class PointLayout extends MarkLayout {
   #at;
   #confirm;
 

@@ -1,7 +1,10 @@
 // rank: the pictures one after the other, best first. Pressing one gives it the next rank, pressing
 // the last one again takes it back.
 
-class RankLayout extends Layout {
+import { element } from "../element.js";
+import { Layout } from "./layout.js";
+
+export class RankLayout extends Layout {
   #order; // places, best first
   #buttons = [];
   #next = element("p", "quiet hint");

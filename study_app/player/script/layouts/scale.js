@@ -1,7 +1,10 @@
 // scale: points in their order, with words for both ends. Points that are words stand in two columns
 // on a narrow screen, the lower half left.
 
-class ScaleLayout extends Layout {
+import { element } from "../element.js";
+import { Layout, isWord } from "./layout.js";
+
+export class ScaleLayout extends Layout {
   constructor(desk) {
     super(desk);
     const { options, ends = [] } = desk.trial;

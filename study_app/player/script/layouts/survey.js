@@ -1,6 +1,9 @@
 // survey: the items of a form, answered together.
 
-class SurveyLayout extends Layout {
+import { Form } from "../form.js";
+import { Layout } from "./layout.js";
+
+export class SurveyLayout extends Layout {
   constructor(desk) {
     super(desk);
     const form = new Form(desk.trial.items, desk, desk.draft ?? {});

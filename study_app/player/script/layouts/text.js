@@ -1,6 +1,9 @@
 // text: the participant's own words.
 
-class TextLayout extends Layout {
+import { element } from "../element.js";
+import { Layout } from "./layout.js";
+
+export class TextLayout extends Layout {
   #field = element("textarea", "");
 
   constructor(desk) {
