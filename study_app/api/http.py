@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,21 +19,31 @@ from db.session import Database
 MAX_BODY = 128 * 1024
 """Bytes; an answer with its timing is a few hundred, the longest text 80 000."""
 
+MAX_NAMED = 20
+"""Places of a request that a refusal names."""
+
+More: TypeAlias = str | list[str] | None
 T = TypeVar("T")
 B = TypeVar("B", bound="Body")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Body(BaseModel):
-    """A request's JSON object. Unknown keys are refused."""
+    """A request's JSON object. Unknown keys are refused.
+
+    Attributes:
+        facts: fields without which, or without a part of which, the request still means the same.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    facts: ClassVar[frozenset[str]] = frozenset()
 
 
 class RefusedError(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, status: int, code: str, message: str, **more: str | None) -> None:
+    def __init__(self, status: int, code: str, message: str, **more: More) -> None:
         super().__init__(message)
         self.response = failure(status, code, message, **more)
 
@@ -45,7 +55,7 @@ def wait_first(seconds: float) -> RefusedError:
     return refused
 
 
-def failure(status: int, code: str, message: str, **more: str | None) -> JSONResponse:
+def failure(status: int, code: str, message: str, **more: More) -> JSONResponse:
     """Return an error: a code for programs, one calm sentence for people, and what more is known.
 
     The player says it in the participant's language: by the code and by `more`, not `message`.
@@ -112,8 +122,20 @@ async def body(request: Request, model: type[B]) -> B:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        places = ", ".join(".".join(str(p) for p in e["loc"]) or "body" for e in error.errors())
-        raise RefusedError(422, "invalid", f"The request does not fit: {places}.") from None
+        raise _unfit(error, model.facts) from None
+
+
+def _unfit(error: ValidationError, facts: frozenset[str]) -> RefusedError:
+    """Return the refusal of a body, which names at most `MAX_NAMED` places that do not fit.
+
+    Where they are all facts, `facts` names them: the rest may be sent again without them.
+    """
+    found = [problem["loc"] for problem in error.errors(include_url=False, include_input=False)]
+    places = [".".join(map(str, place)) or "body" for place in found[:MAX_NAMED]]
+    message = f"The request does not fit: {', '.join(places)}."
+    if all(place and place[0] in facts for place in found):
+        return RefusedError(422, "invalid", message, facts=places)
+    return RefusedError(422, "invalid", message)
 
 
 def bearer(request: Request) -> str | None:

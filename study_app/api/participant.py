@@ -254,8 +254,8 @@ def routes(state: AppState, limit: RateLimit | None = None) -> list[BaseRoute]:
                 answer_label=read_as.label,
                 values=read_as.values,
                 rt_ms=given.rt_ms,
-                timing=given.timing,
-                display=given.display,
+                timing=given.timing.model_dump(exclude_unset=True),
+                display=given.display.model_dump(exclude_unset=True),
                 now=now,
                 completion_code=partial(_code_when_through, s, person),
             )

@@ -93,6 +93,8 @@ class Exposure {
   #started = new Date();
   #hiddenMs = 0;
   #hiddenSince = null;
+  #frozenMs = "onfreeze" in document ? 0 : null; // null: this browser does not tell
+  #frozenSince = null;
   #lost = 0;
   #first = null;
   #ratio = window.devicePixelRatio;
@@ -106,6 +108,8 @@ class Exposure {
     this.#error = error;
     const { signal } = this.#stop;
     document.addEventListener("visibilitychange", () => this.#visibility(), { signal });
+    document.addEventListener("freeze", () => this.#froze(), { signal });
+    document.addEventListener("resume", () => this.#thawed(), { signal });
     window.addEventListener("blur", () => this.lookedAway(), { signal });
     this.#visibility();
   }
@@ -133,7 +137,8 @@ class Exposure {
 
   /**
    * The timing record of the answer given by `event`; null: by nobody, the time was over.
-   * `refused`: presses that were not taken since the answer before.
+   * `refused`: presses that were not taken since the answer before. Its facts are those that
+   * db/measured.py declares; the server refuses any other.
    */
   end(event, { input, frameMs, redraws, refused }) {
     if (this.#hiddenSince !== null) this.#hiddenMs += performance.now() - this.#hiddenSince;
@@ -148,6 +153,7 @@ class Exposure {
       frame_ms: tenth(frameMs),
       onset_error_ms: tenth(this.#error),
       hidden_ms: tenth(this.#hiddenMs),
+      frozen_ms: this.#frozenMs === null ? null : tenth(this.#frozenMs),
       focus_lost_n: this.#lost,
       redraw_n: redraws,
       refused_n: refused,
@@ -160,6 +166,13 @@ class Exposure {
   cancel() { this.#stop.abort(); }
 
   #sinceOnset(time) { return typeof time === "number" ? tenth(time - this.#onset) : null; }
+
+  #froze() { this.#frozenSince = performance.now(); }
+
+  #thawed() {
+    if (this.#frozenSince !== null) this.#frozenMs += performance.now() - this.#frozenSince;
+    this.#frozenSince = null;
+  }
 
   #visibility() {
     if (document.hidden) {

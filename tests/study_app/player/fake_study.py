@@ -378,7 +378,7 @@ class FakeServer:
         if study.delay_s:
             await asyncio.sleep(study.delay_s)
         self._fault(study, "response")
-        study.received.append(given.model_dump())
+        study.received.append(given.model_dump(exclude_unset=True))
         self._require_going_on(study, token, 410)
         answers = study.participants[token]["answers"]
         admitted = study.participants[token]["state"] == "admitted"
@@ -391,7 +391,7 @@ class FakeServer:
         kept = answers.get(given.trial_id)
         if kept and kept["answer"] != given.answer:
             raise RefusedError(409, "locked", "Already answered.")
-        answers.setdefault(given.trial_id, given.model_dump())
+        answers.setdefault(given.trial_id, given.model_dump(exclude_unset=True))
         self._save()
         reply = {
             "status": "duplicate" if kept else "stored",

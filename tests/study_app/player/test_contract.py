@@ -23,7 +23,7 @@ from db.errors import DatabaseBusyError
 from study_app import questions
 from study_app.api import participant
 from study_app.api.limits import RateLimit
-from study_app.participation import consent_sha256
+from study_app.participation.texts import consent_sha256
 from study_app.questions import Showing
 from study_app.study import wording
 
@@ -189,6 +189,8 @@ def answers(person: Person, plan: list[dict[str, Any]]) -> None:
     person.answer(second, "yes", trial_id="0" * 32)
     person.answer(second, "yes", trial_id="short")
     person.answer(second, "yes", rt_ms=-1)
+    person.answer(second, "yes", timing={"tempo": 1}, display={"window_w": "wide"})
+    person.answer(second, "yes", rt_ms=-1, attempt=0)
     person.answer(second, "yes", more=1)
     person.answer(later, "yes")
     person.trials(0, 1)
