@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
@@ -106,10 +107,9 @@ def create_participant(
 ) -> tuple[ParticipantInfo, bool]:
     """Record a consent; return the participant and whether they are new.
 
-    In one study the same provider id, else the same nonce, is the same person, and the existing
-    participant is returned as it is. Their token then becomes `token_sha256`: the browser that
-    consented last holds it. A caller that derives the token from the nonce changes nothing by
-    sending a consent twice.
+    In one study the same provider id, else the same nonce, is the same person, who is returned as
+    they are. Their token then becomes `token_sha256`: the browser that consented last holds it.
+    Where the token is derived from the nonce, a consent sent twice changes nothing.
 
     seed: in [0, 2**63). provider_id: the raw id, deleted with `provider_session` at
     `provider_id_expires` (default: after PROVIDER_ID_KEPT). invited: `provider_id_hmac` is of an
@@ -119,68 +119,30 @@ def create_participant(
     always open), NotInvitedError (unknown or used invitation; the nonce is of somebody with another
     provider id), StudyFullError.
     """
-    row = s.execute(
-        select(Study.id, Study.name, Study.status, StudyVersion.stage)
-        .join(StudyVersion, StudyVersion.study_id == Study.id)
-        .where(StudyVersion.id == study_version_id)
-    ).first()
-    if row is None:
-        raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
-    existing = _same_person(s, row.id, nonce_sha256, provider_id_hmac)
-    if existing is not None:
-        if existing.token_sha256 != token_sha256:
-            if participant_by_token(s, token_sha256) is not None:
-                raise NotInvitedError("other_person", _ANOTHERS_BROWSER)
-            existing.token_sha256 = token_sha256
-            s.flush()
-        return participant(s, existing.id), False
-    if row.status != "live" and row.stage != "simulated":
-        raise StudyNotOpenError(
-            f"The study {row.name!r} is {row.status} and takes no participants."
-        )
+    version = _version(s, study_version_id)
+    study_id = version.study_id
+    known = _same_person(s, study_id, nonce_sha256, provider_id_hmac)
+    if known is not None:
+        _pass_on(s, known, token_sha256)
+        return participant(s, known.id), False
+    _require_open(version)
     if invited:
-        require_invitation(s, study_id=row.id, code_hmac=provider_id_hmac)
-    if quota.participants is not None:
-        places = sum(arm_counts(s, study_version_id, now=now).values())
-        if places + on_the_way(s, study_version_id, now=now) >= quota.participants:
-            raise StudyFullError("The study has enough participants now. Thank you for coming.")
+        require_invitation(s, study_id=study_id, code_hmac=provider_id_hmac)
+    _require_place(s, version, quota, now)
     person = Participant(
-        id=secrets.token_hex(16),
-        study_id=row.id,
-        study_version_id=study_version_id,
         token_sha256=token_sha256,
         nonce_sha256=nonce_sha256,
         provider=provider,
         provider_id_hmac=provider_id_hmac,
         language=language,
         seed=seed,
-        status="consented",
-        created_at=now,
-        last_seen_at=now,
     )
-    s.add(person)
-    s.flush()
-    s.add(
-        Consent(
-            participant_id=person.id,
-            text_sha256=consent_sha256,
-            language=language,
-            version=consent_version,
-            given_at=now,
-        )
-    )
+    _add_consented(s, person, version, consent_sha256, consent_version, now)
     if provider_id is not None:
-        s.add(
-            ProviderIdentity(
-                participant_id=person.id,
-                provider_id=provider_id,
-                session=provider_session,
-                expires_at=provider_id_expires or now + PROVIDER_ID_KEPT,
-            )
-        )
+        _add_identity(s, person, provider_id, provider_session, provider_id_expires)
     if invited:
         use_invitation(
-            s, study_id=row.id, code_hmac=provider_id_hmac, participant_id=person.id, now=now
+            s, study_id=study_id, code_hmac=provider_id_hmac, participant_id=person.id, now=now
         )
     s.flush()
     return participant(s, person.id), True
@@ -262,6 +224,18 @@ def delete_expired_identities(s: Session, *, now: datetime) -> int:
     return len(expired)
 
 
+def _version(s: Session, study_version_id: int) -> Any:
+    """The version's id and stage, with its study's id, name and status."""
+    row = s.execute(
+        select(StudyVersion.id, StudyVersion.stage, StudyVersion.study_id, Study.name, Study.status)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(StudyVersion.id == study_version_id)
+    ).first()
+    if row is None:
+        raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
+    return row
+
+
 def _same_person(
     s: Session, study_id: int, nonce_sha256: str, provider_id_hmac: str | None
 ) -> Participant | None:
@@ -275,3 +249,74 @@ def _same_person(
     if person is not None and person.provider_id_hmac != provider_id_hmac:
         raise NotInvitedError("other_person", _ANOTHERS_BROWSER)
     return person
+
+
+def _pass_on(s: Session, person: Participant, token_sha256: str) -> None:
+    """Let the browser with this token be the one that holds a known person's."""
+    if person.token_sha256 == token_sha256:
+        return
+    if participant_by_token(s, token_sha256) is not None:
+        raise NotInvitedError("other_person", _ANOTHERS_BROWSER)
+    person.token_sha256 = token_sha256
+    s.flush()
+
+
+def _require_open(version: Any) -> None:
+    if version.status != "live" and version.stage != "simulated":
+        raise StudyNotOpenError(
+            f"The study {version.name!r} is {version.status} and takes no participants."
+        )
+
+
+def _require_place(s: Session, version: Any, quota: Quota, now: datetime) -> None:
+    """Raise StudyFullError unless there is a place beside those on the way to admission."""
+    if quota.participants is None:
+        return
+    places = sum(arm_counts(s, version.id, now=now).values())
+    if places + on_the_way(s, version.id, now=now) >= quota.participants:
+        raise StudyFullError("The study has enough participants now. Thank you for coming.")
+
+
+def _add_consented(
+    s: Session,
+    person: Participant,
+    version: Any,
+    consent_sha256: str,
+    consent_version: str,
+    now: datetime,
+) -> None:
+    """Store somebody new in a version of a study, with what they agreed to."""
+    person.id = secrets.token_hex(16)
+    person.study_id = version.study_id
+    person.study_version_id = version.id
+    person.status = "consented"
+    person.created_at = person.last_seen_at = now
+    s.add(person)
+    s.flush()
+    s.add(
+        Consent(
+            participant_id=person.id,
+            text_sha256=consent_sha256,
+            language=person.language,
+            version=consent_version,
+            given_at=now,
+        )
+    )
+
+
+def _add_identity(
+    s: Session,
+    person: Participant,
+    provider_id: str,
+    session: str | None,
+    expires: datetime | None,
+) -> None:
+    """Keep the provider's raw id, until its time is over."""
+    s.add(
+        ProviderIdentity(
+            participant_id=person.id,
+            provider_id=provider_id,
+            session=session,
+            expires_at=expires or person.created_at + PROVIDER_ID_KEPT,
+        )
+    )

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import Select, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.canonical import canonical_json
@@ -140,10 +140,7 @@ def asked(s: Session, *, participant_id: str, trial_id: str) -> tuple[str, Mappi
 
     Raises TrialNotFoundError for any other trial.
     """
-    own = {"trial": trial_id, "participant": participant_id}
-    row = s.connection().execute(_OWN_QUESTION, own).first()
-    if row is None:
-        raise TrialNotFoundError("This participant has no such trial.")
+    row = _own(s, _OWN_QUESTION, participant_id, trial_id)
     return row.task, json.loads(row.view_json)
 
 
@@ -192,11 +189,7 @@ def record_response(
     or infinity in `values`, `timing` or `display`.
     """
     connection = s.connection()  # what is below is not the ORM's: half the work
-    found = connection.execute(
-        _OWN_TRIAL, {"trial": trial_id, "participant": participant_id}
-    ).first()
-    if found is None:
-        raise TrialNotFoundError("This participant has no such trial.")
+    trial = _own(s, _OWN_TRIAL, participant_id, trial_id)
     status = _judge(s, event_id, trial_id, attempt, answer, max_attempts)
     if status == "stored":
         connection.execute(
@@ -222,11 +215,19 @@ def record_response(
         status=status,
         progress=state,
         complete=state.complete and _complete(s, participant_id, completion_code, now),
-        phase=found.phase,
-        role=found.role,
-        task=found.task,
-        correct_option=found.correct_option,
+        **trial._mapping,
     )
+
+
+def _own(
+    s: Session, wanted: Select[*tuple[Any, ...]], participant_id: str, trial_id: str
+) -> Row[*tuple[Any, ...]]:
+    """What is wanted of one of the participant's own trials. Raises TrialNotFoundError."""
+    own = {"trial": trial_id, "participant": participant_id}
+    row = s.connection().execute(wanted, own).first()
+    if row is None:
+        raise TrialNotFoundError("This participant has no such trial.")
+    return row
 
 
 def _judge(

@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
 
 from db import repository
 from engine import rendering
 from engine.errors import PlausiblyError
+from study_app.api.context import Context, context
 from study_app.api.http import Handler, RefusedError, failure, read, route
 from study_app.gallery.addresses import Place
 from study_app.gallery.catalog import catalog
 from study_app.gallery.exhibit import SCALE_MODES, Exhibit, NotShownError, ScaleMode
 from study_app.gallery.facts import map_facts, picture_facts
-from study_app.installation import AppState
 
 Draw = Callable[[Exhibit, Place, Request], Response]
 """Makes the answer about the picture at a place, once that may be shown."""
@@ -32,65 +30,64 @@ Draw = Callable[[Exhibit, Place, Request], Response]
 _log = logging.getLogger(__name__)
 
 
-def routes(state: AppState) -> list[BaseRoute]:
-    """Return the gallery's routes over `state`."""
-    exhibits = catalog(state.store.root)
+def shown(draw: Draw) -> Handler:
+    """Make a handler of `draw`, which is asked only about what may be shown at this moment."""
 
-    def answer(draw: Draw) -> Handler:
-        @route
-        async def handler(request: Request) -> Response:
-            def look(s: Session) -> Response:
-                given = request.path_params
-                place = Place(given["key"], given["defense"], given["image"], given["index"])
-                exhibit = exhibits.exhibit(place.key)
-                exhibit.require(
-                    repository.embargoed_image_ids(s, now=datetime.now(UTC)),
-                    defense=place.defense,
-                    image=place.image,
-                    index=place.index,
-                    method=given.get("method"),
-                )
-                return draw(exhibit, place, request)
+    @route
+    async def handler(request: Request) -> Response:
+        here = context(request)
+        try:
+            made = await read(here.database, lambda s: _look(s, here, draw, request))
+        except NotShownError:
+            return failure(404, "not_found", "There is no such picture in the gallery.")
+        except PlausiblyError as error:
+            # The sentence names folders of this machine: it is for the log.
+            _log.error("%s", error)
+            return failure(
+                503, "damaged", "This picture cannot be read just now. It is stored but damaged."
+            )
+        return _fresh(request, made)
 
-            try:
-                return _fresh(request, await read(state.database, look))
-            except NotShownError:
-                return failure(404, "not_found", "There is no such picture in the gallery.")
-            except PlausiblyError as error:
-                # The sentence names folders of this machine: it is for the log.
-                _log.error("%s", error)
-                return failure(
-                    503,
-                    "damaged",
-                    "This picture cannot be read just now. It is stored but damaged.",
-                )
-
-        return handler
-
-    picture = "/g/{key}/{defense}/{image}/{index:int}"
-    return [
-        Route(f"{picture}.png", answer(_picture)),
-        Route(f"{picture}.json", answer(_picture_facts)),
-        Route(f"{picture}/{{method}}.png", answer(_map)),
-        Route(f"{picture}/{{method}}.json", answer(_map_facts)),
-    ]
+    return handler
 
 
-def _picture(exhibit: Exhibit, place: Place, request: Request) -> Response:
+def _look(s: Session, here: Context, draw: Draw, request: Request) -> Response:
+    given = request.path_params
+    place = Place(given["key"], given["defense"], given["image"], given["index"])
+    exhibit = catalog(here.state.store.root).exhibit(place.key)
+    exhibit.require(
+        repository.embargoed_image_ids(s, now=here.now()),
+        defense=place.defense,
+        image=place.image,
+        index=place.index,
+        method=given.get("method"),
+    )
+    return draw(exhibit, place, request)
+
+
+@shown
+def picture(exhibit: Exhibit, place: Place, request: Request) -> Response:
+    """Draw a picture, pixel by pixel as it is stored."""
     return _png(rendering.png(exhibit.pixels(place.defense, place.image, place.index)))
 
 
-def _map(exhibit: Exhibit, place: Place, request: Request) -> Response:
+@shown
+def attribution_map(exhibit: Exhibit, place: Place, request: Request) -> Response:
+    """Draw a picture's map by one method, on the scale that is asked for."""
     where = (place.defense, place.image, place.index, request.path_params["method"])
     scale = exhibit.scale(_scale_mode(request), *where)
     return _png(rendering.png(rendering.draw_map(exhibit.attribution(*where), scale)))
 
 
-def _picture_facts(exhibit: Exhibit, place: Place, request: Request) -> Response:
+@shown
+def facts_of_picture(exhibit: Exhibit, place: Place, request: Request) -> Response:
+    """Say what is known of a picture."""
     return JSONResponse(picture_facts(exhibit, place))
 
 
-def _map_facts(exhibit: Exhibit, place: Place, request: Request) -> Response:
+@shown
+def facts_of_map(exhibit: Exhibit, place: Place, request: Request) -> Response:
+    """Say what is known of a map."""
     method = request.path_params["method"]
     return JSONResponse(map_facts(exhibit, place, method, _scale_mode(request)))
 

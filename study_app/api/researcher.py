@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import secrets
 import tempfile
-import time
 import zipfile
-from collections import deque
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +16,12 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from db import export, repository
 from db.errors import ExportError
 from db.models.studies import STAGES
+from db.repository import ResearcherInfo
+from study_app.api.context import Context, context
 from study_app.api.http import (
     Body,
     RefusedError,
@@ -36,141 +36,132 @@ from study_app.api.http import (
 from study_app.installation import AppState, tokens
 from study_app.researcher import login
 
-MAX_ATTEMPTS = 10
-ATTEMPT_WINDOW_S = 300.0
-
 
 class _Login(Body):
     password: Annotated[str, Field(max_length=200)]
 
 
-class AttemptLimit:
-    """At most `MAX_ATTEMPTS` wrong passwords from one address in `ATTEMPT_WINDOW_S`."""
-
-    def __init__(self) -> None:
-        self._failed: dict[str, deque[float]] = {}
-
-    def wait_s(self, address: str) -> float:
-        """Return for how long no attempt from `address` is taken; 0 when one is."""
-        failed = self._failed.get(address)
-        if failed is None or len(failed) < MAX_ATTEMPTS:
-            return 0.0
-        return max(0.0, failed[0] + ATTEMPT_WINDOW_S - time.monotonic())
-
-    def failed(self, address: str) -> None:
-        """Count a wrong password."""
-        now = time.monotonic()
-        self._failed = {
-            known: times
-            for known, times in self._failed.items()
-            if times[-1] > now - ATTEMPT_WINDOW_S
-        }
-        self._failed.setdefault(address, deque(maxlen=MAX_ATTEMPTS)).append(now)
-
-
-def routes(state: AppState) -> list[BaseRoute]:
-    """Return the researchers' routes over `state`."""
-    database = state.database
-    limit = AttemptLimit()
-
-    async def require_researcher(request: Request) -> str:
-        token = request.cookies.get(login.COOKIE) or bearer(request) or ""
-        found = await read(database, lambda s: login.find(s, token))
-        if found is None:
-            raise RefusedError(401, "login", "Please log in as a researcher first.")
-        return found.name
-
-    @route
-    async def log_in(request: Request) -> Response:
-        given = await body(request, _Login)
-        address = request.client.host if request.client else ""
-        wait = limit.wait_s(address)
-        if wait:
-            refused = failure(429, "too_many", f"Too many attempts; wait {wait / 60:.0f} minutes.")
-            refused.headers["Retry-After"] = str(int(wait) + 1)
-            return refused
-        researcher = await read(
-            database,
-            lambda s: repository.check_password(s, name=login.NAME, password=given.password),
+@route
+async def log_in(request: Request) -> Response:
+    """Check a password; remember the login and set its cookie."""
+    given = await body(request, _Login)
+    here = context(request)
+    researcher = await _check(here, request.client.host if request.client else "", given.password)
+    now = here.now()
+    if researcher is None:
+        await write(
+            here.database,
+            lambda s: repository.audit(
+                s, actor="nobody", action="login refused", detail={}, now=now
+            ),
         )
-        now = datetime.now(UTC)
-        if researcher is None:
-            limit.failed(address)
-            await write(
-                database,
-                lambda s: repository.audit(
-                    s, actor="nobody", action="login refused", detail={}, now=now
-                ),
-            )
-            return failure(401, "password", "That is not the password.")
-        token = secrets.token_hex(32)
+        return failure(401, "password", "That is not the password.")
+    token = secrets.token_hex(32)
 
-        def remember(s: Session) -> None:
-            repository.create_session(
-                s,
-                researcher_id=researcher.id,
-                token_sha256=tokens.sha256(token),
-                expires=now + login.LIFETIME,
-                now=now,
-            )
-            repository.audit(s, actor=researcher.name, action="login", detail={}, now=now)
-
-        await write(database, remember)
-        answer = json_response({"status": "ok"})
-        answer.set_cookie(
-            login.COOKIE,
-            token,
-            max_age=int(login.LIFETIME.total_seconds()),
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
+    def remember(s: Session) -> None:
+        repository.create_session(
+            s,
+            researcher_id=researcher.id,
+            token_sha256=tokens.sha256(token),
+            expires=now + login.LIFETIME,
+            now=now,
         )
-        return answer
+        repository.audit(s, actor=researcher.name, action="login", detail={}, now=now)
 
-    @route
-    async def log_out(request: Request) -> Response:
-        token = request.cookies.get(login.COOKIE)
-        if token:
+    await write(here.database, remember)
+    answer = json_response({"status": "ok"})
+    answer.set_cookie(
+        login.COOKIE,
+        token,
+        max_age=int(login.LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
 
-            def forget(s: Session) -> None:
-                researcher = login.find(s, token)
-                if researcher is not None:
-                    repository.delete_session(s, token_sha256=tokens.sha256(token))
-                    now = datetime.now(UTC)
-                    repository.audit(s, actor=researcher.name, action="logout", detail={}, now=now)
 
-            await write(database, forget)
-        answer = json_response({"status": "ok"})
-        answer.delete_cookie(login.COOKIE, httponly=True, samesite="strict")
-        return answer
+@route
+async def log_out(request: Request) -> Response:
+    """Forget the login of the request's cookie, if it is of one."""
+    here = context(request)
+    token = request.cookies.get(login.COOKIE)
+    if token:
 
-    @route
-    async def download(request: Request) -> Response:
-        actor = await require_researcher(request)
-        study = request.path_params["study"]
-        stage = request.query_params.get("stage")
-        if stage is not None and stage not in STAGES:
-            raise RefusedError(422, "invalid", f"stage must be one of: {', '.join(STAGES)}.")
-        now = datetime.now(UTC)
-        try:
-            packed, stage = await to_thread.run_sync(lambda: _zip(state, study, stage, actor, now))
-        except ExportError as error:
-            return failure(503, "export", str(error))
-        name = f"{study}-{stage}-{now:%Y%m%dT%H%M%SZ}.zip"
-        return Response(
-            packed,
-            media_type="application/zip",
-            headers={
-                "Content-Disposition": f'attachment; filename="{name}"',
-                "Cache-Control": "no-store",
-            },
-        )
+        def forget(s: Session) -> None:
+            researcher = login.find(s, token)
+            if researcher is not None:
+                repository.delete_session(s, token_sha256=tokens.sha256(token))
+                repository.audit(
+                    s, actor=researcher.name, action="logout", detail={}, now=here.now()
+                )
 
-    return [
-        Route("/api/login", log_in, methods=["POST"]),
-        Route("/api/logout", log_out, methods=["POST"]),
-        Route("/api/export/{study}.zip", download, methods=["GET"]),
-    ]
+        await write(here.database, forget)
+    answer = json_response({"status": "ok"})
+    answer.delete_cookie(login.COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+@route
+async def download(request: Request) -> Response:
+    """Send the export of a study's stage as a zip."""
+    actor = await require_researcher(request)
+    state, now = context(request).state, context(request).now()
+    study = request.path_params["study"]
+    stage = request.query_params.get("stage")
+    if stage is not None and stage not in STAGES:
+        raise RefusedError(422, "invalid", f"stage must be one of: {', '.join(STAGES)}.")
+    try:
+        packed, stage = await to_thread.run_sync(lambda: _zip(state, study, stage, actor, now))
+    except ExportError as error:
+        return failure(503, "export", str(error))
+    name = f"{study}-{stage}-{now:%Y%m%dT%H%M%SZ}.zip"
+    return Response(
+        packed,
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+async def require_researcher(request: Request) -> str:
+    """Return who is logged in, by the cookie or by a bearer's token.
+
+    Raises:
+        RefusedError: 401 when nobody is.
+    """
+    token = request.cookies.get(login.COOKIE) or bearer(request) or ""
+    found = await read(context(request).database, lambda s: login.find(s, token))
+    if found is None:
+        raise RefusedError(401, "login", "Please log in as a researcher first.")
+    return found.name
+
+
+async def _check(here: Context, address: str, password: str) -> ResearcherInfo | None:
+    """Return whose password it is, or None; refuse with 429 after too many wrong ones.
+
+    An attempt counts before it is checked, however many are on their way; unless it is found wrong,
+    it is given back.
+    """
+    if wait := here.logins.wait_s(address):
+        refused = RefusedError(429, "too_many", f"Too many attempts; wait {wait / 60:.0f} minutes.")
+        refused.response.headers["Retry-After"] = str(int(wait) + 1)
+        raise refused
+
+    def check() -> ResearcherInfo | None:
+        with here.database.read() as s:
+            return repository.check_password(s, name=login.NAME, password=password)
+
+    wrong = False
+    try:
+        found = await asyncio.get_running_loop().run_in_executor(here.passwords, check)
+        wrong = found is None
+    finally:
+        if not wrong:
+            here.logins.give_back(address)
+    return found
 
 
 def _zip(

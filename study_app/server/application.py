@@ -11,12 +11,11 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import PlausiblyError
-from study_app.api import routes
+from study_app.api import Context, create_api
 from study_app.installation import app_state
 from study_app.server.security import SecurityMiddleware
 from study_app.server.upkeep import keep_up
@@ -29,7 +28,7 @@ def create_app() -> ASGIApp:
     """Return the application over this process's state."""
     state = app_state()
     security = [Middleware(SecurityMiddleware)]
-    plain = Starlette(routes=routes(state), middleware=security)
+    plain = create_api(Context(state), security)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,25 +14,25 @@ from sqlalchemy import select
 
 from db import export
 from db.models import Participant
-from study_app.api import participant as routes
 
 YEAR = timedelta(days=365)
 
 
-class Clock(datetime):
+class Clock:
     """The server's clock, set wrongly by `offset`."""
 
     offset = timedelta()
 
     @classmethod
-    def now(cls, tz=None):
-        return datetime.now(tz) + cls.offset
+    def now(cls) -> datetime:
+        return datetime.now(UTC) + cls.offset
 
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     made: Lab = open_lab(tmp_path)
-    monkeypatch.setattr(routes, "datetime", Clock)
+    app = made.client.app
+    app.state.context = replace(app.state.context, now=Clock.now)
     monkeypatch.setattr(Clock, "offset", timedelta())
     yield made
     made.database.close()

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 from synthetic import experiment
@@ -21,7 +20,7 @@ from db.session import Database
 from engine import results
 from engine.artifacts import ArtifactStore
 from study_app import study
-from study_app.api import routes
+from study_app.api import Context, create_api
 from study_app.design import publish
 from study_app.design.study_design import Design, design
 from study_app.installation import AppState
@@ -168,5 +167,5 @@ def open_lab(
     version = publish.publish(loaded, store, database, drawn)
     login.ensure_password(database, PASSWORD)
     state = AppState(database, store, b"k" * 64)
-    app = Starlette(routes=routes(state), middleware=[Middleware(SecurityMiddleware)])
+    app = create_api(Context(state), [Middleware(SecurityMiddleware)])
     return Lab(state, version, TestClient(app, raise_server_exceptions=False))

@@ -11,7 +11,7 @@ from lab import PASSWORD
 from typer.testing import CliRunner
 
 from db.models import AuditEntry
-from study_app.api.researcher import MAX_ATTEMPTS
+from study_app.api.limits import MAX_ATTEMPTS
 from study_app.cli import plausibly
 from study_app.researcher import login
 from study_app.server.security import security_headers

@@ -1,10 +1,9 @@
 """How often one participant may ask."""
 
 from lab import Person
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from study_app.api import participant
+from study_app.api import Context, create_api
 from study_app.api.limits import RateLimit
 
 
@@ -46,7 +45,7 @@ def test_memory_is_bounded_and_the_quiet_are_forgotten_first():
 
 def test_too_many_requests_are_429_with_a_sentence_and_a_time(lab):
     clock = Clock()
-    app = Starlette(routes=participant.routes(lab.state, RateLimit(clock, burst=3, rate=0.5)))
+    app = create_api(Context(lab.state, requests=RateLimit(clock, burst=3, rate=0.5)))
     client = TestClient(app)
     person = Person(client, lab.participant().token)
     trial = person.trials()["trials"][0]

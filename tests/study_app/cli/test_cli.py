@@ -19,7 +19,6 @@ from unittest import mock
 import pytest
 import yaml
 from lab import Lab
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import experiment
 from typer.testing import CliRunner
@@ -28,7 +27,7 @@ from db import repository
 from db.session import Database
 from engine.artifacts import ArtifactStore
 from engine.experiments import experiment_file, schema
-from study_app.api import routes
+from study_app.api import Context, create_api
 from study_app.cli import plausibly as cli
 from study_app.installation import AppState
 from study_app.study import study as study_schema
@@ -96,7 +95,7 @@ def taking_part(home, study="demo"):
     with database.read() as s:
         version = repository.study(s, study)
     state = AppState(database, ArtifactStore(home / "artifacts"), b"k" * 64)
-    return Lab(state, version, TestClient(Starlette(routes=routes(state))))
+    return Lab(state, version, TestClient(create_api(Context(state))))
 
 
 def files(home):

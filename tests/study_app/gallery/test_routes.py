@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 from lab import open_lab
 from PIL import Image
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from db import repository
 from engine import rendering
 from engine.artifacts import ArtifactStore
-from study_app.api.gallery import routes
+from study_app.api import Context, create_api
 from study_app.gallery.catalog import catalog
 from study_app.installation import AppState
 
@@ -203,7 +202,7 @@ def test_a_damaged_artifact_is_one_calm_sentence(lab, exhibit, shown, tmp_path, 
             elif (folder / file).exists():
                 (folder / file).write_bytes(b"not what was stored")
     state = AppState(lab.database, store, b"k" * 64)
-    client = TestClient(Starlette(routes=routes(state)))
+    client = TestClient(create_api(Context(state)))
     answer = client.get(f"/g/{exhibit.key}/none/clean/{shown}/{METHOD}.png")
     assert answer.status_code == 503
     assert answer.json()["error"] == "damaged"

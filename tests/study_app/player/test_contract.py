@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from db.errors import DatabaseBusyError
 from study_app import questions
-from study_app.api import participant
+from study_app.api import Context, create_api
 from study_app.api.limits import RateLimit
 from study_app.participation.texts import consent_sha256
 from study_app.questions import Showing
@@ -321,11 +321,11 @@ def test_trouble_on_request_is_that_of_the_real_server(
 
     if status == 429:
         limit = RateLimit(lambda: 0.0, burst=0, rate=0.5)
-        lab.client = wire(Starlette(routes=participant.routes(lab.state, limit)))
+        lab.client = wire(create_api(Context(lab.state, requests=limit)))
         fake.retry_after = "2"
     else:
-        monkeypatch.setattr(participant, "read", broken)
-        monkeypatch.setattr(participant, "write", broken)
+        monkeypatch.setattr(lab.database, "read", broken)
+        monkeypatch.setattr(lab.database, "submit", broken)
     fake.fail_next = {"trials": [status], "admit": [status]}
     fake.participants["0" * 32] = {"nonce": "", "state": "consented", "answers": {}}
     compare(lab, fake, in_trouble)

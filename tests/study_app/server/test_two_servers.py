@@ -4,12 +4,11 @@ import secrets
 
 import pytest
 from lab import Person
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from db.models import Participant, Response
 from db.session import Database
-from study_app.api import routes
+from study_app.api import Context, create_api
 from study_app.installation import AppState
 
 
@@ -17,7 +16,7 @@ from study_app.installation import AppState
 def other(lab, database_url):
     """A client of the second server: the same key and artifacts, a connection of its own."""
     state = AppState(Database(database_url), lab.state.store, lab.state.key)
-    yield TestClient(Starlette(routes=routes(state)), raise_server_exceptions=False)
+    yield TestClient(create_api(Context(state)), raise_server_exceptions=False)
     state.database.close()
 
 
