@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -15,14 +16,19 @@ from starlette.responses import JSONResponse, Response
 
 from db import errors as db_errors
 from db.session import Database
+from study_app.study import UnreadableStudyError
 
 MAX_BODY = 128 * 1024
 """Bytes; an answer with its timing is a few hundred, the longest text 80 000."""
+
+UNAVAILABLE = "The study cannot be reached just now. Please try again."
 
 MAX_NAMED = 20
 """Places of a request that a refusal names."""
 
 More: TypeAlias = str | list[str] | None
+_log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 B = TypeVar("B", bound="Body")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -99,9 +105,10 @@ def route(handler: Handler) -> Handler:
         except db_errors.InvalidAttemptError as error:
             return failure(422, "invalid", str(error))
         except db_errors.DatabaseError:
-            return failure(
-                503, "unavailable", "The study cannot be reached just now. Please try again."
-            )
+            return failure(503, "unavailable", UNAVAILABLE)
+        except UnreadableStudyError as error:
+            _log.error("%s", error)  # for who runs the server; participants can only wait
+            return failure(503, "unavailable", UNAVAILABLE)
 
     return answered
 

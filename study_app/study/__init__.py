@@ -11,6 +11,12 @@ from study_app.study.conditions import (
 )
 from study_app.study.exclusions import Exclusion
 from study_app.study.schema import study
+from study_app.study.stored_study import (
+    StoredStudy,
+    UnreadableStudyError,
+    stored_study,
+    study_of,
+)
 from study_app.study.study_file import ALL, BUILT_IN, Study, load
 from study_app.study.wording import Texts, Wording, languages, markdown_html, wording
 
@@ -21,8 +27,10 @@ __all__ = [
     "Exclusion",
     "Phase",
     "Picture",
+    "StoredStudy",
     "Study",
     "Texts",
+    "UnreadableStudyError",
     "Wording",
     "answerable",
     "languages",
@@ -31,6 +39,8 @@ __all__ = [
     "obvious",
     "requirements",
     "speaks_of_a_label",
+    "stored_study",
     "study",
+    "study_of",
     "wording",
 ]

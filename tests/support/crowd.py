@@ -24,7 +24,7 @@ from lab import open_lab
 
 from study_app.design import publish
 from study_app.participation.texts import consent_sha256
-from study_app.study import Study, wording
+from study_app.study import Study, study_of, wording
 
 T = TypeVar("T")
 
@@ -280,7 +280,7 @@ def make_home(folder: Path, study: Study | None = None) -> Home:
     lab.database.close()
     consent = {
         "study": version.name,
-        "consent_sha256": consent_sha256(wording(version.config, "en")),
+        "consent_sha256": consent_sha256(wording(study_of(version), "en")),
         "language": "en",
         "provider": {"name": "direct", "id": None, "session": None},
     }
