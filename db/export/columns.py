@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from sqlalchemy.orm import InstrumentedAttribute
 
+from db.measured import Display, Timing
 from db.models import (
     Consent,
     FormResponse,
@@ -25,6 +27,14 @@ from db.models import (
 )
 
 Dtype = Literal["string", "Int64", "Float64", "boolean"]
+
+# By JSON's types, which is how browsers send facts.
+_DTYPES: dict[str, Dtype] = {
+    "string": "string",
+    "integer": "Int64",
+    "number": "Float64",
+    "boolean": "boolean",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,23 @@ def _marks(what: str) -> tuple[Column, Column]:
             f"Rules that exclude {what}, in the order of the study file, joined by ;",
             "computed:exclusion_rule",
         ),
+    )
+
+
+def _measured(document: str, facts: type[BaseModel], **names: str) -> tuple[Column, ...]:
+    """A column for each fact that browsers send, under its own description.
+
+    names: of columns that are called otherwise than the fact.
+    """
+    schema = facts.model_json_schema()["properties"]
+    return tuple(
+        Column(
+            names.get(name, name),
+            _DTYPES[schema[name]["anyOf"][0]["type"]],
+            str(field.description),
+            f"{document}:{name}",
+        )
+        for name, field in facts.model_fields.items()
     )
 
 
@@ -188,19 +215,7 @@ RATINGS = (
         "confidence", "Float64", "Confidence given, where the task asks for it", "values:confidence"
     ),
     _stored("rt_ms", Response.rt_ms, "Float64", of="rating"),
-    Column("rt_source", "string", "What the reaction time was taken from", "timing:rt_source"),
-    Column(
-        "onset_error_ms",
-        "Float64",
-        "Uncertainty of the onset in milliseconds",
-        "timing:onset_error_ms",
-    ),
-    Column(
-        "exposure_ms",
-        "Float64",
-        "How long the pictures were visible, in milliseconds; empty: until the answer",
-        "timing:exposure_ms",
-    ),
+    *_measured("timing", Timing),
     Column(
         "exposure_set_ms",
         "Int64",
@@ -213,58 +228,7 @@ RATINGS = (
         "Within what time the study wants the answer; empty: there is no hurry",
         "view:response_window_ms",
     ),
-    Column(
-        "shown_n",
-        "Int64",
-        "How often the question was shown on this device: more than once after a refresh",
-        "timing:shown_n",
-    ),
-    Column(
-        "display_css_px", "Float64", "Side of the image as shown, in CSS pixels", "display:css_px"
-    ),
-    Column(
-        "device_pixel_ratio",
-        "Float64",
-        "Device pixels per CSS pixel",
-        "display:device_pixel_ratio",
-    ),
-    Column(
-        "upscale_factor",
-        "Float64",
-        "Device pixels per stimulus pixel",
-        "display:upscale_factor",
-    ),
-    Column(
-        "rendering",
-        "string",
-        "exact if the pixels read back from the screen's canvas were the stimulus, else mismatch",
-        "display:rendering",
-    ),
-    Column("window_w", "Float64", "Width of the window in CSS pixels", "display:window_w"),
-    Column("window_h", "Float64", "Height of the window in CSS pixels", "display:window_h"),
-    Column(
-        "hidden_ms",
-        "Float64",
-        "Milliseconds that the page was hidden during the trial",
-        "timing:hidden_ms",
-    ),
-    Column(
-        "focus_lost_n",
-        "Int64",
-        "How often the page lost the focus during the trial",
-        "timing:focus_lost_n",
-    ),
-    Column(
-        "refused_n",
-        "Int64",
-        "Presses that the player did not take between the answer before and this one: too early, "
-        "too late, or bounced; empty: not counted then",
-        "timing:refused_n",
-    ),
-    Column("input", "string", "key, touch or mouse", "timing:input"),
-    Column(
-        "started_utc", "string", "Onset by the participant's own clock, UTC", "timing:started_utc"
-    ),
+    *_measured("display", Display, css_px="display_css_px"),
     _stored("received_utc", Response.received_at, of="rating"),
     *_marks("the answer, or the person who gave it"),
 )

@@ -63,6 +63,7 @@ from db.repository.studies import (
     StimulusRow,
     StudyStimulusInfo,
     StudyVersionInfo,
+    StudyVersionName,
     VersionCounts,
     counts,
     publish_study,
@@ -73,6 +74,7 @@ from db.repository.studies import (
     study_config,
     study_names,
     study_version,
+    study_version_name,
 )
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "StimulusRow",
     "StudyStimulusInfo",
     "StudyVersionInfo",
+    "StudyVersionName",
     "TrialView",
     "VersionCounts",
     "add_invitations",
@@ -137,6 +140,7 @@ __all__ = [
     "study_config",
     "study_names",
     "study_version",
+    "study_version_name",
     "trials_from",
     "withdraw",
     "withdrawals",

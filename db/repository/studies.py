@@ -76,6 +76,16 @@ class StudyVersionInfo:
 
 
 @dataclass(frozen=True)
+class StudyVersionName:
+    """Which version of which study; `content_sha256` is of all that the version holds."""
+
+    id: int
+    name: str
+    version: int
+    content_sha256: str
+
+
+@dataclass(frozen=True)
 class VersionCounts:
     """People of one study version whose data are held, and those who withdrew.
 
@@ -200,6 +210,18 @@ def study_version(s: Session, study_version_id: int) -> StudyVersionInfo:
     if row is None:
         raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
     return _info(*row)
+
+
+def study_version_name(s: Session, study_version_id: int) -> StudyVersionName:
+    """A version's name by its id, without its documents. Raises StudyNotFoundError."""
+    row = s.execute(
+        select(StudyVersion.id, Study.name, StudyVersion.version, StudyVersion.content_sha256)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(StudyVersion.id == study_version_id)
+    ).first()
+    if row is None:
+        raise StudyNotFoundError(f"There is no study version with the id {study_version_id}.")
+    return StudyVersionName(*row)
 
 
 def study_config(s: Session, study_version_id: int) -> Mapping[str, Any]:

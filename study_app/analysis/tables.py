@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -12,6 +11,7 @@ from rich.table import Table
 from engine.analysis.exclusions import Excluded, exclusions
 from engine.analysis.human_table import Attention, ConditionResult
 from engine.statistics import Rate
+from study_app.study import Study
 
 MEASURES = {
     "fooled": "Q1 = target",
@@ -29,9 +29,14 @@ def percent(rate: Rate) -> str:
     return f"{rate.value:.0%} ({rate.low * 100:.0f} to {rate.high * 100:.0f})".replace("%", " %")
 
 
-def excluded_by(config: Mapping[str, Any], ratings: pd.DataFrame) -> list[Excluded]:
-    """Return what each rule excludes, those of the study version with `config` in any case."""
-    return exclusions(ratings, [rule["rule"] for rule in config.get("exclusions", ())])
+def excluded_by(study: Study, ratings: pd.DataFrame) -> list[Excluded]:
+    """Return what each rule excludes, those that `study` declares in any case."""
+    return exclusions(ratings, [each.name for each in study.exclusions])
+
+
+def condition_titles(study: Study) -> dict[str, str]:
+    """Return the titles of a study's conditions by label, in its order."""
+    return {label: condition.title for label, condition in study.conditions.items()}
 
 
 def exclusions_line(found: Sequence[Excluded], *, with_excluded: bool = False) -> str:

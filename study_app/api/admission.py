@@ -15,7 +15,7 @@ from study_app.api.http import RefusedError, json_response, read, write
 from study_app.api.participant import holder, limited, quota_of, token_sha256
 from study_app.design import participant_plan
 from study_app.participation import due_forms
-from study_app.study import wording
+from study_app.study import study_of, wording
 
 
 @limited
@@ -29,20 +29,21 @@ async def admit(request: Request) -> Response:
 
     # Read beforehand: the design is large, and the write lock is everybody's.
     version = await read(here.database, look)
+    study = study_of(version)
 
     def take(s: Session) -> tuple[ParticipantInfo, Progress]:
         person = holder(s, digest)
         repository.require_open(person)  # before a form is asked for
         sent = repository.form_attempts(s, person.id)
-        if due_forms.due(version.config, person.status, sent, answered=False):
+        if due_forms.due(study, person.status, sent, answered=False):
             raise RefusedError(409, "not_ready", "There is a page to fill in before this.")
-        words = wording(version.config, person.language)
+        words = wording(study, person.language)
         admitted = repository.admit(
             s,
             participant_id=person.id,
             slots=participant_plan.slots(version.design),
             draw=partial(participant_plan.draw, version.design, wording=words),
-            quota=quota_of(version.config),
+            quota=quota_of(study),
             now=here.now(),
         )
         return admitted, repository.progress(s, person.id)

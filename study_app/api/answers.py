@@ -19,7 +19,8 @@ from study_app.api.context import context
 from study_app.api.feedback import Taken, feedback
 from study_app.api.http import RefusedError, failure, json_response, read, write
 from study_app.api.participant import body_of_holder, holder, limited, over, token_sha256
-from study_app.participation import due_forms, endings
+from study_app.participation import due_forms
+from study_app.study import stored_study
 
 
 @limited
@@ -68,8 +69,8 @@ def take(s: Session, digest: str, given: AnswerBody, clock: Callable[[], datetim
         answer_label=read_as.label,
         values=read_as.values,
         rt_ms=given.rt_ms,
-        timing=given.timing,
-        display=given.display,
+        timing=given.timing.model_dump(exclude_unset=True),
+        display=given.display.model_dump(exclude_unset=True),
         now=now,
         completion_code=partial(_code_when_through, s, person),
     )
@@ -78,8 +79,8 @@ def take(s: Session, digest: str, given: AnswerBody, clock: Callable[[], datetim
 
 def _code_when_through(s: Session, person: ParticipantInfo) -> str | None:
     """Return the code for somebody with every trial answered, unless a form is still to come."""
-    config = repository.study_config(s, person.study_version_id)
+    study = stored_study(s, person.study_version_id)
     sent = repository.form_attempts(s, person.id)
-    if due_forms.due(config, "admitted", sent, answered=True):
+    if due_forms.due(study, "admitted", sent, answered=True):
         return None
-    return endings.provider_of(config).code("complete")
+    return study.provider.code("complete")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import Field
 
+from db.measured import Display, Duration, Timing
 from study_app.api.http import Body
 from study_app.participation.due_forms import Form
 from study_app.providers import MAX_ID
@@ -31,25 +31,21 @@ class ConsentBody(Body):
     nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-def _finite(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Refuse NaN and infinity, which JSON has not and Python reads all the same."""
-    json.dumps(facts, allow_nan=False)
-    return facts
-
-
-_Facts = Annotated[dict[str, JsonValue], Field(max_length=30), AfterValidator(_finite)]
-
-
 class AnswerBody(Body):
-    """An answer to a trial, with how it was timed and shown."""
+    """An answer to a trial, with how it was timed and shown.
+
+    A fact that does not fit is refused by its name, so that the answer can be sent without it.
+    """
+
+    facts: ClassVar[frozenset[str]] = frozenset({"rt_ms", "timing", "display"})
 
     event_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
     trial_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     attempt: Annotated[int, Field(ge=1, le=1000)]
     answer: Annotated[str, Field(max_length=MAX_ANSWER)]
-    rt_ms: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None
-    timing: _Facts
-    display: _Facts
+    rt_ms: Annotated[Duration, Field(allow_inf_nan=False)] | None
+    timing: Timing
+    display: Display
 
 
 _Length = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]

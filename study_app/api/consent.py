@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -17,10 +15,9 @@ from study_app.api.context import Context, context
 from study_app.api.http import RefusedError, body, json_response, read, route, write
 from study_app.api.participant import holder, limited, quota_of, token_sha256
 from study_app.installation import tokens
-from study_app.participation import endings
 from study_app.participation.texts import consent_sha256
 from study_app.providers import Identity
-from study_app.study import languages, wording
+from study_app.study import Study, languages, study_of, wording
 
 
 @route
@@ -38,7 +35,7 @@ async def consent(request: Request) -> Response:
     if version is None:
         raise RefusedError(404, "not_found", "There is no such study.")
     if known is None:  # else their answer was lost, and the text may have changed since
-        _require_fits(given, version.config)
+        _require_fits(given, study_of(version))
     person, created = await write(
         here.database, lambda s: _record(s, here, version, given, token_sha256=digest)
     )
@@ -57,9 +54,9 @@ async def withdraw(request: Request) -> Response:
     return json_response({"state": "withdrawn"})
 
 
-def _require_fits(given: ConsentBody, config: Mapping[str, Any]) -> None:
+def _require_fits(given: ConsentBody, study: Study) -> None:
     """Refuse a consent by another provider's link, without an id, or to another text."""
-    provider = endings.provider_of(config)
+    provider = study.provider
     if given.provider.name != provider.name:
         raise RefusedError(
             403,
@@ -69,9 +66,9 @@ def _require_fits(given: ConsentBody, config: Mapping[str, Any]) -> None:
         )
     if refusal := provider.refusal(_identity(given)):
         raise RefusedError(403, "not_invited", refusal.message, reason=refusal.reason)
-    if given.language not in languages(config):
+    if given.language not in languages(study):
         raise RefusedError(422, "invalid", "This study is not offered in that language.")
-    if given.consent_sha256 != consent_sha256(wording(config, given.language)):
+    if given.consent_sha256 != consent_sha256(wording(study, given.language)):
         raise RefusedError(
             409, "consent_changed", "The text of this page has changed. Please read it again."
         )
@@ -82,7 +79,8 @@ def _record(
 ) -> tuple[ParticipantInfo, bool]:
     """Record a consent to a version; return the participant and whether they are new."""
     identity = _identity(given)
-    provider = endings.provider_of(version.config)
+    study = study_of(version)
+    provider = study.provider
     return repository.create_participant(
         s,
         study_version_id=version.id,
@@ -98,7 +96,7 @@ def _record(
         consent_sha256=given.consent_sha256,
         consent_version=str(version.version),
         seed=secrets.randbits(63),
-        quota=quota_of(version.config),
+        quota=quota_of(study),
         now=here.now(),
     )
 

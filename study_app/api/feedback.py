@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db import repository
 from db.repository import Outcome, ParticipantInfo
 from study_app import questions
-from study_app.study import wording
+from study_app.study import stored_study, wording
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Taken:
 
 def feedback(s: Session, taken: Taken) -> dict[str, Any]:
     """Return what practice says about an answer, in the participant's own language."""
-    config = repository.study_config(s, taken.person.study_version_id)
-    texts = wording(config, taken.person.language).texts
+    study = stored_study(s, taken.person.study_version_id)
+    texts = wording(study, taken.person.language).texts
     right = taken.outcome.correct_option or ""
     correct = taken.given.answer == right
     late = taken.given.answer == questions.TIMED_OUT

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from study_app.api.http import RefusedError, json_response, write
 from study_app.api.participant import body_of_holder, holder, limited, over, token_sha256
 from study_app.forms import FormError
 from study_app.participation import due_forms, endings
+from study_app.study import StoredStudy, stored_study
 
 
 @limited
@@ -45,34 +45,34 @@ def take(
     now = clock()
     if repository.end_if_over(s, person, now=now):
         return None
-    config = repository.study_config(s, person.study_version_id)
+    study = stored_study(s, person.study_version_id)
     sent = repository.form_attempts(s, person.id)
     for before in sent:
         if (before.form, before.attempt) == (given.form, given.attempt):
-            return due_forms.result(config, before), person.status
+            return due_forms.result(study, before), person.status
     answered = repository.progress(s, person.id).complete
-    wanted = due_forms.due(config, person.status, sent, answered=answered)
+    wanted = due_forms.due(study, person.status, sent, answered=answered)
     if wanted != due_forms.Due(given.form, given.attempt):
         raise RefusedError(409, "not_due", "This page is not to be filled in now.")
-    result = _record(s, person, config, given, now)
+    result = _record(s, person, study, given, now)
     if outcome := due_forms.outcome(given.form, result):
-        person = endings.conclude(s, person, config, outcome, now)
+        person = endings.conclude(s, person, study, outcome, now)
     return result, person.status
 
 
 def _record(
-    s: Session, person: ParticipantInfo, config: Mapping[str, Any], given: FormBody, now: datetime
+    s: Session, person: ParticipantInfo, study: StoredStudy, given: FormBody, now: datetime
 ) -> due_forms.Result:
     """Check and store the answers to a form that is due; return what they lead to."""
     try:
-        answers = due_forms.read(config, given.form, given.answers)
+        answers = due_forms.read(study, given.form, given.answers)
     except FormError as error:
-        item = due_forms.unfit(config, given.form, given.answers)
+        item = due_forms.unfit(study, given.form, given.answers)
         raise RefusedError(422, "invalid", str(error), item=item) from None
     device = None if given.device is None else given.device.model_dump()
     if given.form == "screening" and device is None:
         raise RefusedError(422, "invalid", "The facts about the device are missing.")
-    passed = due_forms.passes(config, given.form, answers, device)
+    passed = due_forms.passes(study, given.form, answers, device)
     repository.record_form(
         s,
         participant_id=person.id,
@@ -83,4 +83,4 @@ def _record(
         passed=passed,
         now=now,
     )
-    return due_forms.result(config, FormAttempt(given.form, given.attempt, passed))
+    return due_forms.result(study, FormAttempt(given.form, given.attempt, passed))

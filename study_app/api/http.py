@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from db.errors import StorageError
 from db.session import Database
 from engine.errors import PlausiblyError
+from study_app.study import UnreadableStudyError
 
 MAX_BODY = 128 * 1024
 """Bytes; an answer with its timing is a few hundred, the longest text 80 000."""
@@ -25,6 +26,11 @@ UNAVAILABLE = "The study cannot be reached just now. Please try again."
 DAMAGED = "This picture cannot be read just now. It is stored but damaged."
 """What an error of the engine means: only the gallery's routes read what the engine has made."""
 
+
+MAX_NAMED = 20
+"""Places of a request that a refusal names."""
+
+More: TypeAlias = str | list[str] | None
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -33,15 +39,21 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Body(BaseModel):
-    """A request's JSON object. Unknown keys are refused."""
+    """A request's JSON object. Unknown keys are refused.
+
+    Attributes:
+        facts: fields without which, or without a part of which, the request still means the same.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    facts: ClassVar[frozenset[str]] = frozenset()
 
 
 class RefusedError(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, status: int, code: str, message: str, **more: str | None) -> None:
+    def __init__(self, status: int, code: str, message: str, **more: More) -> None:
         super().__init__(message)
         self.response = failure(status, code, message, **more)
 
@@ -53,7 +65,7 @@ def wait_first(seconds: float) -> RefusedError:
     return refused
 
 
-def failure(status: int, code: str, message: str, **more: str | None) -> JSONResponse:
+def failure(status: int, code: str, message: str, **more: More) -> JSONResponse:
     """Return an error: a code for programs, one calm sentence for people, and what more is known.
 
     The player says it in the participant's language: by the code and by `more`, not `message`.
@@ -84,6 +96,9 @@ def route(handler: Handler) -> Handler:
                 raise
             sentence = str(error) if error.public else UNAVAILABLE
             return failure(error.status, error.code, sentence, **error.more)
+        except UnreadableStudyError as error:
+            _log.error("%s", error)  # for who runs the server; participants can only wait
+            return failure(503, "unavailable", UNAVAILABLE)
         except PlausiblyError as error:
             # The sentence names folders of this machine: it is for the log.
             _log.error("%s", error)
@@ -108,8 +123,20 @@ async def body(request: Request, model: type[B]) -> B:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        places = ", ".join(".".join(str(p) for p in e["loc"]) or "body" for e in error.errors())
-        raise RefusedError(422, "invalid", f"The request does not fit: {places}.") from None
+        raise _unfit(error, model.facts) from None
+
+
+def _unfit(error: ValidationError, facts: frozenset[str]) -> RefusedError:
+    """Return the refusal of a body, which names at most `MAX_NAMED` places that do not fit.
+
+    Where they are all facts, `facts` names them: the rest may be sent again without them.
+    """
+    found = [problem["loc"] for problem in error.errors(include_url=False, include_input=False)]
+    places = [".".join(map(str, place)) or "body" for place in found[:MAX_NAMED]]
+    message = f"The request does not fit: {', '.join(places)}."
+    if all(place and place[0] in facts for place in found):
+        return RefusedError(422, "invalid", message, facts=places)
+    return RefusedError(422, "invalid", message)
 
 
 def bearer(request: Request) -> str | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +21,7 @@ from study_app.api.http import (
     wait_first,
 )
 from study_app.installation import tokens
+from study_app.study import Study
 
 
 def token_sha256(request: Request) -> str:
@@ -76,6 +74,6 @@ def over(status: int) -> Response:
     )
 
 
-def quota_of(config: Mapping[str, Any]) -> Quota:
-    """Return how many people a stored study takes."""
-    return Quota(**(config.get("quota") or {}))
+def quota_of(study: Study) -> Quota:
+    """Return how many people a study takes."""
+    return Quota(**study.quota.model_dump()) if study.quota else Quota()

@@ -15,6 +15,7 @@ from study_app.api.context import context
 from study_app.api.http import failure, integer, json_response, read, route, write
 from study_app.api.participant import holder, limited, token_sha256
 from study_app.participation import due_forms, endings
+from study_app.study import stored_study
 
 MAX_TRIALS = 20
 """Trials in one answer; the player asks for a few ahead."""
@@ -84,10 +85,10 @@ def _due_form(s: Session, person: ParticipantInfo, *, answered: bool) -> dict[st
         person.status == "admitted" and not answered
     ):
         return None
-    config = repository.study_config(s, person.study_version_id)
+    study = stored_study(s, person.study_version_id)
     sent = repository.form_attempts(s, person.id)
-    wanted = due_forms.due(config, person.status, sent, answered=answered)
-    return None if wanted is None else due_forms.shown(config, wanted, person.language)
+    wanted = due_forms.due(study, person.status, sent, answered=answered)
+    return None if wanted is None else due_forms.shown(study, wanted, person.language)
 
 
 def _trial(view: TrialView) -> dict[str, Any]:

@@ -31,13 +31,14 @@ def invite(
     """Make invitations and print them, one a line. They are shown only now."""
     from db import repository
     from study_app.providers.invitation import PARAMETER
+    from study_app.study import study_of
 
     key = Settings().secret()
     now = datetime.now(UTC)
     with opened() as database:
         with database.read() as s:
             version = require_study(s, study)
-        provider = version.config.get("provider", {}).get("name", "direct")
+        provider = study_of(version).provider.name
         if provider != "invitation":
             raise UsageError(
                 f"study {study!r} takes people from the provider {provider!r}; invitations need "

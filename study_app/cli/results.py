@@ -85,15 +85,15 @@ def _print(
     from engine.analysis.human_table import attention
     from study_app.analysis import tables
     from study_app.cli.experiment_tables import print_table
+    from study_app.study import study_of
 
-    name, config = view.version.name, view.version.config
-    found = tables.excluded_by(config, view.ratings)
+    name, study = view.version.name, study_of(view.version)
+    found = tables.excluded_by(study, view.ratings)
     excluded = tables.exclusions_line(found, with_excluded=with_excluded)
     catch = attention(view.ratings)
     if rows:
-        titles = {c["label"]: c["title"] for c in config["conditions"]}
-        title = f"{name}, stage {view.stage}"
-        print_table(tables.human_table_rich(title, rows, catch, titles, excluded))
+        title, conditions = f"{name}, stage {view.stage}", tables.condition_titles(study)
+        print_table(tables.human_table_rich(title, rows, catch, conditions, excluded))
     else:
         say(f"Study {name}, stage {view.stage}")
     for sentence in said:
@@ -108,6 +108,7 @@ def _json(
 ) -> dict[str, Any]:
     from engine.analysis.human_table import attention
     from study_app.analysis.tables import excluded_by
+    from study_app.study import study_of
 
     return {
         "study": view.version.name,
@@ -115,7 +116,7 @@ def _json(
         "ratings_by_stage": dict(view.ratings_by_stage),
         "conditions": [asdict(row) for row in rows],
         "attention": asdict(attention(view.ratings)),
-        "exclusions": [asdict(one) for one in excluded_by(view.version.config, view.ratings)],
+        "exclusions": [asdict(one) for one in excluded_by(study_of(view.version), view.ratings)],
         "with_excluded": with_excluded,
         "basis": asdict(view.basis(with_excluded=with_excluded)),
         "said": list(said),

@@ -51,27 +51,25 @@ class Seen:
     """The plan of one participant with its pictures.
 
     Attributes:
-        study: its name.
+        study: whose plan it is.
         slot: arm and list.
         seed: the participant's.
         plan: what was drawn.
         stimuli: the pictures by id.
-        config: the resolved study.
         words: its words in the participant's language.
     """
 
-    study: str
+    study: Study
     slot: tuple[str, int]
     seed: int
     plan: Sequence[PlannedPresentation]
     stimuli: Mapping[str, Stimulus]
-    config: Mapping[str, Any]
     words: Wording
 
     @property
     def title(self) -> str:
         """What is seen, for readers."""
-        return f"{self.study}: arm {self.slot[0]}, list {self.slot[1]}, seed {self.seed}"
+        return f"{self.study.name}: arm {self.slot[0]}, list {self.slot[1]}, seed {self.seed}"
 
     def pictures(self, presentation: PlannedPresentation) -> list[Stimulus]:
         """Return the pictures of a presentation in the order shown."""
@@ -80,7 +78,7 @@ class Seen:
     def to_json(self) -> dict[str, Any]:
         """Return slot, seed and presentations with the passports of their pictures."""
         return {
-            "study": self.study,
+            "study": self.study.name,
             "arm": self.slot[0],
             "list": self.slot[1],
             "seed": self.seed,
@@ -127,19 +125,20 @@ class Seen:
 
     def _pages(self, names: Sequence[str]) -> list[_Page]:
         """Return the texts and forms of those names, as far as the study has them."""
+        forms = self.study.forms
         pages = []
         for name in names:
             if name in self.words.texts:
                 # `markdown_html` lets no HTML of the study file through.
                 text = Markup(markdown_html(self.words.texts[name]))  # noqa: S704
                 pages.append(_Page(name, text, ()))
-            elif form := self.config[name]:
+            elif name in forms:
                 items = tuple(
                     (
-                        self.words.say(item["prompt"]),
-                        [self.words.say(option["label"]) for option in item["options"]],
+                        self.words.say(item.prompt),
+                        [self.words.say(option.label) for option in item.options],
                     )
-                    for item in form["items"]
+                    for item in forms[name].items
                 )
                 pages.append(_Page(name, Markup(), items))
         return pages
@@ -185,14 +184,13 @@ def draw(
         raise UsageError(f"unknown arm {arm!r}; known: {', '.join(study.all_arms)}")
     if list_index >= study.lists(arm):
         raise UsageError(f"--list {list_index}: arm {arm!r} has {study.lists(arm)}, from 0")
-    config = study.to_json()
-    if language is not None and language not in languages(config):
-        known = ", ".join(languages(config))
+    if language is not None and language not in languages(study):
+        known = ", ".join(languages(study))
         raise UsageError(f"unknown language {language!r}; the study has: {known}")
     drawn = design(study, results)
-    words = wording(config, language or study.language)
+    words = wording(study, language or study.language)
     planned = participant_plan.draw(drawn.document, arm, list_index, seed, wording=words)
-    return Seen(study.name, (arm, list_index), seed, planned, drawn.stimuli, config, words)
+    return Seen(study, (arm, list_index), seed, planned, drawn.stimuli, words)
 
 
 def _wide(stimulus: Stimulus) -> tuple[int, int]:

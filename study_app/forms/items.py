@@ -114,6 +114,11 @@ class _Form(Document):
             raise ValueError(f"two items are called {', '.join(twice)}")
         return self
 
+    @property
+    def tries(self) -> int:
+        """How often it may be filled in."""
+        return 1
+
     def phrases(self) -> list[str]:
         """Return every phrase that a translation must have."""
         return [phrase for item in self.items for phrase in item.phrases()]
@@ -143,6 +148,11 @@ class Comprehension(_Form):
     attempts: int = Field(2, ge=1, le=5)
     items: tuple[Item, ...] = Field(min_length=1)
 
+    @property
+    def tries(self) -> int:
+        """How often one may try."""
+        return self.attempts
+
     @model_validator(mode="after")
     def _answers_are_known(self) -> Comprehension:
         unknown = [item.name for item in self.items if item.correct is None]
@@ -158,7 +168,7 @@ class Demographics(_Form):
 
 
 def read(items: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answers to `items` (as `Item.view` or a stored config has them), checked.
+    """Return the answers to `items` (as `Item.view` has them), checked.
 
     A choice or scale is its option's value, choices a list of them in the form's order, a number a
     float, a text a str; what was left out is None.

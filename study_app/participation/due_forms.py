@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from db.repository import FormAttempt
 from study_app import forms
+from study_app.forms import Comprehension, Demographics, Device, Item, Screening
 from study_app.participation.endings import Ending
-from study_app.study import wording
+from study_app.study import Study, wording
 
 Form = Literal["screening", "comprehension", "demographics"]
 Result = Literal["stored", "passed", "again", "failed"]
@@ -27,84 +28,82 @@ class Due:
     attempt: int
 
 
-def due(
-    config: Mapping[str, Any], status: str, sent: Sequence[FormAttempt], *, answered: bool
-) -> Due | None:
+def due(study: Study, status: str, sent: Sequence[FormAttempt], *, answered: bool) -> Due | None:
     """Return the form that is due now.
 
     Args:
-        config: the stored study.
+        study: what somebody takes part in.
         status: the participant's.
         sent: the forms they have sent.
         answered: whether they have answered every trial.
     """
     if status == "consented":
-        if config.get("screening") and not any(s.form == "screening" for s in sent):
+        if study.screening and not any(s.form == "screening" for s in sent):
             return Due("screening", 1)
         checks = [s for s in sent if s.form == "comprehension"]
-        if config.get("comprehension") and not any(check.passed for check in checks):
+        if study.comprehension and not any(check.passed for check in checks):
             return Due("comprehension", len(checks) + 1)
-    if status == "admitted" and answered and config.get("demographics"):
+    if status == "admitted" and answered and study.demographics:
         return None if any(s.form == "demographics" for s in sent) else Due("demographics", 1)
     return None
 
 
-def shown(config: Mapping[str, Any], wanted: Due, language: str) -> dict[str, Any]:
+def shown(study: Study, wanted: Due, language: str) -> dict[str, Any]:
     """Return what the browser gets of a form."""
-    stored = config[wanted.form]
-    say = wording(config, language).say
+    form = study.forms[wanted.form]
+    screening = form if isinstance(form, Screening) else Screening()
+    say = wording(study, language).say
     return {
         "form": wanted.form,
-        "items": [
-            forms.Item.model_validate(item).view(say) for item in _items(config, wanted.form)
-        ],
-        "device": stored.get("device"),
-        "calibration": stored.get("calibration", False),
+        "items": [item.view(say) for item in _asked(form)],
+        "device": screening.device and screening.device.model_dump(mode="json"),
+        "calibration": screening.calibration,
         "attempt": wanted.attempt,
-        "attempts": stored.get("attempts", 1),
+        "attempts": form.tries,
     }
 
 
-def read(config: Mapping[str, Any], form: Form, answers: Mapping[str, Any]) -> dict[str, Any]:
+def read(study: Study, form: Form, answers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answers to a form, checked. Raises FormError."""
-    return forms.read(_items(config, form), answers)
+    return forms.read([item.view(str) for item in _asked(study.forms[form])], answers)
 
 
-def unfit(config: Mapping[str, Any], form: Form, answers: Mapping[str, Any]) -> str | None:
+def unfit(study: Study, form: Form, answers: Mapping[str, Any]) -> str | None:
     """Return the name of the first item whose answer `read` does not take, if it is one's fault."""
-    for item in _items(config, form):
+    for item in _asked(study.forms[form]):
         try:
-            forms.read([item], {k: v for k, v in answers.items() if k == item["name"]})
+            forms.read([item.view(str)], {k: v for k, v in answers.items() if k == item.name})
         except forms.FormError:
-            return str(item["name"])
+            return item.name
     return None
 
 
 def passes(
-    config: Mapping[str, Any],
-    form: Form,
-    answers: Mapping[str, Any],
-    device: Mapping[str, Any] | None,
+    study: Study, form: Form, answers: Mapping[str, Any], device: Mapping[str, Any] | None
 ) -> bool | None:
     """Return whether checked answers let somebody go on; None where nothing is judged."""
-    items = config[form]["items"]
-    if form == "screening":
-        rules = config[form].get("device")
-        return all(_accepted(item, answers[item["name"]]) for item in items) and (
-            not rules or (device is not None and _fits(rules, device))
+    declared = study.forms[form]
+    if isinstance(declared, Screening):
+        rules = declared.device
+        return all(_accepted(item, answers[item.name]) for item in declared.items) and (
+            rules is None or (device is not None and _fits(rules, device))
         )
-    if form == "comprehension":
-        return all(answers[i["name"]] == i["correct"] for i in items if i["correct"] is not None)
+    if isinstance(declared, Comprehension):
+        return all(
+            answers[item.name] == item.correct
+            for item in declared.items
+            if item.correct is not None
+        )
     return None
 
 
-def result(config: Mapping[str, Any], sent: FormAttempt) -> Result:
+def result(study: Study, sent: FormAttempt) -> Result:
     """Return what an attempt at a form led to."""
     if sent.passed is None:
         return "stored"
     if sent.passed:
         return "passed"
-    return "again" if sent.attempt < config[sent.form].get("attempts", 1) else "failed"
+    return "again" if sent.attempt < study.forms[sent.form].tries else "failed"
 
 
 def outcome(form: Form, result: Result) -> Ending | None:
@@ -114,36 +113,37 @@ def outcome(form: Form, result: Result) -> Ending | None:
     return "complete" if form == "demographics" else None
 
 
-def _items(config: Mapping[str, Any], form: Form) -> list[Mapping[str, Any]]:
+def _asked(form: Screening | Comprehension | Demographics) -> list[Item]:
     """The form's items as they are asked: in screening a number may be any, its bounds decide."""
-    items: list[Mapping[str, Any]] = config[form]["items"]
-    if form != "screening":
-        return items
+    if not isinstance(form, Screening):
+        return list(form.items)
+    unbounded = {"low": None, "high": None}
     return [
-        {**item, "low": None, "high": None} if item["kind"] == "number" else item for item in items
+        item.model_copy(update=unbounded) if item.kind == "number" else item for item in form.items
     ]
 
 
-def _accepted(item: Mapping[str, Any], answer: Any) -> bool:
-    if item["kind"] == "number":
-        low, high = item["low"], item["high"]
+def _accepted(item: Item, answer: Any) -> bool:
+    if item.kind == "number":
         if answer is None:
-            return low is None and high is None
-        return (low is None or answer >= low) and (high is None or answer <= high)
-    if item["accept"] is None:
+            return item.low is None and item.high is None
+        return (item.low is None or answer >= item.low) and (
+            item.high is None or answer <= item.high
+        )
+    if item.accept is None:
         return True
     given = answer if isinstance(answer, list) else [answer]
-    return all(value in item["accept"] for value in given)
+    return all(value in item.accept for value in given)
 
 
-def _fits(rules: Mapping[str, Any], device: Mapping[str, Any]) -> bool:
+def _fits(rules: Device, device: Mapping[str, Any]) -> bool:
     """Whether the window is large enough and there is the pointer that the study needs.
 
     Many laptops have a touch screen beside the mouse: only a browser that does not say whether
     there is a mouse is taken to have none where there is touch.
     """
-    wide = device["window_w"] >= (rules.get("min_width") or 0)
-    high = device["window_h"] >= (rules.get("min_height") or 0)
+    wide = device["window_w"] >= rules.min_width
+    high = device["window_h"] >= rules.min_height
     mouse = not device["touch"] if device["mouse"] is None else device["mouse"]
     pointers = {"any": True, "mouse": mouse, "touch": device["touch"]}
-    return bool(wide and high and pointers[rules.get("pointer", "any")])
+    return bool(wide and high and pointers[rules.pointer])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import repository
 from db.repository import ParticipantInfo
-from study_app import providers
-from study_app.study import markdown_html, wording
+from study_app.study import Study, markdown_html, stored_study, wording
 
 Ending = Literal["complete", "screened_out", "failed_check"]
 
@@ -22,20 +20,15 @@ _TEXTS: dict[Ending, str] = {
 }
 
 
-def provider_of(config: Mapping[str, Any]) -> providers.Provider:
-    """Return the provider of a stored study; those stored before there were any are open."""
-    return providers.registry.from_config(config.get("provider", "direct"))
-
-
 def conclude(
-    s: Session, person: ParticipantInfo, config: Mapping[str, Any], outcome: Ending, now: datetime
+    s: Session, person: ParticipantInfo, study: Study, outcome: Ending, now: datetime
 ) -> ParticipantInfo:
     """End a participation and give its code out."""
     return repository.conclude(
         s,
         participant_id=person.id,
         status=outcome,
-        completion_code=provider_of(config).code(outcome),
+        completion_code=study.provider.code(outcome),
         now=now,
     )
 
@@ -45,13 +38,11 @@ def ending(s: Session, person: ParticipantInfo) -> tuple[str, dict[str, Any]] | 
     outcome = next((known for known in _TEXTS if known == person.status), None)
     if outcome is None:
         return None
-    config = repository.study_config(s, person.study_version_id)
+    study = stored_study(s, person.study_version_id)
     code = person.completion_code
     said = {
-        "html": markdown_html(wording(config, person.language).texts[_TEXTS[outcome]]),
+        "html": markdown_html(wording(study, person.language).texts[_TEXTS[outcome]]),
         "code": code,
-        "redirect": provider_of(config).redirect(
-            outcome, code, repository.provider_id(s, person.id)
-        ),
+        "redirect": study.provider.redirect(outcome, code, repository.provider_id(s, person.id)),
     }
     return ("debrief" if outcome == "complete" else "ending"), said

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import logging
+
 from db import repository
 from db.repository import StudyVersionInfo
-from study_app import providers
 from study_app.installation import app_state
 from study_app.participation.texts import ParticipantTexts, consent_sha256
 from study_app.player import Words, ui_strings
 from study_app.player.strings import languages as spoken
-from study_app.study import Wording, languages, markdown_html, wording
+from study_app.study import (
+    UnreadableStudyError,
+    Wording,
+    languages,
+    markdown_html,
+    study_of,
+    wording,
+)
 
 _FALLBACK_LANGUAGE = "en"
+_log = logging.getLogger(__name__)
 
 
 def load_texts(name: str) -> ParticipantTexts | None:
-    """Return the public texts of the newest version of study `name`, or None if there is none."""
+    """Return the public texts of the newest version of study `name`, or None if there is none.
+
+    One that this program cannot read is none: who runs the server finds in its log why.
+    """
     with app_state().database.read() as s:
         version = repository.study(s, name)
-    return None if version is None else texts_of(version)
+    if version is None:
+        return None
+    try:
+        return texts_of(version)
+    except UnreadableStudyError as error:
+        _log.error("%s", error)
+        return None
 
 
 def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
     """Return the public texts of a version, in all its languages."""
-    offered = (wording(version.config, language) for language in languages(version.config))
+    study = study_of(version)
+    offered = (wording(study, language) for language in languages(study))
     return ParticipantTexts(
         study=version.name,
         wordings={words.language: _words(words) for words in offered},
         consent_version=str(version.version),
         open=version.status == "live",
-        provider=providers.registry.from_config(version.config.get("provider", "direct")),
+        provider=study.provider,
     )
 
 

@@ -10,16 +10,24 @@ import streamlit as st
 
 from db import repository
 from db.errors import ExportError
-from db.repository import Embargo, StudyVersionInfo
+from db.repository import Embargo
 from engine.analysis import human_table
 from engine.analysis.basis import other_stages, sentences
 from study_app.analysis.stages import StageView, stage_view
-from study_app.analysis.tables import MEASURES, catch_line, excluded_by, exclusions_line, long_frame
+from study_app.analysis.tables import (
+    MEASURES,
+    catch_line,
+    condition_titles,
+    excluded_by,
+    exclusions_line,
+    long_frame,
+)
 from study_app.installation import app_state
 from study_app.participation.under_way import closed_sentences, people_sentence
 from study_app.researcher import login
 from study_app.researcher.chosen import choose
 from study_app.researcher.login_form import login_form, logout_button
+from study_app.study import Study, UnreadableStudyError, study_of
 
 _SHOWN = ("fooled", "plausible")
 
@@ -47,19 +55,20 @@ def researcher_page() -> None:
         stage = choose("Stage", "stage", stages, newest.stage)
         try:
             view = stage_view(s, newest, stage)
-        except ExportError as error:
+            study = study_of(view.version)
+        except (ExportError, UnreadableStudyError) as error:
             st.error(str(error))
             return
         stale = [made for made in repository.exports(s, name) if made.stale]
         held = repository.embargo(s, newest.study_id, now=datetime.now(UTC))
-    _overview(view, held)
-    _answers(view)
+    _overview(view, study, held)
+    _answers(view, study)
     _download(view, len(stale))
 
 
-def _overview(view: StageView, held: Embargo) -> None:
+def _overview(view: StageView, study: Study, held: Embargo) -> None:
     version = view.version
-    st.subheader(version.config["title"])
+    st.subheader(study.title)
     st.caption(
         f"{version.name} · {version.status} · version {version.version} · {view.stage} · "
         f"content {version.content_sha256[:12]}"
@@ -78,12 +87,12 @@ def _overview(view: StageView, held: Embargo) -> None:
     st.caption(f"{now} {closed_sentences(held)}" if closed else now)
 
 
-def _answers(view: StageView) -> None:
-    ratings, config = view.ratings, view.version.config
+def _answers(view: StageView, study: Study) -> None:
+    ratings = view.ratings
     rows = human_table.human_table(ratings)
     said = sentences(view.basis())
     if rows:
-        _human_table(view.version, rows)
+        _human_table(study, rows)
         for sentence in said:
             st.caption(sentence)
     else:
@@ -92,15 +101,14 @@ def _answers(view: StageView) -> None:
         st.caption(f"{words}, which are not counted here.")
     for line in (
         catch_line(human_table.attention(ratings)),
-        exclusions_line(excluded_by(config, ratings)) if len(ratings) else "",
+        exclusions_line(excluded_by(study, ratings)) if len(ratings) else "",
     ):
         if line:
             st.markdown(line)
 
 
-def _human_table(version: StudyVersionInfo, rows: list[human_table.ConditionResult]) -> None:
-    conditions = {c["label"]: c["title"] for c in version.config["conditions"]}
-    frame = long_frame(rows, conditions)
+def _human_table(study: Study, rows: list[human_table.ConditionResult]) -> None:
+    frame = long_frame(rows, condition_titles(study))
     titles = list(dict.fromkeys(frame["condition"]))  # in the study's order
     left, right = st.columns(2)
     for place, name, question in zip(

@@ -10,6 +10,12 @@ from study_app.study.conditions import (
     speaks_of_a_label,
 )
 from study_app.study.schema import study
+from study_app.study.stored_study import (
+    StoredStudy,
+    UnreadableStudyError,
+    stored_study,
+    study_of,
+)
 from study_app.study.study_file import ALL, BUILT_IN, Quota, Study, load
 from study_app.study.wording import Texts, Wording, languages, markdown_html, wording
 
@@ -20,8 +26,10 @@ __all__ = [
     "Phase",
     "Picture",
     "Quota",
+    "StoredStudy",
     "Study",
     "Texts",
+    "UnreadableStudyError",
     "Wording",
     "answerable",
     "languages",
@@ -30,6 +38,8 @@ __all__ = [
     "obvious",
     "requirements",
     "speaks_of_a_label",
+    "stored_study",
     "study",
+    "study_of",
     "wording",
 ]

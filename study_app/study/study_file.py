@@ -174,6 +174,16 @@ class Study(Document):
         """The arms, also where none is declared."""
         return self.arms or {ALL: Arm(title="All", conditions=tuple(self.conditions))}
 
+    @property
+    def forms(self) -> Mapping[str, Screening | Comprehension | Demographics]:
+        """The forms that it has, by name, in the order in which they come."""
+        every = {
+            "screening": self.screening,
+            "comprehension": self.comprehension,
+            "demographics": self.demographics,
+        }
+        return {name: form for name, form in every.items() if form is not None}
+
     def asked(self, condition: Condition) -> tuple[Question, ...]:
         """Return the questions asked of a condition's presentations."""
         return self.questions if condition.questions is None else condition.questions
@@ -225,8 +235,8 @@ class Study(Document):
             for picture in condition.shown_pictures
             if picture.caption
         ]
-        for form in (self.screening, self.comprehension, self.demographics):
-            said += form.phrases() if form else []
+        for form in self.forms.values():
+            said += form.phrases()
         return list(dict.fromkeys(said))
 
     def to_json(self) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""What participants read: a study's texts, its translations, and a stored study in one language."""
+"""What participants read: a study's texts, its translations, and the study in one language."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 from pydantic import Field, field_validator
 
 from engine.components import Document
+
+if TYPE_CHECKING:
+    from study_app.study.study_file import Study
 
 
 class Texts(Document):
@@ -87,19 +90,19 @@ def markdown_html(markdown: str) -> str:
     return str(MarkdownIt("commonmark", {"html": False}).render(markdown))
 
 
-def languages(config: Mapping[str, Any]) -> list[str]:
-    """Return the languages of a stored study, its own first."""
-    return [config["language"], *sorted(config.get("translations", {}))]
+def languages(study: Study) -> list[str]:
+    """Return the languages of a study, its own first."""
+    return [study.language, *sorted(study.translations)]
 
 
-def wording(config: Mapping[str, Any], language: str) -> Wording:
-    """Return a stored study's words in `language`, or in its own where it has no such translation.
+def wording(study: Study, language: str) -> Wording:
+    """Return a study's words in `language`, or in its own where it has no such translation.
 
     A text that the translation leaves out is the study's own.
     """
-    own = Wording(config["language"], config["title"], config["texts"], {})
-    there = config.get("translations", {}).get(language)
+    own = Wording(study.language, study.title, study.texts.model_dump(), {})
+    there = study.translations.get(language)
     if there is None:
         return own
-    given = {key: text for key, text in there["texts"].items() if text}
-    return Wording(language, there["title"], {**own.texts, **given}, there["words"])
+    given = {key: text for key, text in there.texts.items() if text}
+    return Wording(language, there.title, {**own.texts, **given}, there.words)

@@ -84,7 +84,7 @@ def test_somebody_who_does_not_agree_and_somebody_who_comes_too_late(
     way.assert_said("declined")
     assert way.participant() is None
 
-    words = wording(ALONE.to_json(), "en")
+    words = wording(ALONE, "en")
     first = {
         "study": ALONE.name,
         "consent_sha256": consent_sha256(words),

@@ -17,7 +17,6 @@ from crowd import Home, Wire, look_up, run, take_part
 from live_server import LiveServer
 
 PEOPLE = 6
-ANSWER_BYTES = 5_000
 
 
 class SmallDisk:
@@ -62,8 +61,7 @@ class SmallDisk:
 
 @pytest.fixture
 def disk(tmp_path: Path, rounds: int) -> Iterator[SmallDisk]:
-    needed = rounds * PEOPLE * 52 * ANSWER_BYTES // 2**20
-    made = SmallDisk(tmp_path / "disk", 64 + 4 * needed)
+    made = SmallDisk(tmp_path / "disk", 64 + 2 * rounds)
     yield made
     made.close()
 
@@ -85,7 +83,7 @@ def test_full_disk(
 ) -> None:
     found, tallies = [], []
     for number in range(rounds):
-        people = home.people(server.port, seed=number, count=PEOPLE, padding=ANSWER_BYTES)
+        people = home.people(server.port, seed=number, count=PEOPLE)
         tally = people[0].tally
 
         async def scene(people=people, tally=tally, number=number) -> None:

@@ -97,7 +97,7 @@ class Target:
         # Starlette itself answers wrong methods, and addresses with a line break, in plain text.
         plain = answer.text in ("Not Found", "Method Not Allowed")
         if answer.status_code >= 400 and method != "HEAD" and not plain:
-            assert set(answer.json()) - {"reason", "item"} == {"error", "message"}, said
+            assert set(answer.json()) - {"reason", "item", "facts"} == {"error", "message"}, said
         self.lab.client.cookies.clear()
         if path == "/api/withdraw" and answer.status_code == 200:
             self.person = self.lab.participant()

@@ -24,7 +24,7 @@ from lab import open_lab
 
 from study_app.design import publish
 from study_app.participation.texts import consent_sha256
-from study_app.study import Study, wording
+from study_app.study import Study, study_of, wording
 
 T = TypeVar("T")
 
@@ -130,8 +130,6 @@ class Person:
     think_s: tuple[float, float] = (0.0, 0.0)
     twice: float = 0.0
     """Share of the answers that are sent a second time, over another connection."""
-    padding: int = 0
-    """Bytes that an answer carries for nothing, to fill a disk sooner."""
     token: str = ""
     acknowledged: dict[str, tuple[str, str]] = field(default_factory=dict)
     code: str | None = None
@@ -215,7 +213,7 @@ class Person:
             "attempt": 1,
             "answer": self.rng.choice(trial["options"])["value"],
             "rt_ms": self.rng.uniform(300, 3000),
-            "timing": {"rt_source": "event", "input": "key", "padding": "x" * self.padding},
+            "timing": {"rt_source": "event", "input": "key"},
             "display": {"device_pixel_ratio": 1, "rendering": "exact"},
         }
 
@@ -282,7 +280,7 @@ def make_home(folder: Path, study: Study | None = None) -> Home:
     lab.database.close()
     consent = {
         "study": version.name,
-        "consent_sha256": consent_sha256(wording(version.config, "en")),
+        "consent_sha256": consent_sha256(wording(study_of(version), "en")),
         "language": "en",
         "provider": {"name": "direct", "id": None, "session": None},
     }

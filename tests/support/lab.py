@@ -77,7 +77,7 @@ class Lab:
     def consent(self, nonce: str | None = None, language: str = "en", **changes: Any) -> Any:
         body = {
             "study": "demo",
-            "consent_sha256": consent_sha256(wording(self.version.config, language)),
+            "consent_sha256": consent_sha256(wording(study.study_of(self.version), language)),
             "language": language,
             "provider": {"name": "direct", "id": None, "session": None},
             "nonce": nonce or secrets.token_hex(16),

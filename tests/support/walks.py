@@ -59,7 +59,7 @@ def arms_to_walk(study: Study) -> list[str]:
     def pictures(arm: str) -> int:
         return sum(len(c.shown_pictures) for c in study.of_arm(arm).values())
 
-    own = wording(study.to_json(), study.language)
+    own = wording(study, study.language)
     walked: dict[str, set[str]] = {}
     for arm in sorted(study.all_arms, key=pictures, reverse=True):
         said = {phrase.pattern for phrase in study_words.of_questions(study, arm, own)}
@@ -131,7 +131,7 @@ class Visit:
     ) -> None:
         self.study = study
         self._file = server.home / "study.db"
-        self.words: Wording = wording(study.to_json(), language or study.language)
+        self.words: Wording = wording(study, language or study.language)
         self.ui = ui_strings(self.words.language)
         self.errors: list[str] = []
         page = new_context(**PHONE, locale="en").new_page()

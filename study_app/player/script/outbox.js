@@ -7,6 +7,7 @@ import { orAbort, pause } from "./waiting.js";
 
 const WAITING_AFTER_MS = 3000;
 const AT_ONCE_MS = 500; // an answer sent this fast does not need a word
+const NO_FACTS = { rt_ms: null, timing: {}, display: {} };
 
 /** The answers on their way. */
 export class Outbox {
@@ -120,6 +121,12 @@ export class Outbox {
       this.#listener.unauthorised();
       return;
     }
+    const lesser = reply.status === 422 ? withoutFacts(entry.body, reply.body.facts) : null;
+    if (lesser) {
+      // A fact about an answer is never worth the answer.
+      this.#replace(entry, lesser);
+      return;
+    }
     this.#remove(entry);
     if (reply.status === 410 && entry.token === this.#store.token) {
       this.stop();
@@ -140,8 +147,30 @@ export class Outbox {
     }
   }
 
+  #replace(entry, body) {
+    const { event_id: eventId } = body;
+    this.#store.outbox = this.#store.outbox.map((kept) => (
+      kept.body.event_id === eventId ? { ...entry, body } : kept
+    ));
+  }
+
   #remove(entry) {
     const { event_id: eventId } = entry.body;
     this.#store.outbox = this.#store.outbox.filter((kept) => kept.body.event_id !== eventId);
   }
+}
+
+/**
+ * An answer without the facts that the server named as unfit ("rt_ms", "timing.input"); null where
+ * it has none of them.
+ */
+function withoutFacts(body, facts = []) {
+  const lesser = { ...body, timing: { ...body.timing }, display: { ...body.display } };
+  for (const fact of facts) {
+    const [field, ...name] = fact.split(".");
+    if (!(field in NO_FACTS)) return null;
+    if (name.length) delete lesser[field][name.join(".")];
+    else lesser[field] = NO_FACTS[field];
+  }
+  return JSON.stringify(lesser) === JSON.stringify(body) ? null : lesser;
 }

@@ -19,7 +19,8 @@ export class Painter {
   #redraws = 0;
 
   /**
-   * How the pictures are shown now; lengths are those of the picture at place 0.
+   * How the pictures are shown now, by the facts that db/measured.py declares; lengths are those of
+   * the picture at place 0.
    * @returns {import("./types").Display}
    */
   get display() {
@@ -31,6 +32,8 @@ export class Painter {
       rendering: this.#shown.every(({ exact }) => exact) ? "exact" : "mismatch",
       window_w: window.innerWidth,
       window_h: window.innerHeight,
+      color_scheme: window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light",
+      forced_colors: window.matchMedia("(forced-colors: active)").matches,
     };
   }
 

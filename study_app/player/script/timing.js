@@ -111,6 +111,10 @@ export class Exposure {
   #hiddenMs = 0;
   /** @type {number | null} */
   #hiddenSince = null;
+  /** @type {number | null} */
+  #frozenMs = "onfreeze" in document ? 0 : null; // null: this browser does not tell
+  /** @type {number | null} */
+  #frozenSince = null;
   #lost = 0;
   /** @type {number | null} */
   #first = null;
@@ -128,6 +132,8 @@ export class Exposure {
     this.#error = error;
     const { signal } = this.#stop;
     document.addEventListener("visibilitychange", () => this.#visibility(), { signal });
+    document.addEventListener("freeze", () => this.#froze(), { signal });
+    document.addEventListener("resume", () => this.#thawed(), { signal });
     window.addEventListener("blur", () => this.lookedAway(), { signal });
     this.#visibility();
   }
@@ -156,7 +162,8 @@ export class Exposure {
 
   /**
    * The timing record of the answer given by `event`; null: by nobody, the time was over.
-   * `refused`: presses that were not taken since the answer before.
+   * `refused`: presses that were not taken since the answer before. Its facts are those that
+   * db/measured.py declares; the server refuses any other.
    * @param {Event | null} event
    * @param {{input: import("./types").InputKind | null, frameMs: number, redraws: number, refused: number}} facts
    * @returns {import("./types").Timing}
@@ -174,6 +181,7 @@ export class Exposure {
       frame_ms: tenth(frameMs),
       onset_error_ms: tenth(this.#error),
       hidden_ms: tenth(this.#hiddenMs),
+      frozen_ms: this.#frozenMs === null ? null : tenth(this.#frozenMs),
       focus_lost_n: this.#lost,
       redraw_n: redraws,
       refused_n: refused,
@@ -187,6 +195,15 @@ export class Exposure {
   cancel() { this.#stop.abort(); }
 
   #sinceOnset(time) { return typeof time === "number" ? tenth(time - this.#onset) : null; }
+
+  #froze() { this.#frozenSince = performance.now(); }
+
+  #thawed() {
+    if (this.#frozenSince !== null && this.#frozenMs !== null) {
+      this.#frozenMs += performance.now() - this.#frozenSince;
+    }
+    this.#frozenSince = null;
+  }
 
   #visibility() {
     if (document.hidden) {

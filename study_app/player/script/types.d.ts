@@ -161,6 +161,8 @@ export interface Timing {
   focus_lost_n: number;
   redraw_n: number;
   refused_n: number;
+  /** null: this browser does not tell. */
+  frozen_ms: number | null;
   pixel_ratio_changes: number;
   input: InputKind | null;
   started_utc: string;
@@ -174,6 +176,8 @@ export interface Display {
   device_pixel_ratio: number;
   upscale_factor: number;
   rendering: "exact" | "mismatch";
+  color_scheme: "light" | "dark";
+  forced_colors: boolean;
   window_w: number;
   window_h: number;
 }

@@ -15,6 +15,7 @@ from db.errors import ExportError, StudyNotFoundError
 from db.export import codebook, events, forms, iso_utc
 from db.export.columns import TABLES
 from db.export.formats import csv
+from db.measured import Display, Timing
 from db.models import AuditEntry, Response
 
 AGREED = [
@@ -278,6 +279,25 @@ def test_what_a_browser_sends_under_a_wrong_type_becomes_empty(lab):
         row = ratings(s, "demo").iloc[0]
     assert row[["focus_lost_n", "hidden_ms", "onset_error_ms", "display_css_px"]].isna().all()
     assert row["input"] == "[1]"
+
+
+@pytest.mark.parametrize(("document", "facts"), [("timing", Timing), ("display", Display)])
+def test_every_fact_that_browsers_send_is_a_column_under_its_own_description(document, facts):
+    book = {entry["source"]: entry for entry in codebook()}
+    columns = {source for source in book if source.startswith(f"{document}:")}
+    assert columns == {f"{document}:{name}" for name in facts.model_fields}
+    for name, field in facts.model_fields.items():
+        entry = book[f"{document}:{name}"]
+        assert entry["description"] == field.description
+        assert entry["column"] == {"css_px": "display_css_px"}.get(name, name)
+    kinds = {
+        "onset_ms": "Float64",
+        "shown_n": "Int64",
+        "input": "string",
+        "forced_colors": "boolean",
+    }
+    for name in kinds.keys() & facts.model_fields.keys():
+        assert book[f"{document}:{name}"]["dtype"] == kinds[name]
 
 
 def test_refused_presses_are_exported_and_empty_where_nobody_counted_them(lab):

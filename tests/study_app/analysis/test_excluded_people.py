@@ -19,6 +19,7 @@ from study_app.analysis.tables import excluded_by, exclusions_line
 from study_app.cli import plausibly
 from study_app.exclusions import judge
 from study_app.researcher import login, studies_page
+from study_app.study import study_of
 
 TRIALS = 52  # of the demo, for everybody
 runner = CliRunner()
@@ -43,7 +44,7 @@ def counted(lab, **options):
     with lab.database.read() as s:
         table = export.ratings(s, "demo", judge=judge)
     rows = human_table.human_table(table, **options)
-    return {row.fooled.participants for row in rows}, excluded_by(lab.version.config, table)
+    return {row.fooled.participants for row in rows}, excluded_by(study_of(lab.version), table)
 
 
 def test_who_fails_the_catch_trials_is_marked_left_out_and_counted(lab):

@@ -205,7 +205,7 @@ def test_who_does_not_fit_is_thanked_and_holds_no_place(forms, person, answers, 
     ],
 )
 def test_a_study_may_want_a_mouse_or_touch(lab, pointer, touch, mouse, state):
-    rules = {"min_width": None, "min_height": None, "pointer": pointer}
+    rules = {"min_width": 0, "min_height": 0, "pointer": pointer}
     lab.change(
         screening={"items": [], "device": rules, "calibration": False},
         texts=lab.version.config["texts"] | TEXTS,

@@ -129,7 +129,7 @@ def test_orders_differ_between_people(design):
 
 
 def test_a_plan_speaks_the_participants_language(design):
-    german = wording(STUDY.to_json(), "de")
+    german = wording(STUDY, "de")
     own, other = (
         participant_plan.draw(design.document, "all", 3, 7, wording=w) for w in (None, german)
     )

@@ -14,27 +14,27 @@ GERMAN = {
     "texts": {"consent": "**Mögen** Sie?", "instructions": ""},
     "words": {},
 }
-KLINGON = {"title": "nuqneH", "texts": {}, "words": {}}
+ESPERANTO = {"title": "Kion vi vidas?", "texts": {}, "words": {}}
 
 
 @pytest.fixture
 def texts(lab):
-    return texts_of(lab.change(translations={"de": GERMAN, "tlh": KLINGON}))
+    return texts_of(lab.change(translations={"de": GERMAN, "eo": ESPERANTO}))
 
 
 @on_sqlite
 def test_every_language_has_its_words(lab, texts):
     data = player_data(texts)
-    assert data["languages"] == ["en", "de", "tlh"]
-    assert set(data["wordings"]) == {"en", "de", "tlh"}
-    english, german, klingon = (data["wordings"][tag] for tag in data["languages"])
+    assert data["languages"] == ["en", "de", "eo"]
+    assert set(data["wordings"]) == {"en", "de", "eo"}
+    english, german, esperanto = (data["wordings"][tag] for tag in data["languages"])
     assert german["title"] == "Was sehen Sie?"
     assert german["consent_html"] == "<p><strong>Mögen</strong> Sie?</p>\n"
     assert german["consent_sha256"] == hashlib.sha256("**Mögen** Sie?".encode()).hexdigest()
     # What is not translated is the study's own; a language the player does not speak is English.
     assert german["instructions_html"] == english["instructions_html"]
-    assert klingon["consent_sha256"] == english["consent_sha256"]
-    assert klingon["ui"] == ui_strings("en")
+    assert esperanto["consent_sha256"] == english["consent_sha256"]
+    assert esperanto["ui"] == ui_strings("en")
     reply = lab.consent(language="de", consent_sha256=german["consent_sha256"])
     assert reply.status_code == 201
     other = lab.consent(language="en", consent_sha256=german["consent_sha256"])
@@ -46,7 +46,7 @@ def test_every_language_has_its_words(lab, texts):
     ("query", "locale", "language"),
     [
         ({}, None, "en"),
-        ({"lang": "de"}, "tlh", "de"),
+        ({"lang": "de"}, "eo", "de"),
         ({"lang": "de-AT"}, None, "de"),
         ({"lang": "DE"}, None, "de"),
         ({"lang": "fr"}, "de-CH", "de"),

@@ -12,6 +12,7 @@ import json
 import random
 import secrets
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from study_app.api.http import (
 )
 from study_app.forms import FormError
 from study_app.participation import due_forms as due_forms
+from study_app.study import StoredStudy, load
 
 SIZE = 28
 ENDINGS = {
@@ -95,9 +97,9 @@ class Study:
         return self.per_presentation * self.presentations
 
     @property
-    def config(self) -> dict[str, Any]:
-        """As much of a stored study as its forms need."""
-        return {"language": "en", "title": self.name, "texts": {}, **self.forms}
+    def stored(self) -> StoredStudy:
+        """A stored study with these forms."""
+        return _stored(json.dumps(self.forms, sort_keys=True))
 
     def sent(self, token: str) -> list[FormAttempt]:
         """The forms that this participant has sent."""
@@ -112,7 +114,7 @@ class Study:
     def due(self, token: str) -> due_forms.Due | None:
         """The form that this participant has to fill in now."""
         state, answered = self.participants[token]["state"], self.position(token) == self.total
-        return due_forms.due(self.config, state, self.sent(token), answered=answered)
+        return due_forms.due(self.stored, state, self.sent(token), answered=answered)
 
     def state(self, token: str) -> str:
         """How far this participant is."""
@@ -173,6 +175,12 @@ class Study:
             "width": SIZE,
             "height": SIZE,
         }
+
+
+@cache
+def _stored(forms: str) -> StoredStudy:
+    document = load("demo").to_json() | {"translations": {}} | json.loads(forms)
+    return StoredStudy.model_validate(document)
 
 
 def png(study: str, presentation: int, place: int) -> bytes:
@@ -321,7 +329,7 @@ class FakeServer:
             "total": study.total if admitted else 0,
             "presentations": study.presentations if admitted else 0,
             "complete": state == "complete",
-            "form": due and due_forms.shown(study.config, due, language),
+            "form": due and due_forms.shown(study.stored, due, language),
             "trials": [],
         }
         if state in ENDINGS:
@@ -355,16 +363,16 @@ class FakeServer:
         if due != due_forms.Due(given.form, given.attempt):
             raise RefusedError(409, "not_due", "Not now.")
         try:
-            read = due_forms.read(study.config, given.form, given.answers)
+            read = due_forms.read(study.stored, given.form, given.answers)
         except FormError as error:
-            item = due_forms.unfit(study.config, given.form, given.answers)
+            item = due_forms.unfit(study.stored, given.form, given.answers)
             raise RefusedError(422, "invalid", str(error), item=item) from None
         device = given.device and given.device.model_dump()
         if given.form == "screening" and device is None:
             raise RefusedError(422, "invalid", "No device.")
-        passed = due_forms.passes(study.config, given.form, read, device)
+        passed = due_forms.passes(study.stored, given.form, read, device)
         attempt = FormAttempt(given.form, given.attempt, passed)
-        result = due_forms.result(study.config, attempt)
+        result = due_forms.result(study.stored, attempt)
         tries.append(result)
         ending = due_forms.outcome(given.form, result)
         if ending in ENDINGS:
@@ -378,7 +386,7 @@ class FakeServer:
         if study.delay_s:
             await asyncio.sleep(study.delay_s)
         self._fault(study, "response")
-        study.received.append(given.model_dump())
+        study.received.append(given.model_dump(exclude_unset=True))
         self._require_going_on(study, token, 410)
         answers = study.participants[token]["answers"]
         admitted = study.participants[token]["state"] == "admitted"
@@ -391,7 +399,7 @@ class FakeServer:
         kept = answers.get(given.trial_id)
         if kept and kept["answer"] != given.answer:
             raise RefusedError(409, "locked", "Already answered.")
-        answers.setdefault(given.trial_id, given.model_dump())
+        answers.setdefault(given.trial_id, given.model_dump(exclude_unset=True))
         self._save()
         reply = {
             "status": "duplicate" if kept else "stored",

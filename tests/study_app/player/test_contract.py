@@ -25,7 +25,7 @@ from study_app.api import Context, create_api
 from study_app.api.limits import RateLimit
 from study_app.participation.texts import consent_sha256
 from study_app.questions import Showing
-from study_app.study import wording
+from study_app.study import study_of, wording
 
 FREE = {
     "message", "token", "trial_id", "presentation_id", "url", "sha256", "width", "height",
@@ -117,7 +117,7 @@ Converse = Callable[[Side], None]
 
 
 def real_side(lab: Lab) -> Side:
-    return Side(lab.client, "demo", consent_sha256(wording(lab.version.config, "en")))  # type: ignore[arg-type]
+    return Side(lab.client, "demo", consent_sha256(wording(study_of(lab.version), "en")))  # type: ignore[arg-type]
 
 
 def compare(lab: Lab, fake: Study, conversation: Converse) -> None:
@@ -189,6 +189,8 @@ def answers(person: Person, plan: list[dict[str, Any]]) -> None:
     person.answer(second, "yes", trial_id="0" * 32)
     person.answer(second, "yes", trial_id="short")
     person.answer(second, "yes", rt_ms=-1)
+    person.answer(second, "yes", timing={"tempo": 1}, display={"window_w": "wide"})
+    person.answer(second, "yes", rt_ms=-1, attempt=0)
     person.answer(second, "yes", more=1)
     person.answer(later, "yes")
     person.trials(0, 1)

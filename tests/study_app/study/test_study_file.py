@@ -136,7 +136,7 @@ def test_the_stored_study_has_what_is_shown_and_asked():
     assert [q["name"] for q in config["conditions"][0]["questions"]] == [
         "label_nafc", "target_plausible"
     ]  # fmt: skip
-    german = wording(config, "de")
+    german = wording(study.load("demo"), "de")
     assert german.say("Can't tell") == "Nicht zu erkennen"
     assert german.texts["consent"] != config["texts"]["consent"]
     assert german.texts["screened_out"] == config["texts"]["screened_out"]
