@@ -3,6 +3,7 @@
 Everything that is trained, attacked or measured is stored and found here.
 """
 
+from engine.artifacts.role import Role, labels_of
 from engine.artifacts.store import (
     MANIFEST,
     NUMERIC_PATH,
@@ -21,6 +22,8 @@ __all__ = [
     "ArtifactStore",
     "Parent",
     "Recipe",
+    "Role",
+    "labels_of",
     "write_arrays",
     "write_json",
 ]

@@ -16,7 +16,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -322,13 +323,16 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
 
 
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays as npz with equal bytes for equal arrays.
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays, by any names, as npz with equal bytes for equal arrays.
 
-    `numpy.savez` stamps the zip's entries with a constant time, so the bytes depend on the
-    arrays alone.
+    The bytes are those of `numpy.savez_compressed`, which takes names as keywords and so refuses
+    some. Entries have a constant time, so that the bytes depend on the arrays alone.
     """
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; pickle is never written")
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)

@@ -30,17 +30,14 @@ from engine.errors import UsageError
 from engine.experiments import sweeps
 from engine.experiments.sweeps import Derived, Sweep
 from engine.preprocessing import Space
+from engine.results import CLEAN
 from engine.training.loop import TrainingConfig
 
 BUILT_IN = Path(__file__).parent
 _LABEL = r"^[a-z][a-z0-9_]*$"
-_TAKEN = frozenset(("allow_pickle", "clean", "file", "labels", "model", "path"))
-"""Names that stored arrays and parents have beside those that are called by a label."""
 
 
 def _free(label: str) -> str:
-    if label in _TAKEN:
-        raise ValueError(f"the label {label!r} is used inside; choose another")
     if re.search(r"_seed\d+$", label):
         raise ValueError(f"the label {label!r} reads like a further seed; choose another")
     return label
@@ -49,6 +46,17 @@ def _free(label: str) -> str:
 Label = Annotated[str, Field(pattern=_LABEL, max_length=40), AfterValidator(_free)]
 """A short name that appears in columns and addresses."""
 
+
+def _no_clean(label: str) -> str:
+    if label == CLEAN:
+        raise ValueError(
+            f"an attack's label may not be {CLEAN!r}, which addresses and study files call the "
+            "undisturbed image; choose another"
+        )
+    return label
+
+
+AttackLabel = Annotated[Label, AfterValidator(_no_clean)]
 
 SomeDataset: TypeAlias = Annotated[
     datasets.Dataset, member(datasets.registry), WithJsonSchema({"member": "dataset"})
@@ -313,7 +321,7 @@ class Experiment(Document):
     training: TrainingConfig = TrainingConfig()
     defenses: dict[Label, DefendedModel] = Field(min_length=1)
     selection: Selection = Selection()
-    attacks: dict[Label, AttackSpec] = Field(min_length=1)
+    attacks: dict[AttackLabel, AttackSpec] = Field(min_length=1)
     curves: dict[Label, CurveSpec] = Field(default_factory=dict)
     training_time: TrainingTime | None = None
     minimum_norms: dict[Label, MinimumNormSpec] = Field(default_factory=dict)

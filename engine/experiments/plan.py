@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.artifacts import NUMERIC_PATH, Artifact, ArtifactStore, Recipe
+from engine.artifacts import NUMERIC_PATH, Artifact, ArtifactStore, Recipe, Role
 from engine.attacks import Attack, TargetRule
 from engine.datasets import Data
 from engine.defenses import Combined, Defense
@@ -122,9 +122,9 @@ class _Plan:
         # Tells the tasks of several runs apart; a single one needs no telling.
         self._prefix = f"{run.label or 'seed'} {run.seed}: " if self._several() else ""
         self._models: dict[str, _Ref] = {}
-        self._parents: dict[str, _Ref] = {}
+        self._parents: dict[Role, _Ref] = {}
         for label in self._order():
-            self._parents[f"model:{label}"] = self._models[label] = self._model(label)
+            self._parents[Role("model", label)] = self._models[label] = self._model(label)
         for label in self._experiment.defenses:
             self._attack_and_explain(label)
         for label in self._experiment.defenses:
@@ -152,7 +152,7 @@ class _Plan:
         stage: str,
         kind: str,
         config: dict[str, Any] | Callable[[Made], dict[str, Any]],
-        parents: Mapping[str, _Ref],
+        parents: Mapping[Role, _Ref],
         versions: dict[str, int],
         *,
         also: Sequence[_Ref] = (),
@@ -169,7 +169,7 @@ class _Plan:
             return Recipe(
                 kind,
                 {**facts, **(config(made) if callable(config) else config)},
-                {role: ref.get(made).as_parent() for role, ref in parents.items()},
+                {str(role): ref.get(made).as_parent() for role, ref in parents.items()},
                 self._data_sha256,
                 versions,
                 {**NUMERIC_PATH, "mode": mode},
@@ -186,7 +186,7 @@ class _Plan:
         if isinstance(defense, Sweep):
             return self._sweep(label, defense)
         if isinstance(defense, Derived):
-            chosen = self._parents[f"selection:{defense.of}"]
+            chosen = self._parents[Role("selection", defense.of)]
 
             def resolve(made: Made) -> Defense:
                 return defense.template.fill(chosen.get(made).json(RESULT)[CHOSEN])
@@ -205,8 +205,8 @@ class _Plan:
         ]
         rule = self._experiment.selection
         parents = {
-            "reference": self._models[rule.reference],
-            **{CANDIDATE.format(number=i): ref for i, ref in enumerate(candidates)},
+            Role("reference"): self._models[rule.reference],
+            **{Role(CANDIDATE, f"{i:02}"): ref for i, ref in enumerate(candidates)},
         }
         selection = self._add(
             f"select {label}",
@@ -220,7 +220,7 @@ class _Plan:
             parents,
             {"selection": 1},
         )
-        self._parents[f"selection:{label}"] = selection
+        self._parents[Role("selection", label)] = selection
 
         def chosen(made: Made) -> Artifact:
             value = selection.get(made).json(RESULT)[CHOSEN]
@@ -248,7 +248,7 @@ class _Plan:
             return None if resolve is None else lambda made: resolve(made).requires()[role]
 
         teachers = {
-            role: self._usable(
+            Role(role): self._usable(
                 self._train(
                     f"{name}.{role}",
                     label,
@@ -337,31 +337,34 @@ class _Plan:
                 "attack",
                 "examples",
                 {**_aimed(spec.attack, spec.target), "split": "test"},
-                {"model": model},
+                {Role("model"): model},
                 {"attack": spec.attack.version},
             )
             for attack, spec in self._experiment.attacks.items()
         }
         for attack, ref in examples.items():
-            self._parents[f"examples:{label}:{attack}"] = ref
+            self._parents[Role("examples", label, attack)] = ref
         for method, spec in self._experiment.saliency.items():
-            self._parents[f"maps:{label}:{method}"] = self._add(
+            self._parents[Role("maps", label, method)] = self._add(
                 f"explain {label} by {method}",
                 "explain",
                 "maps",
                 {"saliency": spec.method.config(), "split": "test"},
-                {"model": model, **examples},
+                {
+                    Role("model"): model,
+                    **{Role("examples", attack): ref for attack, ref in examples.items()},
+                },
                 {"saliency": spec.method.version},
             )
 
     def _measure(self, label: str) -> None:
         model = self._models[label]
-        self._parents[f"measures:{label}"] = self._add(
-            f"measure {label}", "measure", "measures", {}, {"model": model}, {"measures": 1}
+        self._parents[Role("measures", label)] = self._add(
+            f"measure {label}", "measure", "measures", {}, {Role("model"): model}, {"measures": 1}
         )
         for curve, spec in self._experiment.curves.items():
             tested = self._models if spec.transfer else {label: model}
-            self._parents[f"curve:{curve}:{label}"] = self._add(
+            self._parents[Role("curve", curve, label)] = self._add(
                 f"curve {curve} of {label}",
                 "measure",
                 "curve",
@@ -371,48 +374,48 @@ class _Plan:
                     "split": spec.split,
                     "images": spec.images,
                 },
-                {"source": model, **{f"model:{k}": ref for k, ref in tested.items()}},
-                {"attack": spec.attack.version, "curve": 1},
+                {Role("source"): model, **{Role("model", k): ref for k, ref in tested.items()}},
+                {"attack": spec.attack.version, "curve": 2},
             )
         for curve, smallest in self._experiment.minimum_norms.items():
             attack = smallest.attack
-            self._parents[f"minimum_norm:{curve}:{label}"] = self._add(
+            self._parents[Role("minimum_norm", curve, label)] = self._add(
                 f"minimum norm {curve} of {label}",
                 "measure",
                 "minimum_norm",
                 {"attack": attack.config(), "split": smallest.split, "images": smallest.images},
-                {"model": model},
+                {Role("model"): model},
                 {"attack": attack.version, "minimum_norm": 1},
             )
         for grid, every in self._experiment.grids.items():
-            self._parents[f"grid:{grid}:{label}"] = self._add(
+            self._parents[Role("grid", grid, label)] = self._add(
                 f"grid {grid} of {label}",
                 "measure",
                 "grid",
                 {"attack": every.attack.config(), "split": "test", "per_class": every.per_class},
-                {"model": model},
+                {Role("model"): model},
                 {"attack": every.attack.version, "grid": 1},
             )
         if self._experiment.doubt is not None:
-            others = {f"model:{k}": ref for k, ref in self._models.items() if k != label}
-            self._parents[f"ladder:{label}"] = self._add(
+            others = {Role("model", k): ref for k, ref in self._models.items() if k != label}
+            self._parents[Role("ladder", label)] = self._add(
                 f"doubt {label}",
                 "measure",
                 "ladder",
                 self._experiment.doubt.model_dump(mode="json"),
-                {"source": model, **others},
+                {Role("source"): model, **others},
                 {"ladder": 1},
             )
         time = self._experiment.training_time
         keeps = self._run.schedule(label).keep_every is not None
         if time is not None and keeps and not self._run.architecture(label).pretrained:
             reference = self._models[self._experiment.selection.reference]
-            self._parents[f"training_time:{label}"] = self._add(
+            self._parents[Role("training_time", label)] = self._add(
                 f"training time of {label}",
                 "measure",
                 "training_time",
                 {**_aimed(time.attack), "images": time.images},
-                {"model": model, "reference": reference},
+                {Role("model"): model, Role("reference"): reference},
                 {"attack": time.attack.version, "training_time": 1},
             )
 
@@ -420,9 +423,9 @@ class _Plan:
         measured = {
             role: ref
             for role, ref in self._parents.items()
-            if role.startswith(("model:", "examples:", "measures:", "ladder:"))
+            if role.kind in ("model", "examples", "measures", "ladder")
         }
-        self._parents["evaluation"] = self._add(
+        self._parents[Role("evaluation")] = self._add(
             "evaluate", "evaluate", "evaluation", {"split": "test"}, measured, {"evaluation": 2}
         )
 

@@ -15,7 +15,7 @@ from safetensors.torch import load
 from torch import nn
 
 from engine import attacks, canonical, datasets, models, seeds
-from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role, labels_of
 from engine.datasets import Data, Split
 from engine.errors import PlausiblyError, UsageError
 from engine.networks import fast_copy, inference
@@ -55,19 +55,19 @@ class Job:
         """What the recipe says, as plain JSON values."""
         return self.recipe.config
 
-    def parent(self, role: str) -> Artifact:
+    def parent(self, role: Role) -> Artifact:
         """Return the artifact that the recipe has as `role`."""
-        parent = self.recipe.parents[role]
+        parent = self.recipe.parents[str(role)]
         return self.store.get(parent.kind, parent.key)
 
-    def model(self, role: str, *, step: int | None = None) -> nn.Module:
+    def model(self, role: Role, *, step: int | None = None) -> nn.Module:
         """Return the network of a parent, on the job's device; see `load_model`."""
         return load_model(self.parent(role), step=step).to(self.device)
 
     def models(self) -> dict[str, nn.Module]:
         """Return the networks of the roles `model:LABEL`, by label."""
-        roles = [role for role in self.recipe.parents if role.startswith("model:")]
-        return {role.removeprefix("model:"): self.model(role) for role in roles}
+        labels = labels_of("model", self.recipe.parents)
+        return {label: self.model(Role("model", label)) for label in labels}
 
     def data(self) -> Data:
         """Return the dataset, kept for the next job of this process.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine import attacks, defenses, rendering, saliency
-from engine.artifacts import write_arrays, write_json
+from engine.artifacts import Role, labels_of, write_arrays, write_json
 from engine.attacks import vary
 from engine.datasets import Split, evenly
 from engine.jobs.context import MEASURED, Job
@@ -26,6 +26,7 @@ from engine.results import (
     LADDER,
     MEASURES,
     MINIMUM_NORM,
+    PREDICTED,
     PREDICTIONS,
     RESULT,
     climbed,
@@ -47,7 +48,7 @@ def measure(job: Job) -> None:
     features' `singular_values` (D,) and the head's `margins` (N,).
     """
     data = job.data()
-    network = job.model("model")
+    network = job.model(Role("model"))
     test = evenly(data.test, MEASURED)
     norms = gradient_norms(network, test.images)
     job.progress({"step": 1, "steps": 3})
@@ -63,16 +64,15 @@ def measure(job: Job) -> None:
         phi = features.penultimate(network, split.images)
         layers[f"singular_values_{name}"] = features.singular_values(phi)
         layers[f"margins_{name}"] = features.margins(phi, split.labels, weight, bias)
-    write_arrays(
-        job.draft / MEASURES,
-        labels=test.labels,
-        log_probabilities=inference.logits(network, test.images).log_softmax(1).numpy(),
-        gradient_norms=norms,
-        zero_gradient=norms[np.arange(len(test)), test.labels] == 0,
-        smoothness=smoothness_and_edges.smoothness(maps),
-        edge_alignment=smoothness_and_edges.edge_alignment(maps, test.images),
-        **layers,
-    )
+    arrays = {
+        "labels": test.labels,
+        "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
+        "gradient_norms": norms,
+        "zero_gradient": norms[np.arange(len(test)), test.labels] == 0,
+        "smoothness": smoothness_and_edges.smoothness(maps),
+        "edge_alignment": smoothness_and_edges.edge_alignment(maps, test.images),
+    }
+    write_arrays(job.draft / MEASURES, arrays | layers)
 
 
 def curve(job: Job) -> None:
@@ -84,7 +84,7 @@ def curve(job: Job) -> None:
     split = evenly(getattr(data, config["split"]), config["images"])
     ((parameter, values),) = config["over"].items()
     attack = attacks.registry.from_config(config["attack"])
-    source, tested = job.model("source"), job.models()
+    source, tested = job.model(Role("source")), job.models()
     found: dict[str, list[NDArray[np.int64]]] = {label: [] for label in tested}
     for done, value in enumerate(values):
         changed = vary(attack, parameter, value)
@@ -95,8 +95,10 @@ def curve(job: Job) -> None:
         job.progress({"step": done + 1, "steps": len(values)})
     write_arrays(
         job.draft / PREDICTIONS,
-        labels=split.labels,
-        **{label: np.stack(parts) for label, parts in found.items()},
+        {
+            "labels": split.labels,
+            **{PREDICTED.format(label=label): np.stack(parts) for label, parts in found.items()},
+        },
     )
 
 
@@ -111,7 +113,7 @@ def training_time(job: Job) -> None:
     config, data = job.config, job.data()
     split = evenly(data.test, config["images"])
     attack = attacks.registry.from_config(config["attack"])
-    artifact = job.parent("model")
+    artifact = job.parent(Role("model"))
     steps = sorted(
         int(name.removeprefix("weights-").removesuffix(".safetensors"))
         for name in artifact.manifest["files"]
@@ -122,11 +124,11 @@ def training_time(job: Job) -> None:
         made, _ = job.attack(attack, network, split)
         return _rounded(made)
 
-    transferred = examples(job.model("reference"))
+    transferred = examples(job.model(Role("reference")))
     found: dict[str, list[NDArray[np.int64]]] = {"clean": [], "white_box": [], "transferred": []}
     defense = defenses.from_config(artifact.recipe.config["defense"])
     for done, step in enumerate(steps):
-        network = job.model("model", step=step)
+        network = job.model(Role("model"), step=step)
         defense.finalize(network, data.train)
         found["clean"].append(predict(network, split.images)[0])
         found["white_box"].append(predict(network, examples(network))[0])
@@ -134,9 +136,11 @@ def training_time(job: Job) -> None:
         job.progress({"step": done + 1, "steps": len(steps)})
     write_arrays(
         job.draft / PREDICTIONS,
-        labels=split.labels,
-        steps=np.array(steps),
-        **{name: np.stack(parts) for name, parts in found.items()},
+        {
+            "labels": split.labels,
+            "steps": np.array(steps),
+            **{name: np.stack(parts) for name, parts in found.items()},
+        },
     )
 
 
@@ -149,7 +153,7 @@ def minimum_norm(job: Job) -> None:
     config, data = job.config, job.data()
     split = evenly(getattr(data, config["split"]), config["images"])
     attack = attacks.registry.from_config(config["attack"])
-    network = job.model("model")
+    network = job.model(Role("model"))
     examples, _ = job.attack(attack, network, split, progress=job.progress)
     wrong = predict(network, examples)[0] != split.labels
     change = (examples.astype(np.float64) - split.images).reshape(len(split), -1)
@@ -157,9 +161,11 @@ def minimum_norm(job: Job) -> None:
     right_again = predict(network, _rounded(examples))[0] == split.labels
     write_arrays(
         job.draft / MINIMUM_NORM,
-        labels=split.labels,
-        norm=np.where(wrong, size, np.inf),
-        rounded_away=wrong & right_again,
+        {
+            "labels": split.labels,
+            "norm": np.where(wrong, size, np.inf),
+            "rounded_away": wrong & right_again,
+        },
     )
 
 
@@ -173,7 +179,7 @@ def grid(job: Job) -> None:
     )
     target = np.tile(np.arange(classes), len(split))
     attack = attacks.registry.from_config(config["attack"])
-    network = job.model("model")
+    network = job.model(Role("model"))
     examples, _ = job.attack(attack, network, repeated, target=target, progress=job.progress)
     own = target == repeated.labels
     pixels = np.where(own[:, None, None, None], repeated.pixels, rendering.to_pixels(examples))
@@ -182,9 +188,11 @@ def grid(job: Job) -> None:
     arrays |= norms(pixels, repeated.pixels)
     write_arrays(
         job.draft / GRID,
-        clean=split.pixels,
-        true_label=split.labels,
-        **{k: v.reshape(len(split), classes, *v.shape[1:]) for k, v in arrays.items()},
+        {
+            "clean": split.pixels,
+            "true_label": split.labels,
+            **{k: v.reshape(len(split), classes, *v.shape[1:]) for k, v in arrays.items()},
+        },
     )
 
 
@@ -227,12 +235,11 @@ def evaluate(job: Job) -> None:
     result: dict[str, Any] = {"images": len(labels), "models": {}, "examples": {}}
     networks = job.models()
     ladders = {
-        role.removeprefix("ladder:"): job.parent(role).arrays(LADDER)
-        for role in job.recipe.parents
-        if role.startswith("ladder:")
+        label: job.parent(Role("ladder", label)).arrays(LADDER)
+        for label in labels_of("ladder", job.recipe.parents)
     }
     for label, network in networks.items():
-        measures = job.parent(f"measures:{label}").arrays(MEASURES)
+        measures = job.parent(Role("measures", label)).arrays(MEASURES)
         result["models"][label] = {
             "clean_accuracy": accuracy(network, data.test),
             "zero_gradient_share": float(measures["zero_gradient"].mean()),
@@ -240,9 +247,9 @@ def evaluate(job: Job) -> None:
         if ladders:
             found = doubt.examine(climbed(ladders, label), measures["zero_gradient"])
             result["models"][label]["doubt"] = doubt.summary(found)
-    sources = [role for role in job.recipe.parents if role.startswith("examples:")]
+    roles = [Role.parse(role) for role in job.recipe.parents]
+    sources = [role for role in roles if role.kind == "examples"]
     for done, role in enumerate(sources):
-        _, source, attack = role.split(":")
         made = job.parent(role).arrays(EXAMPLES)
         images = rendering.to_images(made["pixels"])
         tested = {}
@@ -252,7 +259,7 @@ def evaluate(job: Job) -> None:
                 "accuracy": float((predicted == labels).mean()),
                 "hit": float(((predicted == made["target"]) & (predicted != labels)).mean()),
             }
-        result["examples"].setdefault(attack, {})[source] = {
+        result["examples"].setdefault(role.further, {})[role.label] = {
             "tested": tested,
             "rounded_away": int(
                 ((made["unrounded_label"] != labels) & (made["label"] == labels)).sum()

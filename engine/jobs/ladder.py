@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.artifacts import write_arrays
+from engine.artifacts import Role, write_arrays
 from engine.datasets import evenly
 from engine.jobs.context import Job
 from engine.results import LADDER
@@ -13,7 +13,7 @@ def make(job: Job) -> None:
     """Put one model to the ladder; test the others on its FGSM examples."""
     config = job.config
     arrays = climb(
-        job.model("source"),
+        job.model(Role("source")),
         evenly(job.data().test, config["images"]),
         eps=config["eps"],
         steps=config["steps"],
@@ -22,4 +22,4 @@ def make(job: Job) -> None:
         others=job.models(),
         progress=job.progress,
     )
-    write_arrays(job.draft / LADDER, **arrays)
+    write_arrays(job.draft / LADDER, arrays)

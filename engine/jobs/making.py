@@ -17,7 +17,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from engine import attacks, datasets, defenses, models, rendering, saliency, seeds
-from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
+from engine.artifacts import (
+    Artifact,
+    ArtifactStore,
+    Recipe,
+    Role,
+    labels_of,
+    write_arrays,
+    write_json,
+)
 from engine.datasets import Data, Split, evenly
 from engine.errors import DivergedError, PlausiblyError
 from engine.jobs import evaluation, ladder
@@ -95,7 +103,7 @@ def _train(job: Job) -> None:
             data,
             TrainingConfig(**config["training"]),
             seed=config["seed"],
-            required={role: job.model(role) for role in job.recipe.parents},
+            required={role: job.model(Role(role)) for role in job.recipe.parents},
             progress=job.progress,
             checkpoint=checkpoint,
             closed_form=job.recipe.numeric_path["mode"] == "closed_form",
@@ -129,12 +137,12 @@ def _select(job: Job) -> None:
     def mean_accuracy(network: nn.Module, splits: list[Split]) -> float:
         return float(np.mean([accuracy(network, split) for split in splits]))
 
-    reference = job.model("reference")
+    reference = job.model(Role("reference"))
     transferred = examples(reference)
     floor = accuracy(reference, valid) - config["clean_drop"]
     table: list[dict[str, Any]] = []
     for done, value in enumerate(config["values"]):
-        role = CANDIDATE.format(number=done)
+        role = Role(CANDIDATE, f"{done:02}")
         artifact = job.parent(role)
         if diverged(artifact):
             table.append({"value": value, "diverged": artifact.json(CURVE)["diverged"]["message"]})
@@ -169,7 +177,7 @@ def _select(job: Job) -> None:
 def _attack(job: Job) -> None:
     """Attack every test image; what is stored is measured on the 8-bit pixels."""
     data = job.data()
-    network = job.model("model")
+    network = job.model(Role("model"))
     attack = attacks.registry.from_config(job.config["attack"])
     clean, labels = data.test.pixels, data.test.labels
     examples, aim = job.attack(attack, network, data.test, progress=job.progress)
@@ -179,30 +187,33 @@ def _attack(job: Job) -> None:
     after, after_confidence = predict(network, rendering.to_images(pixels))
     write_arrays(
         job.draft / EXAMPLES,
-        clean=clean,
-        pixels=pixels,
-        true_label=labels,
-        target=aim if attack.targeted else after,
-        before_label=before,
-        before_confidence=before_confidence,
-        label=after,
-        confidence=after_confidence,
-        unrounded_label=unrounded,
-        **evaluation.norms(pixels, clean),
+        {
+            "clean": clean,
+            "pixels": pixels,
+            "true_label": labels,
+            "target": aim if attack.targeted else after,
+            "before_label": before,
+            "before_confidence": before_confidence,
+            "label": after,
+            "confidence": after_confidence,
+            "unrounded_label": unrounded,
+            **evaluation.norms(pixels, clean),
+        },
     )
 
 
 def _explain(job: Job) -> None:
     """Explain the model on the clean test images and on the examples made for it."""
     data = job.data()
-    network = job.model("model")
+    network = job.model(Role("model"))
     method = saliency.registry.from_config(job.config["saliency"])
     maps = {"clean": method.attribute(network, data.test.images, data.test.labels)}
-    for role in sorted(set(job.recipe.parents) - {"model"}):
-        images = rendering.to_images(job.parent(role).arrays(EXAMPLES)["pixels"])
-        maps[role] = method.attribute(network, images, data.test.labels)
+    for attack in sorted(labels_of("examples", job.recipe.parents)):
+        made = job.parent(Role("examples", attack)).arrays(EXAMPLES)
+        images = rendering.to_images(made["pixels"])
+        maps[attack] = method.attribute(network, images, data.test.labels)
         job.progress({"step": len(maps), "steps": len(job.recipe.parents)})
-    write_arrays(job.draft / MAPS, **maps)
+    write_arrays(job.draft / MAPS, maps)
     write_json(job.draft / RESULT, {"quantity": method.quantity, "images": sorted(maps)})
 
 

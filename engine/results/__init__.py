@@ -1,8 +1,10 @@
 """Reading a finished experiment by defense, attack and method, without torch."""
 
+from engine.artifacts import Role
 from engine.results.names import (
     CANDIDATE,
     CHOSEN,
+    CLEAN,
     CURVE,
     EXAMPLES,
     GRID,
@@ -11,6 +13,7 @@ from engine.results.names import (
     MAPS,
     MEASURES,
     MINIMUM_NORM,
+    PREDICTED,
     PREDICTIONS,
     RESULT,
     WEIGHTS,
@@ -18,6 +21,7 @@ from engine.results.names import (
 from engine.results.reading import (
     Examples,
     MinimumNorm,
+    Predictions,
     Results,
     by_dataset,
     climbed,
@@ -30,6 +34,7 @@ from engine.results.reading import (
 __all__ = [
     "CANDIDATE",
     "CHOSEN",
+    "CLEAN",
     "CURVE",
     "EXAMPLES",
     "GRID",
@@ -38,12 +43,15 @@ __all__ = [
     "MAPS",
     "MEASURES",
     "MINIMUM_NORM",
+    "PREDICTED",
     "PREDICTIONS",
     "RESULT",
     "WEIGHTS",
     "Examples",
     "MinimumNorm",
+    "Predictions",
     "Results",
+    "Role",
     "by_dataset",
     "climbed",
     "diverged",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Artifact, ArtifactStore
+from engine.artifacts import Artifact, ArtifactStore, Role, labels_of
 from engine.errors import UsageError
 from engine.results.names import (
     EXAMPLES,
@@ -20,6 +20,7 @@ from engine.results.names import (
     MAPS,
     MEASURES,
     MINIMUM_NORM,
+    PREDICTED,
     PREDICTIONS,
     RESULT,
     WEIGHTS,
@@ -121,6 +122,21 @@ class MinimumNorm:
         return np.array([(self.norm <= each).mean() for each in eps])
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """What models say of the examples made for one of them, as a parameter of the attack grows.
+
+    Attributes:
+        values: what the parameter takes.
+        labels: true labels (N,).
+        tested: predictions (values, N) by label of the model tested.
+    """
+
+    values: list[float]
+    labels: NDArray[np.int64]
+    tested: dict[str, NDArray[np.int64]]
+
+
 def diverged(model: Artifact) -> bool:
     """Whether a model artifact stands for a training that ended in NaN, and has no weights."""
     return WEIGHTS not in model.manifest["files"]
@@ -170,33 +186,31 @@ class Results:
         """Checksum of the dataset."""
         return str(self.index.recipe.data_sha256)
 
-    def artifact(self, role: str) -> Artifact:
-        """Return an artifact by its role in the run: "measures:none", "evaluation".
+    def artifact(self, role: Role) -> Artifact:
+        """Return an artifact by its role in the run: Role("measures", "none").
 
         Raises:
             UsageError: the run has no such role; the message lists those it has.
         """
         parents = self.index.recipe.parents
-        if role not in parents:
+        parent = parents.get(str(role))
+        if parent is None:
             raise UsageError(
-                f"experiment {self.name!r} has no {role!r}; it has: {', '.join(sorted(parents))}"
+                f"experiment {self.name!r} has no '{role}'; it has: {', '.join(sorted(parents))}"
             )
-        return self._store.get(parents[role].kind, parents[role].key)
+        return self._store.get(parent.kind, parent.key)
 
     def model(self, defense: str) -> Artifact:
         """Return the model artifact of `defense`."""
-        return self.artifact(f"model:{defense}")
+        return self.artifact(Role("model", defense))
 
     def evaluation(self) -> dict[str, Any]:
         """Return clean accuracies, shares of zero gradients, and the transfer matrices."""
-        result: dict[str, Any] = self.artifact("evaluation").json(RESULT)
+        result: dict[str, Any] = self.artifact(Role("evaluation")).json(RESULT)
         return result
 
-    def curve(self, curve: str, source: str) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
-        """Return the values of the swept parameter, and (values, N) predictions by defense.
-
-        On the examples made for the model `source`; `"labels"` holds the true labels (N,).
-        """
+    def curve(self, curve: str, source: str) -> Predictions:
+        """Return the predictions on the examples of a swept attack on the model `source`."""
         return self._curves(curve, source)
 
     def grid(self, defense: str, grid: str) -> Grid:
@@ -205,7 +219,7 @@ class Results:
 
     def minimum_norm(self, curve: str, defense: str) -> MinimumNorm:
         """Return the smallest disturbances found for the model with `defense`."""
-        artifact = self.artifact(f"minimum_norm:{curve}:{defense}")
+        artifact = self.artifact(Role("minimum_norm", curve, defense))
         config = artifact.recipe.config
         return MinimumNorm(
             config["attack"]["norm"], config["split"], **artifact.arrays(MINIMUM_NORM)
@@ -233,12 +247,12 @@ class Results:
 
         `clean`, `white_box`, and `transferred` from the reference model; `labels` (N,).
         """
-        return self.artifact(f"training_time:{defense}").arrays(PREDICTIONS)
+        return self.artifact(Role("training_time", defense)).arrays(PREDICTIONS)
 
     def selection(self, defense: str) -> dict[str, Any] | None:
         """Return how a swept defense's model was chosen; None where there was nothing to choose."""
-        role = f"selection:{defense}"
-        if role not in self.index.recipe.parents:
+        role = Role("selection", defense)
+        if str(role) not in self.index.recipe.parents:
             return None
         result: dict[str, Any] = self.artifact(role).json(RESULT)
         return result
@@ -252,33 +266,33 @@ class Results:
         return self._maps(defense, method)
 
     def _load_examples(self, defense: str, attack: str) -> Examples:
-        artifact = self.artifact(f"examples:{defense}:{attack}")
+        artifact = self.artifact(Role("examples", defense, attack))
         return Examples(artifact, **artifact.arrays(EXAMPLES))
 
-    def _load_curve(
-        self, curve: str, source: str
-    ) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
-        artifact = self.artifact(f"curve:{curve}:{source}")
+    def _load_curve(self, curve: str, source: str) -> Predictions:
+        artifact = self.artifact(Role("curve", curve, source))
         (values,) = artifact.recipe.config["over"].values()
-        return values, artifact.arrays(PREDICTIONS)
+        arrays = artifact.arrays(PREDICTIONS)
+        start = PREDICTED.format(label="")
+        # Version 1 kept them beside the labels.
+        tested = {name.removeprefix(start): arrays[name] for name in set(arrays) - {"labels"}}
+        return Predictions(list(values), arrays["labels"], tested)
 
     def _load_measures(self, defense: str) -> dict[str, NDArray[Any]]:
-        return self.artifact(f"measures:{defense}").arrays(MEASURES)
+        return self.artifact(Role("measures", defense)).arrays(MEASURES)
 
     def _load_grid(self, defense: str, grid: str) -> Grid:
-        return Grid(**self.artifact(f"grid:{grid}:{defense}").arrays(GRID))
+        return Grid(**self.artifact(Role("grid", grid, defense)).arrays(GRID))
 
     def _load_ladder(self, defense: str) -> Ladder | None:
-        roles = [role for role in self.index.recipe.parents if role.startswith("ladder:")]
-        if not roles:
+        sources = labels_of("ladder", self.index.recipe.parents)
+        if not sources:
             return None
-        by_source = {
-            role.removeprefix("ladder:"): self.artifact(role).arrays(LADDER) for role in roles
-        }
+        by_source = {each: self.artifact(Role("ladder", each)).arrays(LADDER) for each in sources}
         return climbed(by_source, defense)
 
     def _load_maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
-        artifact = self.artifact(f"maps:{defense}:{method}")
+        artifact = self.artifact(Role("maps", defense, method))
         return artifact.json(RESULT)["quantity"], artifact.arrays(MAPS)
 
 

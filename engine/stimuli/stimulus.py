@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from engine import canonical
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
-from engine.results import WEIGHTS, Examples, Results
+from engine.results import CLEAN, WEIGHTS, Examples, Results, Role
 
 PASSPORT_SCHEMA = 1
-CLEAN = "clean"
 Scale: TypeAlias = Literal["image", "model"]
 """What full colour stands for: the 99th percentile of |value| over the one map, or over the maps of
 all test images by the same model, method and attack. Either way zero is neutral."""
@@ -149,7 +148,7 @@ def saliency(
             f"method {method!r} has no maps of {image!r} for defense {defense!r}; "
             f"it has: {', '.join(sorted(maps))}"
         )
-    stored = results.artifact(f"maps:{defense}:{method}")
+    stored = results.artifact(Role("maps", defense, method))
     facts: dict[str, Any] = {
         "name": stored.recipe.config["saliency"]["name"],
         "params": {k: v for k, v in stored.recipe.config["saliency"].items() if k != "name"},

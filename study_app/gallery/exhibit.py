@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine import stimuli
 from engine.artifacts import Parent
 from engine.rendering import pixels_sha256, scale_of
-from engine.results import Examples, Results
+from engine.results import Examples, Results, Role
 
 CLEAN = "clean"
 """The image kind that is not an attack."""
@@ -217,7 +217,7 @@ class Exhibit:
 
     def maps_artifact(self, defense: str, method: str) -> Parent:
         """Return key and content hash of the artifact that holds the maps."""
-        return self.results.index.recipe.parents[f"maps:{defense}:{method}"]
+        return self.results.index.recipe.parents[str(Role("maps", defense, method))]
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:

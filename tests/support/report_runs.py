@@ -56,7 +56,7 @@ def write(
                 if name == "json":
                     write_json(draft / RESULT, content)
                 else:
-                    write_arrays(draft / f"{name}.npz", **content)
+                    write_arrays(draft / f"{name}.npz", content)
         parents[role] = store.get(kind, recipe.key).as_parent()
 
     def answers(accuracy: float, *shape: int) -> np.ndarray:

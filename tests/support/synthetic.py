@@ -117,22 +117,22 @@ def _examples(store, facts, model, attack, clean, labels, before, shift) -> Arti
     label = target if shift and not control else labels
     confidence = np.linspace(0.5, 1, len(labels), dtype=np.float32)
     with store.draft(recipe) as draft:
-        write_arrays(
-            draft / EXAMPLES,
-            clean=clean,
-            pixels=pixels,
-            true_label=labels,
-            target=target if attack != "fgsm" else label,
-            before_label=before,
-            before_confidence=confidence,
-            label=label,
-            confidence=confidence,
+        arrays = {
+            "clean": clean,
+            "pixels": pixels,
+            "true_label": labels,
+            "target": target if attack != "fgsm" else label,
+            "before_label": before,
+            "before_confidence": confidence,
+            "label": label,
+            "confidence": confidence,
             # Random signs fool it before rounding alone, every third image.
-            unrounded_label=np.where(control & (labels % 3 == 0), target, label),
-            linf=difference.max(1) / 255,
-            l2=np.sqrt(np.square(difference).sum(1)) / 255,
-            l0=(difference != 0).sum(1),
-        )
+            "unrounded_label": np.where(control & (labels % 3 == 0), target, label),
+            "linf": difference.max(1) / 255,
+            "l2": np.sqrt(np.square(difference).sum(1)) / 255,
+            "l0": (difference != 0).sum(1),
+        }
+        write_arrays(draft / EXAMPLES, arrays)
     return store.get("examples", recipe.key)
 
 
@@ -145,7 +145,7 @@ def _maps(store, facts, model, made, *, zero: bool, size: int) -> Artifact:
     with store.draft(recipe) as draft:
         write_arrays(
             draft / MAPS,
-            **{
+            {
                 image: np.zeros(shape, np.float32)
                 if zero
                 else rng.normal(0, size, shape).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.networks.features import effective_rank
 from engine.report import look
 from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, table, words
@@ -101,7 +102,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
         )
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, number, short, table, words
 from engine.report.runs import Dataset
@@ -97,7 +98,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, f"Box plots of gradient norms. {sentence}"),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
             (*notes, *data.doubt_notes()),
         )
     ]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
+from engine.artifacts import Role
 from engine.report.figure import Figure, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
@@ -28,7 +29,7 @@ def draw(data: Dataset) -> list[Figure]:
     """Return a figure a saliency method, from the first seed."""
     attacks = list(data.has("attacks"))
     made = {
-        defense: data.artifact(f"examples:{defense}:{attacks[0]}").arrays(EXAMPLES)
+        defense: data.artifact(Role("examples", defense, attacks[0])).arrays(EXAMPLES)
         for defense in data.defenses
     }
     first = next(iter(made.values()))
@@ -52,7 +53,7 @@ def _figure(
     classes: list[int],
     right: bool,
 ) -> Figure:
-    artifacts = {d: data.artifact(f"maps:{d}:{method}") for d in data.defenses}
+    artifacts = {d: data.artifact(Role("maps", d, method)) for d in data.defenses}
     maps = np.stack([a.arrays(MAPS)["clean"][images].sum(1) for a in artifacts.values()])
     quantity = next(iter(artifacts.values())).json(RESULT)["quantity"]
     # One scale an image for all models. That of the median model: the largest gradients, a

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, table
 from engine.report.runs import Dataset
@@ -88,7 +89,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, f"Histograms of log-probabilities. {sentence}"),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
         )
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report.figure import INTERVAL, Figure, cells, table, words
 from engine.report.runs import Dataset
 from engine.results import EXAMPLES
@@ -28,7 +29,7 @@ def draw(data: Dataset) -> list[Figure]:
         white_box = {}
         for attack in attacks:
             made = [
-                data.artifact(f"examples:{defense}:{attack}", run).arrays(EXAMPLES)
+                data.artifact(Role("examples", defense, attack), run).arrays(EXAMPLES)
                 for run in data.runs
             ]
             labels = [each["true_label"] for each in made]
@@ -56,7 +57,7 @@ def draw(data: Dataset) -> list[Figure]:
     )
     if len(clean) == 1:
         sentence = f"On clean images the model is right on {words(clean[best])}."
-    roles = [f"examples:{defense}:{attack}" for defense in data.defenses for attack in attacks]
+    roles = [Role("examples", defense, attack) for defense in data.defenses for attack in attacks]
     name = f"models-{data.label}"
     return [
         Figure(
@@ -65,7 +66,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (),
             table(name, _COLUMNS, rows),
-            data.artifacts(*roles, *(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*roles, *(Role("measures", defense) for defense in data.defenses)),
             data.doubt_notes(),
             tuple(shown),
         )

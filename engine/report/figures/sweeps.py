@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import Cell, Figure, Picture, listed, number, table
 from engine.report.look import COLOURS, Style
@@ -29,7 +30,7 @@ _LINES = {
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, a panel a swept defense."""
-    known = set(data.roles("selection:"))
+    known = data.labels("selection")
     swept = [defense for defense in data.defenses if defense in known]
     if not swept:
         return []
@@ -106,7 +107,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, f"Accuracy against strength. {sentence}"),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"selection:{defense}" for defense in swept)),
+            data.artifacts(*(Role("selection", defense) for defense in swept)),
             (*notes, *data.doubt_notes(swept)),
         )
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report.figure import INTERVAL, Figure, cells, number, table, words
 from engine.report.grids import Frame, Heat, Mosaic, heat, mosaic
 from engine.report.runs import Dataset
@@ -89,7 +90,7 @@ def _pictures(data: Dataset, grid: str, title: str) -> Figure:
         tuple(pictures),
         table(slug, columns, rows),
         {
-            f"grid:{grid}:{d}, seed {data.seeds[0]}": data.artifact(f"grid:{grid}:{d}")
+            f"grid:{grid}:{d}, seed {data.seeds[0]}": data.artifact(Role("grid", grid, d))
             for d in data.defenses
         },
         (f"Seed {data.seeds[0]}, the first image of each class shown.", *data.doubt_notes()),
@@ -153,6 +154,6 @@ def _shares(data: Dataset, grid: str, title: str) -> Figure:
         sentence,
         tuple(pictures),
         table(slug, _COLUMNS, rows),
-        data.artifacts(*(f"grid:{grid}:{d}" for d in data.defenses)),
+        data.artifacts(*(Role("grid", grid, d) for d in data.defenses)),
         data.doubt_notes(),
     )

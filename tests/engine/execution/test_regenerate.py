@@ -50,7 +50,7 @@ def tamper(store, change, **environment) -> None:
     (artifact,) = store.all("examples")
     arrays = artifact.arrays(EXAMPLES)
     change(arrays)
-    write_arrays(artifact.path / EXAMPLES, **arrays)
+    write_arrays(artifact.path / EXAMPLES, arrays)
     data = (artifact.path / EXAMPLES).read_bytes()
     entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     manifest = {**artifact.manifest, "files": {EXAMPLES: entry}}

@@ -210,25 +210,25 @@ def test_curves_start_at_the_clean_predictions_and_follow_from_the_weights(first
     x, y = tensors(datasets.create("digits:3,8").load().test)
     nets = {label: network(first.model(label)) for label in ("swept", "none", "both")}
     for source, net in nets.items():
-        values, found = first.curve("all", source)
-        assert values == [0, 0.3]
-        assert np.array_equal(found.pop("labels"), y)
-        assert set(found) == set(nets)
+        found = first.curve("all", source)
+        assert found.values == [0, 0.3]
+        assert np.array_equal(found.labels, y)
+        assert set(found.tested) == set(nets)
         x_adv = rounded_fgsm(net, x, y, 0.3)
-        for label, predictions in found.items():
+        for label, predictions in found.tested.items():
             assert np.array_equal(predictions[0], nets[label](x).argmax(1))
             assert np.array_equal(predictions[1], nets[label](x_adv).argmax(1))
 
 
 def test_a_curve_without_transfer_tests_the_source_alone(first):
     data = datasets.create("digits:3,8").load().train
-    _, found = first.curve("own", "both")
-    assert set(found) == {"labels", "both"}
+    found = first.curve("own", "both")
+    assert set(found.tested) == {"both"}
     chosen = np.linspace(0, len(data) - 1, 7).round().astype(int)
-    assert np.array_equal(found["labels"], data.labels[chosen])
+    assert np.array_equal(found.labels, data.labels[chosen])
     x, y = (part[chosen] for part in tensors(data))
     net = network(first.model("both"))
-    assert np.array_equal(found["both"][0], net(rounded_fgsm(net, x, y, 0.1)).argmax(1))
+    assert np.array_equal(found.tested["both"][0], net(rounded_fgsm(net, x, y, 0.1)).argmax(1))
 
 
 def test_kept_weights_are_those_of_their_steps(first):

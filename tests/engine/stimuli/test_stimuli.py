@@ -5,7 +5,7 @@ import pytest
 from synthetic import experiment
 
 from engine import canonical, results, stimuli
-from engine.artifacts import ArtifactStore
+from engine.artifacts import ArtifactStore, Role
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, scale_of
 from engine.stimuli import stimulus
@@ -101,7 +101,7 @@ def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
         "params": {"of": "sum_log_probabilities"},
         "of": "tgsm",
         "quantity": quantity,
-        "content_sha256": found.artifact("maps:none:input_gradient").content_sha256,
+        "content_sha256": found.artifact(Role("maps", "none", "input_gradient")).content_sha256,
         "placebo": False,
         "scale": scale_of(own.sum(axis=0)),
         "scale_over": "image",
