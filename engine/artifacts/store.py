@@ -137,11 +137,11 @@ class Artifact:
         try:
             data = (self.path / name).read_bytes()
         except OSError as error:
-            raise ArtifactError(self._damage(f"{name} cannot be read ({error.strerror})")) from None
+            raise ArtifactError(self.damage(f"{name} cannot be read ({error.strerror})")) from None
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
             raise ArtifactError(
-                self._damage(f"{name} has SHA-256 {found[:12]}…, recorded was {expected[:12]}…")
+                self.damage(f"{name} has SHA-256 {found[:12]}…, recorded was {expected[:12]}…")
             )
         return data
 
@@ -163,14 +163,15 @@ class Artifact:
             except ArtifactError as error:
                 found.append(str(error))
         extra = {p.name for p in self.path.iterdir()} - {*self.manifest["files"], MANIFEST}
-        found += [self._damage(f"{name} does not belong to it") for name in sorted(extra)]
+        found += [self.damage(f"{name} does not belong to it") for name in sorted(extra)]
         if self.recipe.key != self.key or self.path.name != self.key:
-            found.append(self._damage("its recipe does not have its key"))
+            found.append(self.damage("its recipe does not have its key"))
         if _content_sha256(self.manifest["files"]) != self.content_sha256:
-            found.append(self._damage("its content hash is not that of its files"))
+            found.append(self.damage("its content hash is not that of its files"))
         return found
 
-    def _damage(self, what: str) -> str:
+    def damage(self, what: str) -> str:
+        """Return a sentence about damage to it, with what to do."""
         return (
             f"artifact {self.kind}/{self.key[:12]}… is damaged: {what}; "
             f"remove the folder {self.path} and run again to make it anew"

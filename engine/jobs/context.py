@@ -18,14 +18,13 @@ from engine import attacks, canonical, datasets, models, seeds
 from engine.artifacts import Artifact, ArtifactStore, Recipe, Role, labels_of
 from engine.datasets import Data, Split
 from engine.errors import PlausiblyError, UsageError
+from engine.jobs import model
+from engine.jobs._kinds import Reader
+from engine.jobs.source import Source
 from engine.networks import fast_copy, inference
 from engine.networks.inference import batches
-from engine.results import CURVE, WEIGHTS, diverged
 from engine.training.checkpoint import KEPT
 from engine.training.loop import Progress
-
-MEASURED = 1000
-"""Images of a split that measures are taken on, evenly spaced, when there are more."""
 
 
 def _ignore(_event: object) -> None:
@@ -83,6 +82,19 @@ class Job:
             )
         return data
 
+    def split(self) -> Split:
+        """Return the images of the dataset's split that the recipe names."""
+        split: Split = getattr(self.data(), self.config["split"])
+        return split
+
+    def source(self) -> Split:
+        """Return the test images from the recipe's source; earlier recipes have none."""
+        role = Role("source")
+        if str(role) not in self.recipe.parents:
+            return self.split()
+        found: Source = Reader(self.store).read(self.parent(role))
+        return Split(found.pixels, found.labels)
+
     def attack(
         self,
         attack: attacks.Attack,
@@ -134,10 +146,10 @@ def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
     Raises:
         PlausiblyError: the training diverged, so that there are no weights.
     """
-    if diverged(artifact):
-        raise PlausiblyError(artifact.json(CURVE)["diverged"]["message"])
+    if model.diverged(artifact):
+        raise PlausiblyError(model.divergence(artifact))
     config = artifact.recipe.config
-    weights = load(artifact.read(WEIGHTS if step is None else KEPT.format(step=step)))
+    weights = load(artifact.read(model.WEIGHTS if step is None else KEPT.format(step=step)))
     network = models.registry.from_config(config["architecture"]).build(
         tuple(config["shape"]), config["classes"], seed=0
     )

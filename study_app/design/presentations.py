@@ -29,9 +29,7 @@ class Entries:
     def __init__(self, study: Study, results: Results, used: Collection[int]) -> None:
         self._study, self._results = study, results
         self._classes = len(results.class_names)
-        self._labels = results.examples(
-            next(iter(results.config["defenses"])), next(iter(results.config["attacks"]))
-        ).true_label
+        self._labels = results.source.labels
         self._pairs = [pair for c in study.conditions.values() for pair in c.pairs()]
         self._unused = [i for i in range(len(self._labels)) if i not in set(used)]
         self.entry = cache(self._entry)

@@ -64,7 +64,11 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> str:
     if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):
         lines.append(said)
     if view.scale == "model":
-        lines.append(f"colour ±{number(exhibit.model_scale(defense, view.method))}")
+        lines += [
+            f"{'clean' if kind == CLEAN else 'attacked'} "
+            f"±{number(exhibit.model_scale(defense, view.method, kind))}"
+            for kind in view.shown_kinds
+        ]
     return (
         f'<th scope="col"><div style="width:{_cell_width(exhibit, view)}px">'
         f'<span class="pg-name">{escape(exhibit.defenses[defense])}</span>'
@@ -149,7 +153,7 @@ def _pale_note(exhibit: Exhibit, view: GalleryView) -> str:
     ratio = number(round(scales[strong] / scales[weak]))
     titles = exhibit.defenses
     return (
-        f'<p class="pg-note">Pale maps are a finding: on the median clean image the values of '
+        f'<p class="pg-note">Pale maps are a finding: over all clean images the values of '
         f"<b>{escape(titles[strong])}</b> are {ratio} times those of "
         f"<b>{escape(titles[weak])}</b>. To see structure instead of strength: "
         f'<a href="{escape(view.scaled("model").href)}">'

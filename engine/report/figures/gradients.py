@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
-from engine.artifacts import Role
 from engine.report.figure import Figure, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
-from engine.results import EXAMPLES, MAPS, RESULT
+from engine.results import CLEAN
 from engine.statistics import interval
 
 TITLE = "Input gradients"
@@ -27,14 +26,9 @@ _COLUMNS = ("dataset", "seed", "defense", "title", "class", "image", "largest", 
 
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a saliency method, from the first seed."""
-    attacks = list(data.has("attacks"))
-    made = {
-        defense: data.artifact(Role("examples", defense, attacks[0])).arrays(EXAMPLES)
-        for defense in data.defenses
-    }
-    first = next(iter(made.values()))
-    labels, clean = first["true_label"], first["clean"]
-    right = np.all([each["before_label"] == labels for each in made.values()], axis=0)
+    labels, clean = data.first.source.labels, data.first.source.pixels
+    answers = [data.first.answers(defense).label for defense in data.defenses]
+    right = np.all([each == labels for each in answers], axis=0)
     chosen = [_pick(labels == k, right) for k in range(len(data.first.class_names))]
     classes = [k for k, index in enumerate(chosen) if index is not None]
     images = np.array([index for index in chosen if index is not None])
@@ -53,9 +47,12 @@ def _figure(
     classes: list[int],
     right: bool,
 ) -> Figure:
-    artifacts = {d: data.artifact(Role("maps", d, method)) for d in data.defenses}
-    maps = np.stack([a.arrays(MAPS)["clean"][images].sum(1) for a in artifacts.values()])
-    quantity = next(iter(artifacts.values())).json(RESULT)["quantity"]
+    stored = {defense: data.first.maps(defense, method) for defense in data.defenses}
+    artifacts = {defense: each.artifact for defense, each in stored.items()}
+    maps = np.stack(
+        [np.stack([each.map(CLEAN, i).sum(0) for i in images]) for each in stored.values()]
+    )
+    quantity = next(iter(stored.values())).quantity
     # One scale an image for all models. That of the median model: the largest gradients, a
     # distilled model's, would leave all others blank.
     scales = [

@@ -18,7 +18,9 @@ from engine.errors import PlausiblyError, UsageError
 from engine.experiments import plan as pipeline
 from engine.jobs import making
 from engine.jobs.context import load_model
-from engine.results import CURVE, PREDICTIONS, WEIGHTS, Results, diverged
+from engine.jobs.model import CURVE
+from engine.jobs.training_time import FILE as PREDICTIONS
+from engine.results import WEIGHTS, Results, diverged
 from engine.robustness import doubt
 
 VALUES = [0.01, 1000, 1e38]
@@ -106,13 +108,13 @@ def first(runs):
 
 def parent(results, role):
     reference = results.index.recipe.parents[role]
-    return results._store.get(reference.kind, reference.key)
+    return results.store.get(reference.kind, reference.key)
 
 
 def candidates(results):
     recipe = parent(results, "selection:swept").recipe
     roles = [f"candidate:{number:02}" for number in range(len(VALUES))]
-    return [results._store.get("model", recipe.parents[role].key) for role in roles]
+    return [results.store.get("model", recipe.parents[role].key) for role in roles]
 
 
 def network(artifact, file=WEIGHTS):
@@ -143,7 +145,7 @@ def test_every_dataset_is_a_run_of_its_own(runs):
     assert len({results.data_sha256 for results in runs}) == 2
     rates = [results.model("none").recipe.config["training"]["lr"] for results in runs]
     assert rates == [0.01, 0.02]
-    assert not [p for results in runs for a in results._store.all() for p in a.problems()]
+    assert not [p for results in runs for a in results.store.all() for p in a.problems()]
 
 
 def test_what_diverged_is_recorded_and_not_chosen(runs):
@@ -350,7 +352,7 @@ def test_a_second_run_only_looks(runs, store):
     indices = pipeline.run(whole(), store, again)
     assert [index.key for index in indices] == [results.index.key for results in runs]
     assert again.made == []
-    assert len(again.reused) == len(set(again.reused)) == 2 * 34
+    assert len(again.reused) == len(set(again.reused)) == 2 * 38
 
 
 def test_an_unknown_stage_is_refused(tmp_path):
@@ -381,7 +383,7 @@ def test_a_sweep_in_which_no_value_will_do_is_an_error_with_the_values(tmp_path)
     store, made = ArtifactStore(tmp_path), {}
     *trainings, select = (
         task
-        for task in plan(store, defenses={"none": NONE, "swept": swept}).values()
+        for task in plan(defenses={"none": NONE, "swept": swept}).values()
         if task.stage in ("train", "select")
     )
     for task in trainings:
@@ -395,9 +397,9 @@ def test_a_sweep_in_which_no_value_will_do_is_an_error_with_the_values(tmp_path)
         making.run(select.recipe(made), store, lambda _event: None)
 
 
-def plan(store, **changes):
+def plan(**changes):
     (run,) = small(**changes).runs()
-    return {task.name: task for task in pipeline._Plan(run, run.spec.dataset.load(), store).tasks}
+    return {task.name: task for task in pipeline._of_run(run, run.spec.dataset.load()).tasks}
 
 
 class Chosen:
@@ -407,11 +409,10 @@ class Chosen:
         return {"chosen": 20.0}
 
 
-def test_a_required_model_takes_the_chosen_value_too(tmp_path):
+def test_a_required_model_takes_the_chosen_value_too():
     warm = {"name": "distillation", "temperature": {"values": [5, 20]}}
     derived = {"name": "distillation", "temperature": {"chosen": "warm"}}
     tasks = plan(
-        ArtifactStore(tmp_path),
         defenses={
             "derived": {"title": "Derived", "defense": [derived, "gradient_penalty"]},
             "warm": {"title": "Warm", "defense": warm},
@@ -425,11 +426,11 @@ def test_a_required_model_takes_the_chosen_value_too(tmp_path):
     assert set(tasks["train warm at 5"].needs) == {"train warm at 5.teacher"}
 
 
-def test_a_raised_version_of_a_part_makes_combined_models_anew(tmp_path, monkeypatch):
+def test_a_raised_version_of_a_part_makes_combined_models_anew(monkeypatch):
     both = {"both": {"title": "Both", "defense": ["gradient_penalty", "adversarial_training"]}}
-    before = plan(ArtifactStore(tmp_path), defenses=both)["train both"].recipe({})
+    before = plan(defenses=both)["train both"].recipe({})
     monkeypatch.setattr(defenses.registry.get("gradient_penalty"), "version", 2)
-    after = plan(ArtifactStore(tmp_path), defenses=both)["train both"].recipe({})
+    after = plan(defenses=both)["train both"].recipe({})
     assert before.versions["defense"] == 1
     assert before.key != after.key
 
@@ -438,7 +439,6 @@ def test_kept_weights_are_finished_by_the_defense_before_they_are_tested(tmp_pat
     store, made = ArtifactStore(tmp_path), {}
     differential = {"title": "D", "defense": "differential", "training": {"keep_every": 4}}
     tasks = plan(
-        store,
         defenses={"none": NONE, "pairs": differential},
         training_time={**FGSM, "images": 50},
     )

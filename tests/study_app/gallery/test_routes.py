@@ -52,12 +52,12 @@ def test_a_picture_is_served_as_it_is_stored(lab, exhibit, shown, image):
 
 def scales(exhibit, defense, image, index):
     """The definitions, computed from the stored maps."""
-    maps = {each: exhibit.results.maps(each, METHOD)[1] for each in exhibit.defenses}
+    maps = {each: exhibit.results.maps(each, METHOD) for each in exhibit.defenses}
     percentile = lambda values: float(np.percentile(np.abs(values), 99))  # noqa: E731
     return {
-        "image": percentile(maps[defense][image][index]),
-        "row": percentile(np.stack([each[image][index] for each in maps.values()])),
-        "model": float(np.median([percentile(each) for each in maps[defense]["clean"]])),
+        "image": percentile(maps[defense].map(image, index)),
+        "row": percentile(np.stack([each.map(image, index) for each in maps.values()])),
+        "model": percentile(maps[defense].all(image)),
     }
 
 
@@ -65,7 +65,7 @@ def scales(exhibit, defense, image, index):
 @pytest.mark.parametrize(("defense", "image"), [("none", "clean"), ("gradient_penalty", "tgsm")])
 def test_a_map_is_drawn_on_the_scale_asked_for(lab, exhibit, shown, defense, image, mode):
     scale = scales(exhibit, defense, image, shown)[mode]
-    stored = exhibit.results.maps(defense, METHOD)[1][image][shown]
+    stored = exhibit.results.maps(defense, METHOD).map(image, shown)
     path = f"/g/{exhibit.key}/{defense}/{image}/{shown}/{METHOD}"
     served = pixels_of(lab.client.get(f"{path}.png?scale={mode}"))
     assert np.array_equal(served, rendering.draw_map(stored, scale))
@@ -91,7 +91,7 @@ def test_the_facts_lead_back_to_where_a_map_came_from(lab, exhibit, shown):
     path = f"/g/{exhibit.key}/gradient_penalty/tgsm/{shown}/{METHOD}.json"
     facts = lab.client.get(path).json()
     maps = exhibit.results.index.recipe.parents[f"maps:gradient_penalty:{METHOD}"]
-    stored = exhibit.results.maps("gradient_penalty", METHOD)[1]["tgsm"][shown]
+    stored = exhibit.results.maps("gradient_penalty", METHOD).map("tgsm", shown)
     stimulus = exhibit.stimulus("gradient_penalty", "tgsm", shown)
     assert facts["quantity"] == "gradient of Σₖ log pₖ"
     assert (facts["artifact"]["key"], facts["artifact"]["content_sha256"]) == (
@@ -191,11 +191,13 @@ def test_an_unknown_scale_is_refused(lab, exhibit, shown, hidden):
     )
 
 
-@pytest.mark.parametrize("file", ["examples.npz", "maps.npz", "manifest.json", None])
+@pytest.mark.parametrize(
+    "file", ["source.npz", "clean.npy", "summary.npz", "result.json", "manifest.json", None]
+)
 def test_a_damaged_artifact_is_one_calm_sentence(lab, exhibit, shown, tmp_path, file):
     shutil.copytree(lab.state.store.root, tmp_path / "artifacts")
     store = ArtifactStore(tmp_path / "artifacts")
-    for kind in ("examples", "maps"):
+    for kind in ("source", "maps"):
         for folder in (store.root / kind).iterdir():
             if file is None:
                 shutil.rmtree(folder)
