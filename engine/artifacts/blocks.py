@@ -86,7 +86,7 @@ class Blocks:
         name = self._record["file"]
         try:
             mapped = np.load(self._artifact.path / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(self._artifact.damage(f"{name} cannot be read ({error})")) from None
         if list(mapped.shape) != self._record["shape"] or mapped.dtype.str != self._record["dtype"]:
             raise ArtifactError(self._artifact.damage(f"{name} has a different shape or type"))

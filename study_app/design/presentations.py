@@ -11,10 +11,14 @@ from engine import seeds, stimuli
 from engine.errors import UsageError
 from engine.results import Results
 from engine.stimuli import Stimulus
-from study_app.study import Condition, Picture, Study, answerable, speaks_of_a_label
-
-MOST_PICTURES = 8
-"""No presentation has more."""
+from study_app.study import (
+    MOST_PICTURES,
+    Condition,
+    Picture,
+    Study,
+    answerable,
+    speaks_of_a_label,
+)
 
 
 class Entries:

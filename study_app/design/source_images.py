@@ -17,6 +17,8 @@ from engine.results import Results
 from study_app.study import Condition, Phase, Study, requirements
 
 Mask = NDArray[np.bool_]
+_USABLE = "usable"
+"""Key of the attrition: how many images each condition can show."""
 PHASES: tuple[Phase, ...] = ("main", "practice")
 
 
@@ -112,7 +114,7 @@ def _of_group(
         raise UsageError(
             f"study {study.name!r} needs {count} source images that {', '.join(sharing)} can show, "
             f"beside those for practice, catch and other conditions; experiment "
-            f"{study.experiment!r} has {len(left)} ({attrition})"
+            f"{study.experiment!r} has {len(left)}. {_in_words(attrition)}"
         )
     taken |= set(chosen)
     # The places decide which sources share a condition: shuffled within each round of classes.
@@ -161,11 +163,23 @@ def _attrition(
             for p in pictures
             if p.defense and p.method
         },
-        "usable": {
+        _USABLE: {
             **{label: int(mask.sum()) for label, mask in masks.items()},
             "in every condition": int(shared.sum()),
         },
     }
+
+
+def _in_words(attrition: Mapping[str, Any]) -> str:
+    """Return in sentences what became of the test images."""
+    lost = [
+        f"{name}: " + ", ".join(f"{n} {what}".replace("_", " ") for what, n in counts.items())
+        for name, counts in attrition.items()
+        if name != _USABLE and counts
+    ]
+    usable = ", ".join(f"{label} {count}" for label, count in attrition[_USABLE].items())
+    became = f" Of the test images: {'; '.join(lost)}." if lost else ""
+    return f"Images that each condition can show: {usable}.{became}"
 
 
 def _blank(results: Results, defense: str, method: str, image: str) -> dict[str, int]:

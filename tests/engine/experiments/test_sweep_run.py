@@ -553,3 +553,16 @@ def test_an_adopted_network_must_fit(own, tmp_path):
     assert list(store.all()) == []
     pipeline.run(small(defenses=adopted(own, class_names=["3", "8"])), store, Log(), only="train")
     assert [artifact.kind for artifact in store.all()] == ["model"]
+
+
+def test_looking_for_a_run_makes_nothing(own, tmp_path):
+    """Not even of a network that needs no training."""
+    store = ArtifactStore(tmp_path / "store")
+    asked = small(defenses=adopted(own))
+    with pytest.raises(PlausiblyError, match=r"^adopt own has not been made in .*run the experim"):
+        pipeline.find(asked, store)
+    assert not store.root.exists()
+    pipeline.run(asked, store, Log(), only="train")
+    with pytest.raises(PlausiblyError, match=r"^source images has not been made"):
+        pipeline.find(asked, store)
+    assert [artifact.kind for artifact in store.all()] == ["model"]

@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from db import repository
-from engine import rendering
-from engine.artifacts import ArtifactStore
+from engine import rendering, stimuli
+from engine.artifacts import ArtifactStore, Blocks
 from study_app.api.gallery import routes
 from study_app.gallery.catalog import catalog
 from study_app.installation import AppState
@@ -72,6 +72,29 @@ def test_a_map_is_drawn_on_the_scale_asked_for(lab, exhibit, shown, defense, ima
     facts = lab.client.get(f"{path}.json?scale={mode}").json()
     assert facts["scale"]["mode"] == mode
     assert facts["scale"]["value"] == pytest.approx(scale, rel=1e-6)
+
+
+@pytest.mark.parametrize("image", ["clean", "tgsm"])
+def test_a_scale_of_the_model_is_that_of_a_studys_map(lab, exhibit, shown, image):
+    """A participant and a reader see the same colours for the same map under the same word."""
+    for defense in exhibit.defenses:
+        drawn = stimuli.saliency(exhibit.results, defense, image, shown, METHOD, scale="model")
+        path = f"/g/{exhibit.key}/{defense}/{image}/{shown}/{METHOD}"
+        facts = lab.client.get(f"{path}.json?scale=model").json()
+        assert facts["scale"]["value"] == drawn.passport["saliency"]["scale"]
+        served = pixels_of(lab.client.get(f"{path}.png?scale=model"))
+        assert np.array_equal(served, drawn.pixels)
+
+
+def test_one_map_is_served_without_reading_the_others(lab, exhibit, shown, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("every map was read")
+
+    monkeypatch.setattr(Blocks, "all", refuse)
+    for mode in ("row", "model", "image"):
+        path = f"/g/{exhibit.key}/none/tgsm/{shown}/{METHOD}"
+        assert lab.client.get(f"{path}.png?scale={mode}").status_code == 200
+        assert lab.client.get(f"{path}.json?scale={mode}").status_code == 200
 
 
 def test_one_scale_for_the_row_is_the_default(lab, exhibit, shown):
