@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
+from engine.artifacts import Role
 from engine.report.figure import Figure, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
@@ -48,11 +51,9 @@ def _figure(
     right: bool,
 ) -> Figure:
     stored = {defense: data.first.maps(defense, method) for defense in data.defenses}
-    artifacts = {defense: each.artifact for defense, each in stored.items()}
     maps = np.stack(
         [np.stack([each.map(CLEAN, i).sum(0) for i in images]) for each in stored.values()]
     )
-    quantity = next(iter(stored.values())).quantity
     # One scale an image for all models. That of the median model: the largest gradients, a
     # distilled model's, would leave all others blank.
     scales = [
@@ -60,57 +61,98 @@ def _figure(
         for c in range(len(classes))
     ]
     largest = np.abs(maps).max((2, 3))
-    signed = [
-        [rendering.draw_map(each[None], scale) for each, scale in zip(row, scales, strict=True)]
-        for row in maps
-    ]
-    grey = np.stack([[_stretched(each) for each in row] for row in maps])
     names = [data.first.class_names[k] for k in classes]
     sizes = {d: float(np.median(largest[i])) for i, d in enumerate(data.defenses)}
-    ends = ["largest", *(short(size) for size in sizes.values())]
-    frame = Frame(["Image", *data.defenses.values()], names, ends=ends)
     seed = data.seeds[0]
-
-    def say(r: int, c: int) -> str:
-        what = frame.rows[r]
-        if r == 0:
-            return f"test image {images[c]}, class {names[c]}"
-        size = f"largest {largest[r - 1, c]:.3g}, full colour {scales[c]:.3g}"
-        return f"{what}, class {names[c]}: {size}"
-
-    def sign(r: int, c: int) -> str:
-        return "0" if r and largest[r - 1, c] == 0 else ""
-
     slug = (
         f"gradients-{method}-{data.label}"
         if method != "input_gradient"
         else (f"gradients-{data.label}")
     )
-    strongest, weakest = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
-    zero = [t for i, t in enumerate(data.defenses.values()) if (largest[i] == 0).all()]
-    sentence = (
-        f"The gradients of “{data.defenses[strongest]}” are the largest (the largest pixel of the "
-        f"median image is {short(sizes[strongest])}), those of “{data.defenses[weakest]}” the "
-        f"smallest ({short(sizes[weakest])})."
-    )
-    measured = set.intersection(*(set(data.first.measures(d)) for d in data.defenses))
-    if "smoothness" in measured:
-        smooth = {d: interval([data.measure(d, "smoothness")]).value for d in data.defenses}
-        known = {d: value for d, value in smooth.items() if value is not None}
-        if known:
-            best, first_known = max(known, key=known.__getitem__), next(iter(known))
-            sentence += (
-                f" The smoothest over all test images are those of “{data.defenses[best]}” "
-                f"(Moran’s I {number(known[best])}; “{data.defenses[first_known]}” "
-                f"{number(known[first_known])})."
-            )
-    which = "that every model classifies correctly" if right else "that most are right on"
+    sentence = _sentence(data, sizes)
     rows = [
         (data.label, seed, d, t, names[c], int(images[c]), float(largest[i, c]), scales[c],
          bool(largest[i, c] == 0))
         for i, (d, t) in enumerate(data.defenses.items())
         for c in range(len(classes))
     ]  # fmt: skip
+
+    def say(r: int, c: int) -> str:
+        if r == 0:
+            return f"test image {images[c]}, class {names[c]}"
+        size = f"largest {largest[r - 1, c]:.3g}, full colour {scales[c]:.3g}"
+        return f"{frame.rows[r]}, class {names[c]}: {size}"
+
+    def sign(r: int, c: int) -> str:
+        return "0" if r and largest[r - 1, c] == 0 else ""
+
+    ends = ["largest", *(short(size) for size in sizes.values())]
+    frame = Frame(["Image", *data.defenses.values()], names, ends=ends)
+    picture = mosaic(
+        slug,
+        frame,
+        [Mosaic(heading, cells, say, sign=sign) for heading, cells in _views(maps, scales, clean)],
+        f"{title} of {len(data.defenses)} models on {len(classes)} images, in grey and in colour. "
+        + sentence,
+        size=42 if len(classes) > 4 else 84,
+    )
+    quantity = next(iter(stored.values())).quantity
+    return Figure(
+        slug,
+        data.title if method == "input_gradient" else f"{data.title}: {title}",
+        sentence,
+        (picture,),
+        table(slug, _COLUMNS, rows),
+        {f"{Role('maps', d, method)}, seed {seed}": each.artifact for d, each in stored.items()},
+        tuple(_notes(data, largest, quantity, right=right)),
+    )
+
+
+def _sentence(data: Dataset, sizes: Mapping[str, float]) -> str:
+    """Say whose gradients are the largest and the smallest, and whose the smoothest."""
+    strongest, weakest = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
+    sentence = (
+        f"The gradients of “{data.defenses[strongest]}” are the largest (the largest pixel of the "
+        f"median image is {short(sizes[strongest])}), those of “{data.defenses[weakest]}” the "
+        f"smallest ({short(sizes[weakest])})."
+    )
+    measured = set.intersection(*(set(data.first.measures(d)) for d in data.defenses))
+    if "smoothness" not in measured:
+        return sentence
+    smooth = {d: interval([data.measure(d, "smoothness")]).value for d in data.defenses}
+    known = {d: value for d, value in smooth.items() if value is not None}
+    if known:
+        best, first_known = max(known, key=known.__getitem__), next(iter(known))
+        sentence += (
+            f" The smoothest over all test images are those of “{data.defenses[best]}” "
+            f"(Moran’s I {number(known[best])}; “{data.defenses[first_known]}” "
+            f"{number(known[first_known])})."
+        )
+    return sentence
+
+
+def _notes(
+    data: Dataset, largest: NDArray[np.float32], quantity: str, *, right: bool
+) -> Iterator[str]:
+    which = "that every model classifies correctly" if right else "that most are right on"
+    yield (
+        f"The first test image of each class {which}; seed {data.seeds[0]}. Drawn is the "
+        f"{quantity}; channels are summed."
+    )
+    zero = [t for i, t in enumerate(data.defenses.values()) if (largest[i] == 0).all()]
+    if zero:
+        yield f"All maps of {listed(zero)} are exactly zero and drawn neutral."
+
+
+def _views(
+    maps: NDArray[np.float32], scales: Sequence[float], clean: NDArray[np.uint8]
+) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Return heading and cells of both views, the images on top: in grey, and on a shared scale."""
+    grey = np.stack([[_stretched(each) for each in row] for row in maps])
+    signed = [
+        [rendering.draw_map(each[None], scale) for each, scale in zip(row, scales, strict=True)]
+        for row in maps
+    ]
     rgb = clean.shape[1] == 3
     views = (
         ("Each map on its own scale", np.repeat(grey, 3, axis=2) if rgb else grey, clean),
@@ -120,32 +162,7 @@ def _figure(
             clean if rgb else np.repeat(clean, 3, axis=1),
         ),
     )
-    picture = mosaic(
-        slug,
-        frame,
-        [
-            Mosaic(heading, np.concatenate([top[None], drawn]), say, sign=sign)
-            for heading, drawn, top in views
-        ],
-        f"{title} of {len(data.defenses)} models on {len(classes)} images, in grey and in colour. "
-        + sentence,
-        size=42 if len(classes) > 4 else 84,
-    )
-    notes = [
-        f"The first test image of each class {which}; seed {seed}. Drawn is the {quantity}; "
-        "channels are summed."
-    ]
-    if zero:
-        notes.append(f"All maps of {listed(zero)} are exactly zero and drawn neutral.")
-    return Figure(
-        slug,
-        data.title if method == "input_gradient" else f"{data.title}: {title}",
-        sentence,
-        (picture,),
-        table(slug, _COLUMNS, rows),
-        {f"maps:{d}:{method}, seed {seed}": a for d, a in artifacts.items()},
-        tuple(notes),
-    )
+    return [(heading, np.concatenate([top[None], drawn])) for heading, drawn, top in views]
 
 
 def _pick(of_class: NDArray[np.bool_], right: NDArray[np.bool_]) -> int | None:
