@@ -82,11 +82,15 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     rows = exhibit.visible(embargoed, view.wanted_label)
     pages = max(1, -(-len(rows) // ROWS))
     view = view.on_page(min(view.page, pages))
+    attacked = (
+        "; beside it, the image after an attack on that network, and what the network then says"
+        if exhibit.attacks
+        else ""
+    )
     st.html(
         '<div class="pg"><p class="pg-intro">Each row is one image that the networks had not seen '
         "in training, each column a network trained with another defense. The coloured map shows "
-        "which pixels move the network's answer; beside it, the image after an attack on that "
-        "network, and what the network then says. Every picture is a link.</p></div>"
+        f"which pixels move the network's answer{attacked}. Every picture is a link.</p></div>"
     )
     _gallery_controls(exhibit, view, titles, embargoed)
     st.html(grid_page.legend(exhibit, view))
