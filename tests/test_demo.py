@@ -80,10 +80,10 @@ def test_what_is_stored_of_an_example_is_measured_on_its_rounded_pixels(found):
 
 def test_maps_are_there_for_clean_and_attacked_images(found):
     for defense in found.config["defenses"]:
-        quantity, maps = found.maps(defense, "input_gradient")
-        assert "Σ" in quantity
-        assert set(maps) == {"clean", "fgsm", "tgsm", "noise"}
-        assert all(m.shape == (397, 1, 28, 28) for m in maps.values())
+        maps = found.maps(defense, "input_gradient")
+        assert "Σ" in maps.quantity
+        assert set(maps.images) == {"clean", "fgsm", "tgsm", "noise"}
+        assert all(maps.all(image).shape == (397, 1, 28, 28) for image in maps.images)
 
 
 def test_the_study_has_its_own_source_images_and_leads_back_to_the_artifacts(demo, found):

@@ -95,7 +95,7 @@ def _measured(document: str, facts: type[BaseModel], **names: str) -> tuple[Colu
 
 
 _PASSPORT = (
-    Column("stimulus_kind", "string", "adversarial, clean or control", "passport:kind"),
+    Column("stimulus_kind", "string", "adversarial, clean, control or map", "passport:kind"),
     Column("source_dataset", "string", "Data set of the source image", "passport:source.dataset"),
     Column(
         "source_index", "Int64", "Index of the source image in its split", "passport:source.index"
@@ -130,7 +130,12 @@ _PASSPORT = (
         "passport:norms.linf",
     ),
     Column("l2", "Float64", "L2 norm of the perturbation, pixels in [0, 1]", "passport:norms.l2"),
-    Column("l0", "Int64", "Number of values that the perturbation changed", "passport:norms.l0"),
+    Column(
+        "l0",
+        "Int64",
+        "Number of pixels that the perturbation changed, in any channel",
+        "passport:norms.l0",
+    ),
     Column(
         "model_pred",
         "Int64",

@@ -3,6 +3,8 @@
 Everything that is trained, attacked or measured is stored and found here.
 """
 
+from engine.artifacts.blocks import Blocks, write_blocks
+from engine.artifacts.role import Role, labels_of
 from engine.artifacts.store import (
     MANIFEST,
     NUMERIC_PATH,
@@ -19,8 +21,12 @@ __all__ = [
     "NUMERIC_PATH",
     "Artifact",
     "ArtifactStore",
+    "Blocks",
     "Parent",
     "Recipe",
+    "Role",
+    "labels_of",
     "write_arrays",
+    "write_blocks",
     "write_json",
 ]

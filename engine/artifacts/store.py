@@ -16,7 +16,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -136,11 +137,11 @@ class Artifact:
         try:
             data = (self.path / name).read_bytes()
         except OSError as error:
-            raise ArtifactError(self._damage(f"{name} cannot be read ({error.strerror})")) from None
+            raise ArtifactError(self.damage(f"{name} cannot be read ({error.strerror})")) from None
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
             raise ArtifactError(
-                self._damage(f"{name} has SHA-256 {found[:12]}…, recorded was {expected[:12]}…")
+                self.damage(f"{name} has SHA-256 {found[:12]}…, recorded was {expected[:12]}…")
             )
         return data
 
@@ -162,14 +163,15 @@ class Artifact:
             except ArtifactError as error:
                 found.append(str(error))
         extra = {p.name for p in self.path.iterdir()} - {*self.manifest["files"], MANIFEST}
-        found += [self._damage(f"{name} does not belong to it") for name in sorted(extra)]
+        found += [self.damage(f"{name} does not belong to it") for name in sorted(extra)]
         if self.recipe.key != self.key or self.path.name != self.key:
-            found.append(self._damage("its recipe does not have its key"))
+            found.append(self.damage("its recipe does not have its key"))
         if _content_sha256(self.manifest["files"]) != self.content_sha256:
-            found.append(self._damage("its content hash is not that of its files"))
+            found.append(self.damage("its content hash is not that of its files"))
         return found
 
-    def _damage(self, what: str) -> str:
+    def damage(self, what: str) -> str:
+        """Return a sentence about damage to it, with what to do."""
         return (
             f"artifact {self.kind}/{self.key[:12]}… is damaged: {what}; "
             f"remove the folder {self.path} and run again to make it anew"
@@ -322,13 +324,16 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
 
 
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays as npz with equal bytes for equal arrays.
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays, by any names, as npz with equal bytes for equal arrays.
 
-    `numpy.savez` stamps the zip's entries with a constant time, so the bytes depend on the
-    arrays alone.
+    The bytes are those of `numpy.savez_compressed`, which takes names as keywords and so refuses
+    some. Entries have a constant time, so that the bytes depend on the arrays alone.
     """
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; pickle is never written")
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)

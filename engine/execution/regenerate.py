@@ -6,6 +6,7 @@ store changes, and one that came out different is not passed on to the next.
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,12 @@ from safetensors.numpy import load
 from engine.artifacts import Artifact, ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError
 from engine.execution.executor import Executor, Observer, Task
-from engine.results import EXAMPLES
+from engine.jobs.examples import FILE as EXAMPLES
 
 Outcome = Literal["same", "tolerated", "different", "failed", "skipped"]
 
 _FROM_DATA = ("clean", "true_label")
-"""Arrays of examples that are copied from the dataset: no tolerance is right for them."""
+"""Arrays of earlier examples that are copied from the dataset: no tolerance is right for them."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,8 @@ def _arrays(artifact: Artifact, name: str) -> dict[str, NDArray[Any]]:
         return {}
     if name.endswith(".npz"):
         return artifact.arrays(name)
+    if name.endswith(".npy"):
+        return {"values": np.load(io.BytesIO(artifact.read(name)), allow_pickle=False)}
     if name.endswith(".safetensors"):
         return load(artifact.read(name))
     return {}

@@ -6,58 +6,30 @@ with it torch.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    InstanceOf,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, InstanceOf, WithJsonSchema, create_model
 from pydantic import model_validator as whole
 
-from engine import attacks, datasets, defenses, models, saliency
-from engine.attacks import TargetRule, vary
+from engine import datasets, defenses, models
 from engine.components import Component, Document, member, yaml_files
 from engine.defenses import Defense
 from engine.errors import UsageError
 from engine.experiments import sweeps
 from engine.experiments.sweeps import Derived, Sweep
-from engine.preprocessing import Space
+from engine.jobs import Label, kinds
+from engine.jobs.selection import SelectionSpec
 from engine.training.loop import TrainingConfig
 
 BUILT_IN = Path(__file__).parent
-_LABEL = r"^[a-z][a-z0-9_]*$"
-_TAKEN = frozenset(("allow_pickle", "clean", "file", "labels", "model", "path"))
-"""Names that stored arrays and parents have beside those that are called by a label."""
-
-
-def _free(label: str) -> str:
-    if label in _TAKEN:
-        raise ValueError(f"the label {label!r} is used inside; choose another")
-    if re.search(r"_seed\d+$", label):
-        raise ValueError(f"the label {label!r} reads like a further seed; choose another")
-    return label
-
-
-Label = Annotated[str, Field(pattern=_LABEL, max_length=40), AfterValidator(_free)]
-"""A short name that appears in columns and addresses."""
-
-
 SomeDataset: TypeAlias = Annotated[
     datasets.Dataset, member(datasets.registry), WithJsonSchema({"member": "dataset"})
 ]
 SomeArchitecture: TypeAlias = Annotated[
     models.Architecture, member(models.registry), WithJsonSchema({"member": "model"})
-]
-SomeAttack: TypeAlias = Annotated[
-    attacks.Attack, member(attacks.registry), WithJsonSchema({"member": "attack"})
 ]
 
 
@@ -115,173 +87,6 @@ class DefendedModel(Document):
         ]
 
 
-class AttackSpec(Document):
-    """One attack, made for every model.
-
-    Attributes:
-        title: its name for readers.
-        attack: the component.
-        target: which class a targeted one aims at; see `engine.attacks.choose_target`.
-    """
-
-    title: str
-    attack: SomeAttack
-    target: TargetRule = "next_class"
-
-
-class GridSpec(Document):
-    """A targeted attack with every class as the target, of some test images of every class.
-
-    Attributes:
-        title: its name for readers.
-        attack: the component.
-        per_class: how many images of each class, evenly spaced; all models see the same.
-    """
-
-    title: str
-    attack: SomeAttack
-    per_class: int = Field(5, ge=1)
-
-    @field_validator("attack")
-    @classmethod
-    def _aims(cls, attack: attacks.Attack) -> attacks.Attack:
-        if not attack.targeted or attack.control:
-            raise ValueError(f"{attack.name} aims at no class; a grid needs a targeted attack")
-        return attack
-
-
-class MinimumNormSpec(Document):
-    """The smallest disturbance that makes a model err, image by image.
-
-    Attributes:
-        title: its name for readers.
-        attack: `minimum_norm` with its parameters.
-        split: whose images.
-        images: how many of them, evenly spaced; None means all.
-    """
-
-    title: str
-    attack: SomeAttack
-    split: str = Field("test", pattern="^(train|valid|test)$")
-    images: int | None = Field(None, ge=1)
-
-    @field_validator("attack")
-    @classmethod
-    def _smallest(cls, attack: attacks.Attack) -> attacks.Attack:
-        if attack.name != "minimum_norm":
-            raise ValueError(f"{attack.name} looks for no smallest disturbance; take minimum_norm")
-        return attack
-
-
-class Ladder(Document):
-    """The ladder of attacks that every model's robustness is doubted by; see `engine.robustness`.
-
-    Attributes:
-        eps: L-inf, in pixels, ascending; the last should be 1, where every image is in reach.
-        images: how many test images, evenly spaced.
-        steps: PGD's.
-        restarts: how often PGD starts, on each loss; once on scaled logits.
-    """
-
-    eps: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
-    images: int = Field(200, ge=1)
-    steps: int = Field(20, ge=1)
-    restarts: int = Field(3, ge=1)
-
-    @field_validator("eps")
-    @classmethod
-    def _ascending(cls, eps: list[float]) -> list[float]:
-        if eps != sorted(set(eps)):
-            raise ValueError(f"must ascend, each once, not {eps}")
-        return eps
-
-
-class CurveSpec(Document):
-    """Accuracy as one parameter of an attack grows, of every model on examples for every model.
-
-    Attributes:
-        title: its name for readers.
-        attack: the component.
-        over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}`.
-        target: which class a targeted one aims at.
-        split: whose images are attacked.
-        images: how many of them, evenly spaced; None means all.
-        transfer: test every model on the examples; else only the one they were made for.
-    """
-
-    title: str
-    attack: SomeAttack
-    over: dict[str, list[float]] = Field(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-    target: TargetRule = "next_class"
-    split: str = Field("test", pattern="^(train|valid|test)$")
-    images: int | None = Field(None, ge=1)
-    transfer: bool = True
-
-    @field_validator("over")
-    @classmethod
-    def _one_parameter(
-        cls, over: dict[str, list[float]], info: ValidationInfo
-    ) -> dict[str, list[float]]:
-        if len(over) != 1 or not next(iter(over.values())):
-            raise ValueError("takes one parameter with its values, as in {eps: [0, 0.1, 0.2]}")
-        attack = info.data.get("attack")
-        if attack is not None:
-            for value in next(iter(over.values())):
-                try:
-                    vary(attack, next(iter(over)), value)
-                except UsageError as error:
-                    raise ValueError(str(error)) from None
-        return over
-
-
-class TrainingTime(Document):
-    """Robustness against training time, of the models whose schedule has `keep_every`.
-
-    Attributes:
-        title: its name for readers.
-        attack: made for every kept set of weights, and for the finished reference model.
-        images: how many test images, evenly spaced; None means all.
-    """
-
-    title: str
-    attack: SomeAttack
-    images: int | None = Field(None, ge=1)
-
-
-class Selection(Document):
-    """How one model of a sweep is chosen, on the validation images.
-
-    The best mean accuracy on FGSM examples *transferred from the reference model*, among the
-    candidates whose clean accuracy is close to the reference's. Choosing by white-box accuracy
-    would reward gradient masking; it is recorded beside.
-
-    Attributes:
-        reference: label of the undefended model.
-        eps: FGSM's, whose accuracies are averaged.
-        space: the space of eps; see `engine.attacks.GradientAttack`.
-        clean_drop: how far below the reference's clean accuracy a candidate may be.
-    """
-
-    reference: Label = "none"
-    eps: list[Annotated[float, Field(ge=0, le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
-    space: Space = "pixels"
-    clean_drop: float = Field(0.05, ge=0, le=1)
-
-
-class SaliencySpec(Document):
-    """One saliency method, computed for every model on clean images and on its own examples.
-
-    Attributes:
-        title: its name for readers.
-        method: the component.
-    """
-
-    title: str
-    method: Annotated[
-        saliency.SaliencyMethod, member(saliency.registry), WithJsonSchema({"member": "saliency"})
-    ]
-
-
 class DatasetSpec(Document):
     """One of several datasets.
 
@@ -298,12 +103,7 @@ class DatasetSpec(Document):
     training: TrainingConfig = TrainingConfig()
 
 
-class Experiment(Document):
-    """Datasets x defenses x seeds, with attacks and maps.
-
-    Either `dataset`, or `datasets` by label. `doubt: null` leaves the ladder out.
-    """
-
+class _Experiment(Document):
     name: Label
     title: str
     seed: int = Field(0, ge=0)
@@ -312,28 +112,42 @@ class Experiment(Document):
     architecture: SomeArchitecture
     training: TrainingConfig = TrainingConfig()
     defenses: dict[Label, DefendedModel] = Field(min_length=1)
-    selection: Selection = Selection()
-    attacks: dict[Label, AttackSpec] = Field(min_length=1)
-    curves: dict[Label, CurveSpec] = Field(default_factory=dict)
-    training_time: TrainingTime | None = None
-    minimum_norms: dict[Label, MinimumNormSpec] = Field(default_factory=dict)
-    grids: dict[Label, GridSpec] = Field(default_factory=dict)
-    doubt: Ladder | None = Ladder()
-    saliency: dict[Label, SaliencySpec] = Field(default_factory=dict)
+    selection: SelectionSpec = SelectionSpec()
 
     @whole(mode="after")
-    def _names_exist(self) -> Experiment:
-        problems = []
+    def _names_exist(self) -> _Experiment:
+        problems = [
+            *self._dataset_problems(),
+            *self._derived_problems(),
+            *self._architecture_problems(),
+            *self._section_problems(),
+            *self._reference_problems(),
+        ]
+        if problems:
+            raise ValueError("\n".join(dict.fromkeys(problems)))
+        return self
+
+    @property
+    def swept(self) -> list[str]:
+        """Labels of the defenses with a sweep."""
+        return [k for k, v in self.defenses.items() if isinstance(v.defense, Sweep)]
+
+    def section(self, name: str) -> Any:
+        """Return what the file says of a kind of artifact (`engine.jobs.Section`)."""
+        return getattr(self, name)
+
+    def _dataset_problems(self) -> Iterator[str]:
         if (self.dataset is None) == (not self.datasets):
             given = "neither" if self.dataset is None else "both"
-            problems.append(f"dataset: give either dataset or datasets, not {given}")
-        swept = [k for k, v in self.defenses.items() if isinstance(v.defense, Sweep)]
+            yield f"dataset: give either dataset or datasets, not {given}"
+
+    def _derived_problems(self) -> Iterator[str]:
         for label, model in self.defenses.items():
             if not isinstance(model.defense, Derived):
                 continue
-            if model.defense.of not in swept:
-                known = ", ".join(swept) or "none"
-                problems.append(
+            if model.defense.of not in self.swept:
+                known = ", ".join(self.swept) or "none"
+                yield (
                     f"defenses.{label}: {model.defense.of!r} is no defense with a sweep; "
                     f"those are: {known}"
                 )
@@ -344,57 +158,43 @@ class Experiment(Document):
                 for value in source.values:
                     filled = model.defense.template.fill(value)
             except UsageError as error:
-                problems.append(f"defenses.{label}: {error}")
+                yield f"defenses.{label}: {error}"
             else:
-                problems += [f"defenses.{label}: {p}" for p in model.unknown_roles(filled)]
+                yield from (f"defenses.{label}: {p}" for p in model.unknown_roles(filled))
+
+    def _architecture_problems(self) -> Iterator[str]:
         for run in self.runs():
             for label, model in self.defenses.items():
                 architecture = run.architecture(label)
                 try:
                     architecture.check()
                 except UsageError as error:
-                    problems.append(f"defenses.{label}: {error}")
+                    yield f"defenses.{label}: {error}"
                 if architecture.pretrained and model.defense != defenses.create("none"):
-                    problems.append(
+                    yield (
                         f"defenses.{label}: a network with weights of its own is not trained; its "
                         "defense must be none"
                     )
-        problems += self._training_time_problems()
+
+    def _section_problems(self) -> Iterator[str]:
+        for kind in kinds.having("problems").values():
+            yield from kind.problems(self.section(kind.SECTION.name), self.runs())
+
+    def _reference_problems(self) -> Iterator[str]:
+        comparing = [
+            kind
+            for kind in kinds.having("NEEDS_REFERENCE").values()
+            if self.section(kind.SECTION.name)
+        ]
         reference = self.defenses.get(self.selection.reference)
-        if (swept or self.training_time) and (
+        if (self.swept or comparing) and (
             reference is None or not isinstance(reference.defense, Defense)
         ):
             plain = [k for k, v in self.defenses.items() if isinstance(v.defense, Defense)]
-            problems.append(
+            yield (
                 f"selection.reference: {self.selection.reference!r} is no defense without a "
                 f"sweep; those are: {', '.join(plain) or 'none'}"
             )
-        if problems:
-            raise ValueError("\n".join(dict.fromkeys(problems)))
-        return self
-
-    def _training_time_problems(self) -> list[str]:
-        """Return a sentence for what `training_time` asks for and no schedule keeps."""
-        if self.training_time is None:
-            return []
-        keeping, problems = False, []
-        for run in self.runs():
-            for label in self.defenses:
-                schedule = run.schedule(label)
-                if schedule.keep_every is None or run.architecture(label).pretrained:
-                    continue
-                keeping = True
-                if schedule.keep_every > schedule.steps:
-                    problems.append(
-                        f"defenses.{label}: keep_every {schedule.keep_every} is more than its "
-                        f"{schedule.steps} steps, so that nothing is kept"
-                    )
-        if self.runs() and not keeping:
-            problems.append(
-                "training_time: no model has keep_every in its schedule; give it to those whose "
-                "training is to be drawn"
-            )
-        return problems
 
     def runs(self, seeds: int = 1) -> list[Run]:
         """Return one run a dataset and seed: `seed`, `seed` + 1 and so on."""
@@ -409,6 +209,37 @@ class Experiment(Document):
         ]
 
 
+def _fields() -> dict[str, Any]:
+    """Return the fields that kinds of artifacts add to an experiment file.
+
+    In the order in which people write them: attacks, what is measured, maps.
+    """
+    found: dict[str, Any] = {}
+    having = kinds.having("SECTION").values()
+    for kind in sorted(having, key=lambda each: ("attack", "measure", "explain").index(each.STAGE)):
+        section = kind.SECTION
+        default = Field(default_factory=dict) if section.labelled else section.default
+        found[section.name] = (section.annotation, default)
+    return found
+
+
+if TYPE_CHECKING:
+    Experiment: TypeAlias = _Experiment
+else:
+    Experiment = create_model(
+        "Experiment",
+        __base__=_Experiment,
+        __module__=__name__,
+        __doc__="""Datasets x defenses x seeds, with attacks and maps.
+
+        Either `dataset`, or `datasets` by label. What else a file may ask for, attacks, maps and
+        measurements, is declared by the kinds of artifacts (`engine.jobs`): a section each.
+        `doubt: null` leaves the ladder out.
+        """,
+        **_fields(),
+    )
+
+
 @dataclass(frozen=True)
 class Run:
     """One dataset and one seed of an experiment.
@@ -420,7 +251,7 @@ class Run:
         seed: decides weights, batches and attacks.
     """
 
-    experiment: Experiment
+    experiment: _Experiment
     label: str
     spec: DatasetSpec
     seed: int
@@ -455,6 +286,26 @@ class Run:
         for change in changes:
             config = config.model_copy(update=change.model_dump(exclude_unset=True))
         return config
+
+    @property
+    def labels(self) -> list[str]:
+        """The models' labels, in the file's order."""
+        return list(self.experiment.defenses)
+
+    @property
+    def reference(self) -> str:
+        """Label of the undefended model that others are compared with."""
+        return self.experiment.selection.reference
+
+    def section(self, name: str) -> Any:
+        """Return a section of the experiment file; see `engine.jobs.Section`."""
+        return self.experiment.section(name)
+
+    def keeps_weights(self, label: str) -> bool:
+        """Say whether a model is trained here and keeps weights on the way."""
+        return (
+            self.schedule(label).keep_every is not None and not self.architecture(label).pretrained
+        )
 
     def _further(self, before: str) -> str:
         return f"{before}{self.seed}" if self.seed != self.experiment.seed else ""

@@ -15,17 +15,16 @@ from safetensors.torch import load
 from torch import nn
 
 from engine import attacks, canonical, datasets, models, seeds
-from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role, labels_of
 from engine.datasets import Data, Split
 from engine.errors import PlausiblyError, UsageError
+from engine.jobs import model
+from engine.jobs._kinds import Reader
+from engine.jobs.source import Source
 from engine.networks import inference
 from engine.networks.inference import batches
-from engine.results import CURVE, WEIGHTS, diverged
 from engine.training.checkpoint import KEPT
 from engine.training.loop import Progress
-
-MEASURED = 1000
-"""Images of a split that measures are taken on, evenly spaced, when there are more."""
 
 
 def _ignore(_event: object) -> None:
@@ -55,19 +54,19 @@ class Job:
         """What the recipe says, as plain JSON values."""
         return self.recipe.config
 
-    def parent(self, role: str) -> Artifact:
+    def parent(self, role: Role) -> Artifact:
         """Return the artifact that the recipe has as `role`."""
-        parent = self.recipe.parents[role]
+        parent = self.recipe.parents[str(role)]
         return self.store.get(parent.kind, parent.key)
 
-    def model(self, role: str, *, step: int | None = None) -> nn.Module:
+    def model(self, role: Role, *, step: int | None = None) -> nn.Module:
         """Return the network of a parent, on the job's device; see `load_model`."""
         return load_model(self.parent(role), step=step).to(self.device)
 
     def models(self) -> dict[str, nn.Module]:
         """Return the networks of the roles `model:LABEL`, by label."""
-        roles = [role for role in self.recipe.parents if role.startswith("model:")]
-        return {role.removeprefix("model:"): self.model(role) for role in roles}
+        labels = labels_of("model", self.recipe.parents)
+        return {label: self.model(Role("model", label)) for label in labels}
 
     def data(self) -> Data:
         """Return the dataset, kept for the next job of this process.
@@ -82,6 +81,18 @@ class Job:
                 f"the recipe wants {str(self.recipe.data_sha256)[:12]}…"
             )
         return data
+
+    def split(self) -> Split:
+        """Return the images of the dataset's split that the recipe names."""
+        return self.data().split(self.config["split"])
+
+    def source(self) -> Split:
+        """Return the test images from the recipe's source; earlier recipes have none."""
+        role = Role("source")
+        if str(role) not in self.recipe.parents:
+            return self.split()
+        found: Source = Reader(self.store).read(self.parent(role))
+        return Split(found.pixels, found.labels)
 
     def attack(
         self,
@@ -134,10 +145,10 @@ def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
     Raises:
         PlausiblyError: the training diverged, so that there are no weights.
     """
-    if diverged(artifact):
-        raise PlausiblyError(artifact.json(CURVE)["diverged"]["message"])
+    if model.diverged(artifact):
+        raise PlausiblyError(model.divergence(artifact))
     config = artifact.recipe.config
-    weights = load(artifact.read(WEIGHTS if step is None else KEPT.format(step=step)))
+    weights = load(artifact.read(model.WEIGHTS if step is None else KEPT.format(step=step)))
     network = models.registry.from_config(config["architecture"]).build(
         tuple(config["shape"]), config["classes"], seed=0
     )

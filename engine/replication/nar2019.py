@@ -113,8 +113,8 @@ def _transfer(runs: Sequence[Results], source: str, tested: str) -> Scores:
     """Share of the eps at which FGSM examples for `source` fool `tested`, (S, N)."""
     rows = []
     for results in runs:
-        _, arrays = results.curve("transfer_test", source)
-        rows.append((arrays[tested] != arrays["labels"]).mean(0))
+        made = results.curve("transfer_test", source)
+        rows.append((made.tested[tested] != made.labels).mean(0))
     return np.stack(rows)
 
 
@@ -171,8 +171,8 @@ def tables(runs: Sequence[Results]) -> str:
 
 
 def _wrong(results: Results, curve: str, model: str, index: int) -> float:
-    _, arrays = results.curve(curve, model)
-    return float((arrays[model][index] != arrays["labels"]).mean())
+    made = results.curve(curve, model)
+    return float((made.tested[model][index] != made.labels).mean())
 
 
 def _relative_margin(results: Results, model: str) -> float:

@@ -73,12 +73,12 @@ class _Measured:
         """Whether `tested` is right on examples for `source`, averaged over the attack's values."""
         rows = []
         for results in self.runs:
-            there, arrays = results.curve(curve, source)
-            missing = set(values) - set(there)
+            made = results.curve(curve, source)
+            missing = set(values) - set(made.values)
             if missing:
                 raise UsageError(f"curve {curve} of {results.name} lacks {sorted(missing)}")
-            chosen = [there.index(value) for value in values]
-            rows.append((arrays[tested][chosen] == arrays["labels"]).mean(0))
+            chosen = [made.values.index(value) for value in values]
+            rows.append((made.tested[tested][chosen] == made.labels).mean(0))
         return np.stack(rows)
 
     def transferred(self, tested: str, sources: Sequence[str], values: Sequence[float]) -> Scores:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Artifact
+from engine.artifacts import Artifact, Role, labels_of
 from engine.errors import PlausiblyError
 from engine.results import Results, by_dataset
 from engine.robustness import doubt
@@ -99,16 +99,16 @@ class Dataset:
         found = [dict(run.config.get(noun) or {}) for run in self.runs]
         return {label: title for label, title in found[0].items() if all(label in f for f in found)}
 
-    def roles(self, start: str) -> list[str]:
-        """Return the names after `start` of the artifacts that every run has, in no order."""
-        found = [set(run.index.recipe.parents) for run in self.runs]
-        return [r.removeprefix(start) for r in set.intersection(*found) if r.startswith(start)]
+    def labels(self, kind: str) -> set[str]:
+        """Return the labels that an artifact of this kind has in every run."""
+        found = [set(labels_of(kind, run.index.recipe.parents)) for run in self.runs]
+        return set.intersection(*found)
 
-    def artifact(self, role: str, run: Results | None = None) -> Artifact:
+    def artifact(self, role: Role, run: Results | None = None) -> Artifact:
         """Return an artifact by its role in a run, by default the first."""
         return (run or self.first).artifact(role)
 
-    def artifacts(self, *roles: str) -> dict[str, Artifact]:
+    def artifacts(self, *roles: Role) -> dict[str, Artifact]:
         """Return the artifacts of these roles in every run, by role and seed in words."""
         return {
             f"{role}, seed {seed}": self.artifact(role, run)
@@ -174,10 +174,10 @@ class Dataset:
         """The swept attacks by label."""
         found = {}
         for label, title in self.has("curves").items():
-            config = self.artifact(f"curve:{label}:{next(iter(self.defenses))}").recipe.config
+            config = self.artifact(Role("curve", label, next(iter(self.defenses)))).recipe.config
             ((parameter, values),) = config["over"].items()
-            _, arrays = self.first.curve(label, next(iter(self.defenses)))
-            transfer = all(defense in arrays for defense in self.defenses)
+            made = self.first.curve(label, next(iter(self.defenses)))
+            transfer = all(defense in made.tested for defense in self.defenses)
             found[label] = Curve(
                 label,
                 title,
@@ -190,14 +190,14 @@ class Dataset:
 
     def curve_artifacts(self, curve: str) -> dict[str, Artifact]:
         """Return the artifacts of a swept attack on every model in every run."""
-        return self.artifacts(*(f"curve:{curve}:{source}" for source in self.defenses))
+        return self.artifacts(*(Role("curve", curve, source) for source in self.defenses))
 
     def right(self, curve: str, source: str, tested: str) -> NDArray[np.bool_]:
         """Whether `tested` is right on the examples for `source`: (values, S, N)."""
         rows = []
         for run in self.runs:
-            _, arrays = run.curve(curve, source)
-            rows.append(arrays[tested] == arrays["labels"])
+            made = run.curve(curve, source)
+            rows.append(made.tested[tested] == made.labels)
         return np.stack(rows, axis=1)
 
     def accuracy(self, curve: str, source: str, tested: str) -> list[Interval]:

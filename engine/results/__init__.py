@@ -1,53 +1,32 @@
-"""Reading a finished experiment by defense, attack and method, without torch."""
+"""Reading a finished experiment by defense, attack and method, without torch.
 
-from engine.results.names import (
-    CANDIDATE,
-    CHOSEN,
-    CURVE,
-    EXAMPLES,
-    GRID,
-    INDEX,
-    LADDER,
-    MAPS,
-    MEASURES,
-    MINIMUM_NORM,
-    PREDICTIONS,
-    RESULT,
-    WEIGHTS,
-)
-from engine.results.reading import (
-    Examples,
-    Grid,
-    MinimumNorm,
-    Results,
-    by_dataset,
-    climbed,
-    diverged,
-    doubted,
-    everything,
-    find,
-)
+What each kind of artifact holds, and how it is read, stands in the kind's file (`engine.jobs`).
+"""
+
+from engine.artifacts import Role
+from engine.jobs.answers import Answers
+from engine.jobs.curve import Predictions
+from engine.jobs.examples import CLEAN, Examples
+from engine.jobs.grid import Grid
+from engine.jobs.maps import Maps
+from engine.jobs.minimum_norm import MinimumNorm
+from engine.jobs.model import WEIGHTS, diverged
+from engine.jobs.source import Source
+from engine.results.reading import Results, by_dataset, doubted, everything, find
 
 __all__ = [
-    "CANDIDATE",
-    "CHOSEN",
-    "CURVE",
-    "EXAMPLES",
-    "GRID",
-    "INDEX",
-    "LADDER",
-    "MAPS",
-    "MEASURES",
-    "MINIMUM_NORM",
-    "PREDICTIONS",
-    "RESULT",
+    "CLEAN",
     "WEIGHTS",
+    "Answers",
     "Examples",
     "Grid",
+    "Maps",
     "MinimumNorm",
+    "Predictions",
     "Results",
+    "Role",
+    "Source",
     "by_dataset",
-    "climbed",
     "diverged",
     "doubted",
     "everything",

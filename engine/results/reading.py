@@ -1,125 +1,28 @@
-"""Reading a finished experiment: by defense, attack and saliency label, without torch."""
+"""Reading a finished experiment: its artifacts by role, and what they hold.
+
+`Results.read` reads any kind of artifact; the methods after it are the same with a type.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Artifact, ArtifactStore
+from engine.artifacts import Artifact, ArtifactStore, Role, labels_of
 from engine.errors import UsageError
-from engine.results.names import (
-    EXAMPLES,
-    GRID,
-    INDEX,
-    LADDER,
-    MAPS,
-    MEASURES,
-    MINIMUM_NORM,
-    PREDICTIONS,
-    RESULT,
-    WEIGHTS,
-)
+from engine.jobs import Reader, ladder, without_source
+from engine.jobs.answers import Answers
+from engine.jobs.curve import Predictions
+from engine.jobs.examples import Examples
+from engine.jobs.grid import Grid
+from engine.jobs.maps import Maps
+from engine.jobs.minimum_norm import MinimumNorm
+from engine.jobs.source import Source
 from engine.robustness.doubt import Ladder
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What one attack made of every test image of one model; arrays of length N.
-
-    Prediction, confidence and norms are those of the rounded 8-bit pixels on the original model.
-
-    Attributes:
-        artifact: where they are stored.
-        clean, pixels: uint8 (N, C, H, W), before and after.
-        true_label: the dataset's label.
-        target: the class aimed at, or for an untargeted attack the class it ended in.
-        before_label, before_confidence: the model's answer to the clean image.
-        label, confidence: the model's answer to the example.
-        unrounded_label: its answer before rounding.
-        linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
-    """
-
-    artifact: Artifact
-    clean: NDArray[np.uint8]
-    pixels: NDArray[np.uint8]
-    true_label: NDArray[np.int64]
-    target: NDArray[np.int64]
-    before_label: NDArray[np.int64]
-    before_confidence: NDArray[np.float32]
-    label: NDArray[np.int64]
-    confidence: NDArray[np.float32]
-    unrounded_label: NDArray[np.int64]
-    linf: NDArray[np.float64]
-    l2: NDArray[np.float64]
-    l0: NDArray[np.int64]
-
-    @property
-    def mistakes(self) -> NDArray[np.bool_]:
-        """(N,) whether the example is a mistake stimulus: prediction = target, not the truth."""
-        hit: NDArray[np.bool_] = (self.label == self.target) & (self.label != self.true_label)
-        return hit
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What one attack made of some test images of one model, with every class as the target.
-
-    Answers and norms are those of the rounded 8-bit pixels on the original model. Where the target
-    is the true class stands the clean image.
-
-    Attributes:
-        clean: uint8 (M, C, H, W), equally many of each class, in the order of classes.
-        true_label: (M,).
-        pixels: uint8 (M, K, C, H, W), by target.
-        label, confidence: the model's answers, (M, K).
-        linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
-    """
-
-    clean: NDArray[np.uint8]
-    true_label: NDArray[np.int64]
-    pixels: NDArray[np.uint8]
-    label: NDArray[np.int64]
-    confidence: NDArray[np.float32]
-    linf: NDArray[np.float64]
-    l2: NDArray[np.float64]
-    l0: NDArray[np.int64]
-
-    @property
-    def hit(self) -> NDArray[np.bool_]:
-        """(M, K) whether the answer is the target, and that is not the truth."""
-        target = np.arange(self.label.shape[1])
-        hit: NDArray[np.bool_] = (self.label == target) & (target != self.true_label[:, None])
-        return hit
-
-
-@dataclass(frozen=True)
-class MinimumNorm:
-    """The smallest disturbance found that makes one model err, image by image.
-
-    Attributes:
-        norm_name: "linf" or "l2".
-        split: whose images.
-        labels: true labels (N,).
-        norm: before rounding, in units of the pixel range; 0 where the model errs undisturbed, inf
-            where nothing was found.
-        rounded_away: (N,) whether rounding to 8 bits undoes it.
-    """
-
-    norm_name: str
-    split: str
-    labels: NDArray[np.int64]
-    norm: NDArray[np.float64]
-    rounded_away: NDArray[np.bool_]
-
-
-def diverged(model: Artifact) -> bool:
-    """Whether a model artifact stands for a training that ended in NaN, and has no weights."""
-    return WEIGHTS not in model.manifest["files"]
 
 
 class Results:
@@ -131,25 +34,16 @@ class Results:
     """
 
     def __init__(self, store: ArtifactStore, index: Artifact) -> None:
-        self._store = store
+        self.store = store
+        self._reader = Reader(store)
         self.index = index
-        self._examples = cache(self._load_examples)
-        self._maps = cache(self._load_maps)
-        self._curves = cache(self._load_curve)
-        self._measures = cache(self._load_measures)
-        self._ladders = cache(self._load_ladder)
-        self._grids = cache(self._load_grid)
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """Name, title, dataset, seed, class_names, and titles by label in the experiment's order:
-        defenses, attacks, curves, grids, minimum_norms, saliency."""
-        config: dict[str, Any] = self.index.json(INDEX)
-        return {
-            **config,
-            **{noun: dict(config[noun]) for noun in ("defenses", "attacks", "saliency")},
-            **{noun: dict(config.get(noun, [])) for noun in ("curves", "grids", "minimum_norms")},
-        }
+        of defenses, and of all that a file has by label (`engine.jobs.experiment`)."""
+        config: dict[str, Any] = self._reader.read(self.index)
+        return config
 
     @property
     def name(self) -> str:
@@ -166,51 +60,70 @@ class Results:
         """Checksum of the dataset."""
         return str(self.index.recipe.data_sha256)
 
-    def artifact(self, role: str) -> Artifact:
-        """Return an artifact by its role in the run: "measures:none", "evaluation".
+    def has(self, role: Role) -> bool:
+        """Say whether the run has an artifact in this role."""
+        return str(role) in self.index.recipe.parents
+
+    def labels(self, kind: str) -> list[str]:
+        """Return the labels that the run has artifacts of this kind for."""
+        return labels_of(kind, self.index.recipe.parents)
+
+    def artifact(self, role: Role) -> Artifact:
+        """Return an artifact by its role in the run: Role("measures", "none").
 
         Raises:
             UsageError: the run has no such role; the message lists those it has.
         """
         parents = self.index.recipe.parents
-        if role not in parents:
+        parent = parents.get(str(role))
+        if parent is None:
             raise UsageError(
-                f"experiment {self.name!r} has no {role!r}; it has: {', '.join(sorted(parents))}"
+                f"experiment {self.name!r} has no '{role}'; it has: {', '.join(sorted(parents))}"
             )
-        return self._store.get(parents[role].kind, parents[role].key)
+        return self.store.get(parent.kind, parent.key)
+
+    def read(self, role: Role) -> Any:
+        """Return what the artifact in this role holds, as its kind reads it; each is read once."""
+        return self._reader.once(role, lambda: self._reader.read(self.artifact(role)))
 
     def model(self, defense: str) -> Artifact:
         """Return the model artifact of `defense`."""
-        return self.artifact(f"model:{defense}")
+        return self.artifact(Role("model", defense))
+
+    @property
+    def source(self) -> Source:
+        """The test images with their labels and ids."""
+        if not self.has(Role("source")):
+            return self._some_examples().source()
+        source: Source = self.read(Role("source"))
+        return source
+
+    def answers(self, defense: str) -> Answers:
+        """Return what the model with `defense` says of the clean test images."""
+        if not self.has(Role("answers", defense)):
+            return self._some_examples(defense).before()
+        answers: Answers = self.read(Role("answers", defense))
+        return answers
+
+    def _some_examples(self, defense: str | None = None) -> Examples:
+        """Return examples, of this defense, of a run that has images and answers in these alone."""
+        examples: Examples = self.read(without_source(self.index.recipe.parents, defense))
+        return examples
+
+    def examples(self, defense: str, attack: str) -> Examples:
+        """Return the examples that `attack` made for the model with `defense`."""
+        examples: Examples = self.read(Role("examples", defense, attack))
+        return examples
+
+    def maps(self, defense: str, method: str) -> Maps:
+        """Return the signed maps by `method` of the model with `defense`."""
+        maps: Maps = self.read(Role("maps", defense, method))
+        return maps
 
     def evaluation(self) -> dict[str, Any]:
         """Return clean accuracies, shares of zero gradients, and the transfer matrices."""
-        result: dict[str, Any] = self.artifact("evaluation").json(RESULT)
+        result: dict[str, Any] = self.read(Role("evaluation"))
         return result
-
-    def curve(self, curve: str, source: str) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
-        """Return the values of the swept parameter, and (values, N) predictions by defense.
-
-        On the examples made for the model `source`; `"labels"` holds the true labels (N,).
-        """
-        return self._curves(curve, source)
-
-    def grid(self, defense: str, grid: str) -> Grid:
-        """Return the examples for every class as the target, made for the model with `defense`."""
-        return self._grids(defense, grid)
-
-    def minimum_norm(self, curve: str, defense: str) -> MinimumNorm:
-        """Return the smallest disturbances found for the model with `defense`."""
-        artifact = self.artifact(f"minimum_norm:{curve}:{defense}")
-        config = artifact.recipe.config
-        return MinimumNorm(
-            config["attack"]["norm"], config["split"], **artifact.arrays(MINIMUM_NORM)
-        )
-
-    def ladder(self, defense: str) -> Ladder | None:
-        """Return the answers of the model with `defense` on every rung, those on FGSM examples
-        made for the other models included; None where the experiment doubts nothing."""
-        return self._ladders(defense)
 
     def doubts(self, defense: str) -> dict[str, Any]:
         """Return the `reasons` to doubt the robustness of the model with `defense`, and all
@@ -220,74 +133,44 @@ class Results:
         )
         return found
 
+    def curve(self, curve: str, source: str) -> Predictions:
+        """Return the predictions on the examples of a swept attack on the model `source`."""
+        predictions: Predictions = self.read(Role("curve", curve, source))
+        return predictions
+
+    def grid(self, defense: str, grid: str) -> Grid:
+        """Return the examples for every class as the target, made for the model with `defense`."""
+        made: Grid = self.read(Role("grid", grid, defense))
+        return made
+
+    def minimum_norm(self, curve: str, defense: str) -> MinimumNorm:
+        """Return the smallest disturbances found for the model with `defense`."""
+        found: MinimumNorm = self.read(Role("minimum_norm", curve, defense))
+        return found
+
+    def ladder(self, defense: str) -> Ladder | None:
+        """Return the answers of the model with `defense` on every rung, those on FGSM examples
+        made for the other models included; None where the experiment doubts nothing."""
+        by_source = {each: self.read(Role("ladder", each)) for each in self.labels("ladder")}
+        return ladder.climbed(by_source, defense) if by_source else None
+
     def measures(self, defense: str) -> dict[str, NDArray[Any]]:
         """Return what was measured of the model with `defense`, as arrays by name."""
-        return self._measures(defense)
+        measures: dict[str, NDArray[Any]] = self.read(Role("measures", defense))
+        return measures
 
     def training_time(self, defense: str) -> dict[str, NDArray[np.int64]]:
         """Return the kept `steps` (S,) and predictions (S, N) with their weights.
 
         `clean`, `white_box`, and `transferred` from the reference model; `labels` (N,).
         """
-        return self.artifact(f"training_time:{defense}").arrays(PREDICTIONS)
+        found: dict[str, NDArray[np.int64]] = self.read(Role("training_time", defense))
+        return found
 
     def selection(self, defense: str) -> dict[str, Any] | None:
         """Return how a swept defense's model was chosen; None where there was nothing to choose."""
-        role = f"selection:{defense}"
-        if role not in self.index.recipe.parents:
-            return None
-        result: dict[str, Any] = self.artifact(role).json(RESULT)
-        return result
-
-    def examples(self, defense: str, attack: str) -> Examples:
-        """Return the examples that `attack` made for the model with `defense`."""
-        return self._examples(defense, attack)
-
-    def maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
-        """Return the quantity, and signed maps (N, C, H, W) by image: "clean" or an attack."""
-        return self._maps(defense, method)
-
-    def _load_examples(self, defense: str, attack: str) -> Examples:
-        artifact = self.artifact(f"examples:{defense}:{attack}")
-        return Examples(artifact, **artifact.arrays(EXAMPLES))
-
-    def _load_curve(
-        self, curve: str, source: str
-    ) -> tuple[list[float], dict[str, NDArray[np.int64]]]:
-        artifact = self.artifact(f"curve:{curve}:{source}")
-        (values,) = artifact.recipe.config["over"].values()
-        return values, artifact.arrays(PREDICTIONS)
-
-    def _load_measures(self, defense: str) -> dict[str, NDArray[Any]]:
-        return self.artifact(f"measures:{defense}").arrays(MEASURES)
-
-    def _load_grid(self, defense: str, grid: str) -> Grid:
-        return Grid(**self.artifact(f"grid:{grid}:{defense}").arrays(GRID))
-
-    def _load_ladder(self, defense: str) -> Ladder | None:
-        roles = [role for role in self.index.recipe.parents if role.startswith("ladder:")]
-        if not roles:
-            return None
-        by_source = {
-            role.removeprefix("ladder:"): self.artifact(role).arrays(LADDER) for role in roles
-        }
-        return climbed(by_source, defense)
-
-    def _load_maps(self, defense: str, method: str) -> tuple[str, dict[str, NDArray[np.float32]]]:
-        artifact = self.artifact(f"maps:{defense}:{method}")
-        return artifact.json(RESULT)["quantity"], artifact.arrays(MAPS)
-
-
-def climbed(by_source: Mapping[str, Mapping[str, NDArray[Any]]], defense: str) -> Ladder:
-    """Return one model's ladder from the arrays that are stored for every model."""
-    own = {k: v for k, v in by_source[defense].items() if not k.startswith("transferred_")}
-    eps = [float(each) for each in own.pop("eps")]
-    transferred = {
-        source: arrays[f"transferred_{defense}"]
-        for source, arrays in by_source.items()
-        if source != defense
-    }
-    return Ladder(eps, **own, transferred=transferred)
+        role = Role("selection", defense)
+        return self.read(role) if self.has(role) else None
 
 
 def find(store: ArtifactStore, name: str) -> Results:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from engine import canonical
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
-from engine.results import WEIGHTS, Examples, Results
+from engine.results import CLEAN, WEIGHTS, Results
 
 PASSPORT_SCHEMA = 1
-CLEAN = "clean"
 Scale: TypeAlias = Literal["image", "model"]
 """What full colour stands for: the 99th percentile of |value| over the one map, or over the maps of
-all test images by the same model, method and attack. Either way zero is neutral."""
+all test images by the same model, method and attack (`engine.jobs.maps.summarise`), which is also
+what the gallery means by it. Either way zero is neutral."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ def adversarial(results: Results, defense: str, attack: str, index: int) -> Stim
     component = config["attack"]
     return _stimulus(
         results,
-        made,
         index,
         made.pixels[index],
         {
@@ -102,21 +101,17 @@ def clean(results: Results, index: int, defense: str | None = None) -> Stimulus:
 
     With `defense` the passport holds what the model with that defense says of the image.
     """
-    made = results.examples(
-        next(iter(results.config["defenses"])) if defense is None else defense,
-        next(iter(results.config["attacks"])),
-    )
     facts: dict[str, Any] = dict.fromkeys(
         ("target", "defense", "model", "attack", "before", "prediction", "norms")
     )
     if defense is not None:
-        model = results.model(defense)
+        model, said = results.model(defense), results.answers(defense)
         facts |= {
             "defense": defense,
             "model": {"id": model.key, "weights_sha256": model.sha256(WEIGHTS)},
-            "prediction": _answer(made.before_label[index], made.before_confidence[index]),
+            "prediction": _answer(said.label[index], said.confidence[index]),
         }
-    return _stimulus(results, made, index, made.clean[index], {"kind": "clean", **facts})
+    return _stimulus(results, index, results.source.pixels[index], {"kind": "clean", **facts})
 
 
 def saliency(
@@ -143,18 +138,18 @@ def saliency(
     Raises:
         UsageError: there is no such map.
     """
-    quantity, maps = results.maps(defense, method)
-    if image not in maps:
+    maps = results.maps(defense, method)
+    if image not in maps.images:
         raise UsageError(
             f"method {method!r} has no maps of {image!r} for defense {defense!r}; "
-            f"it has: {', '.join(sorted(maps))}"
+            f"it has: {', '.join(maps.images)}"
         )
-    stored = results.artifact(f"maps:{defense}:{method}")
+    stored = maps.artifact
     facts: dict[str, Any] = {
         "name": stored.recipe.config["saliency"]["name"],
         "params": {k: v for k, v in stored.recipe.config["saliency"].items() if k != "name"},
         "of": image,
-        "quantity": quantity,
+        "quantity": maps.quantity,
         "content_sha256": stored.content_sha256,
         "placebo": shown is not None,
     }
@@ -166,8 +161,9 @@ def saliency(
         # Whoever holds back what a study shows must hold back this image's own map, too.
         facts["shown_image_id"] = pixels_sha256(made.clean[shown])
     explained = _explained(results, defense, image, index)
-    source = maps[image]
-    return _drawn(explained, source[index if shown is None else shown], source, scale, facts)
+    drawn, known = index if shown is None else shown, maps.summary(image)
+    value = float(known.scale[drawn]) if scale == "image" else known.model_scale
+    return _drawn(explained, maps.map(image, drawn), value, scale, facts)
 
 
 def edges(
@@ -182,11 +178,10 @@ def edges(
     """
     if defense is None and image != CLEAN:
         raise UsageError(f"edges of {image!r} need the defense whose example it is")
-    made = results.examples(
-        next(iter(results.config["defenses"])) if defense is None else defense,
-        next(iter(results.config["attacks"])) if image == CLEAN else image,
-    )
-    images = to_images(made.clean if image == CLEAN else made.pixels)
+    if image == CLEAN or defense is None:
+        images = to_images(results.source.pixels)
+    else:
+        images = to_images(results.examples(defense, image).pixels)
     facts: dict[str, Any] = {
         "name": "edges",
         "params": {},
@@ -197,7 +192,8 @@ def edges(
     }
     own = _laplacian_of_gaussian(images[index : index + 1])
     wide = _laplacian_of_gaussian(images) if scale == "model" else own
-    return _drawn(_explained(results, defense, image, index), own[0], wide, scale, facts)
+    value = scale_of(wide.sum(axis=1))
+    return _drawn(_explained(results, defense, image, index), own[0], value, scale, facts)
 
 
 def _explained(results: Results, defense: str | None, image: str, index: int) -> Stimulus:
@@ -210,16 +206,14 @@ def _explained(results: Results, defense: str | None, image: str, index: int) ->
 def _drawn(
     explained: Stimulus,
     attribution: NDArray[np.float32],
-    maps: NDArray[np.float32],
+    value: float,
     scale: Scale,
     facts: Mapping[str, Any],
 ) -> Stimulus:
-    """Return a map (C, H, W) as a stimulus, on the scale of itself or of `maps` (N, C, H, W).
+    """Return a map (C, H, W) as a stimulus; `value` is what full colour stands for.
 
     It keeps from the picture's passport all but its pixels.
     """
-    # What is coloured is the sum over channels, so that is what the scale is taken from.
-    value = scale_of((attribution[None] if scale == "image" else maps).sum(axis=1))
     pixels = draw_map(attribution, value)
     passport = {
         **explained.passport,
@@ -249,11 +243,11 @@ def _laplacian_of_gaussian(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _stimulus(
     results: Results,
-    made: Examples,
     index: int,
     pixels: NDArray[np.uint8],
     facts: Mapping[str, Any],
 ) -> Stimulus:
+    source = results.source
     return Stimulus(
         pixels,
         {
@@ -263,9 +257,9 @@ def _stimulus(
                 "data_sha256": results.data_sha256,
                 "split": "test",
                 "index": index,
-                "image_id": pixels_sha256(made.clean[index]),
+                "image_id": source.image_ids[index],
             },
-            "true_label": int(made.true_label[index]),
+            "true_label": int(source.labels[index]),
             "pixels": _pixels(pixels),
             **facts,
         },

@@ -11,10 +11,14 @@ from engine import seeds, stimuli
 from engine.errors import UsageError
 from engine.results import Results
 from engine.stimuli import Stimulus
-from study_app.study import Condition, Picture, Study, answerable, speaks_of_a_label
-
-MOST_PICTURES = 8
-"""No presentation has more."""
+from study_app.study import (
+    MOST_PICTURES,
+    Condition,
+    Picture,
+    Study,
+    answerable,
+    speaks_of_a_label,
+)
 
 
 class Entries:
@@ -29,9 +33,7 @@ class Entries:
     def __init__(self, study: Study, results: Results, used: Collection[int]) -> None:
         self._study, self._results = study, results
         self._classes = len(results.class_names)
-        self._labels = results.examples(
-            next(iter(results.config["defenses"])), next(iter(results.config["attacks"]))
-        ).true_label
+        self._labels = results.source.labels
         self._pairs = [pair for c in study.conditions.values() for pair in c.pairs()]
         self._unused = [i for i in range(len(self._labels)) if i not in set(used)]
         self.entry = cache(self._entry)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from engine import seeds, stimuli
 from engine.errors import UsageError
-from engine.rendering import pixels_sha256
 from engine.results import Results
 from study_app.study import Condition, Phase, Study, requirements
 
 Mask = NDArray[np.bool_]
+_USABLE = "usable"
+"""Key of the attrition: how many images each condition can show."""
 PHASES: tuple[Phase, ...] = ("main", "practice")
 
 
@@ -55,16 +56,15 @@ def choose(study: Study, results: Results, clear_images: int) -> Sources:
         UsageError: the experiment lacks a defense, attack or method, or has too few usable images.
     """
     rng = random.Random(seeds.derive(study.seed, "sources"))  # noqa: S311 - not a secret
-    anything = next(iter(results.config["attacks"]))
-    examples = [results.examples(label, anything) for label in results.config["defenses"]]
-    labels = examples[0].true_label
-    once = _first_of_each(examples[0].clean)
+    labels = results.source.labels
+    answers = [results.answers(label) for label in results.config["defenses"]]
+    once = _first_of_each(results.source.image_ids)
     masks = {label: once & _usable(study, c, results) for label, c in study.conditions.items()}
     shared = np.logical_and.reduce(list(masks.values()))
     attrition = _attrition(study, results, masks, shared)
 
-    right = np.logical_and.reduce([made.before_label == labels for made in examples]) & once
-    confidence = np.minimum.reduce([made.before_confidence for made in examples])
+    right = np.logical_and.reduce([said.label == labels for said in answers]) & once
+    confidence = np.minimum.reduce([said.confidence for said in answers])
     clearest = sorted(np.flatnonzero(right).tolist(), key=lambda i: (-confidence[i], i))
     clear = _balanced(clearest, labels, clear_images)
     if len(clear) < clear_images:
@@ -114,7 +114,7 @@ def _of_group(
         raise UsageError(
             f"study {study.name!r} needs {count} source images that {', '.join(sharing)} can show, "
             f"beside those for practice, catch and other conditions; experiment "
-            f"{study.experiment!r} has {len(left)} ({attrition})"
+            f"{study.experiment!r} has {len(left)}. {_in_words(attrition)}"
         )
     taken |= set(chosen)
     # The places decide which sources share a condition: shuffled within each round of classes.
@@ -128,10 +128,8 @@ def _of_group(
 
 def _usable(study: Study, condition: Condition, results: Results) -> Mask:
     """Return (N,) which test images the condition can show."""
-    anything = results.examples(
-        next(iter(results.config["defenses"])), next(iter(results.config["attacks"]))
-    )
-    mask = np.ones(len(anything.true_label), dtype=np.bool_)
+    labels = results.source.labels
+    mask = np.ones(len(labels), dtype=np.bool_)
     aims = []
     for picture in condition.shown_pictures:
         if picture.show == "mistake" and picture.defense and picture.attack:
@@ -142,8 +140,8 @@ def _usable(study: Study, condition: Condition, results: Results) -> Mask:
             if not made.artifact.recipe.config["control"]:
                 mask &= stimuli.hits(results, picture.defense, picture.of)
         elif picture.show == "clean" and picture.defense and picture.answer != "any":
-            made = results.examples(picture.defense, next(iter(results.config["attacks"])))
-            mask &= (made.before_label == made.true_label) == (picture.answer == "right")
+            right = results.answers(picture.defense).label == labels
+            mask &= right == (picture.answer == "right")
     if ("different targets",) in requirements(condition, study.asked(condition)):
         mask &= np.logical_and.reduce([aims[0] != other for other in aims[1:]])
     return mask
@@ -165,29 +163,41 @@ def _attrition(
             for p in pictures
             if p.defense and p.method
         },
-        "usable": {
+        _USABLE: {
             **{label: int(mask.sum()) for label, mask in masks.items()},
             "in every condition": int(shared.sum()),
         },
     }
 
 
+def _in_words(attrition: Mapping[str, Any]) -> str:
+    """Return in sentences what became of the test images."""
+    lost = [
+        f"{name}: " + ", ".join(f"{n} {what}".replace("_", " ") for what, n in counts.items())
+        for name, counts in attrition.items()
+        if name != _USABLE and counts
+    ]
+    usable = ", ".join(f"{label} {count}" for label, count in attrition[_USABLE].items())
+    became = f" Of the test images: {'; '.join(lost)}." if lost else ""
+    return f"Images that each condition can show: {usable}.{became}"
+
+
 def _blank(results: Results, defense: str, method: str, image: str) -> dict[str, int]:
     """Return how many maps there are, and how many are zero everywhere (a masked model's)."""
-    stored = results.maps(defense, method)[1].get(image)
-    if stored is None:
+    maps = results.maps(defense, method)
+    if image not in maps.images:
         return {}  # drawing it says so
-    return {"maps": len(stored), "blank": int((stored == 0).all(axis=(1, 2, 3)).sum())}
+    blank = maps.summary(image).blank
+    return {"maps": len(blank), "blank": int(blank.sum())}
 
 
-def _first_of_each(images: NDArray[np.uint8]) -> Mask:
+def _first_of_each(image_ids: Sequence[str]) -> Mask:
     """Return (N,) whether no image before has the same pixels."""
     seen: set[str] = set()
-    first = np.zeros(len(images), dtype=np.bool_)
-    for index, image in enumerate(images):
-        digest = pixels_sha256(image)
-        first[index] = digest not in seen
-        seen.add(digest)
+    first = np.zeros(len(image_ids), dtype=np.bool_)
+    for index, image_id in enumerate(image_ids):
+        first[index] = image_id not in seen
+        seen.add(image_id)
     return first
 
 

@@ -34,9 +34,11 @@ def choose(exhibit: Exhibit, embargoed: Collection[str], count: int) -> list[Cho
 
     First come those on which most networks were fooled by the strongest attack, among them those
     with fewest empty maps, and among these those whose maps agree least; then the order of the
-    test set.
+    test set. An experiment without attacks or without maps has none.
     """
-    attack, method = exhibit.strongest_attack, next(iter(exhibit.methods))
+    attack, method = exhibit.strongest_attack, next(iter(exhibit.methods), None)
+    if attack is None or method is None:
+        return []
     visible = np.array(exhibit.visible(embargoed), dtype=np.int64)
     fooled = _fooled(exhibit, attack)
     hits = fooled[:, visible].sum(axis=0)

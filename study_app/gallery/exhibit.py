@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from engine import stimuli
 from engine.artifacts import Parent
-from engine.rendering import pixels_sha256, scale_of
-from engine.results import Examples, Results
-
-CLEAN = "clean"
-"""The image kind that is not an attack."""
+from engine.rendering import scale_of
+from engine.results import CLEAN as CLEAN
+from engine.results import Answers, Examples, Results, Role
 
 PERCENTILE = 99
 """The percentile of |map| that full colour stands for."""
@@ -30,8 +28,8 @@ SCALE_MODES: dict[ScaleMode, tuple[str, str]] = {
     ),
     "model": (
         "One scale for each model",
-        f"median over the clean test images of the {PERCENTILE}th percentile of |map| of that "
-        "model: strengths compare across images, not across defenses",
+        f"{PERCENTILE}th percentile of |map| over all test images of that model and kind of image: "
+        "strengths compare across images, not across defenses",
     ),
     "image": (
         "Each map on its own",
@@ -55,7 +53,6 @@ class Exhibit:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self._model_scale = cache(self._load_model_scale)
 
     @property
     def key(self) -> str:
@@ -90,24 +87,25 @@ class Exhibit:
     @property
     def labels(self) -> NDArray[np.int64]:
         """(N,) true labels of the test images."""
-        return self._source.true_label
+        return self.results.source.labels
 
     @property
     def image_width(self) -> int:
         """Pixels."""
-        return int(self._source.clean.shape[3])
+        return int(self.results.source.pixels.shape[3])
 
-    @cached_property
+    @property
     def image_ids(self) -> tuple[str, ...]:
         """(N,) the SHA-256 of every test image's clean pixels."""
-        return tuple(pixels_sha256(image) for image in self._source.clean)
+        return self.results.source.image_ids
 
     @cached_property
-    def strongest_attack(self) -> str:
-        """The attack that leaves the attacked models the least accuracy."""
+    def strongest_attack(self) -> str | None:
+        """The attack that leaves the attacked models the least accuracy, if there is any."""
         made = self.evaluation["examples"]
         return min(
             self.attacks,
+            default=None,
             key=lambda attack: sum(
                 made[attack][defense]["tested"][defense]["accuracy"] for defense in self.defenses
             ),
@@ -143,13 +141,13 @@ class Exhibit:
         )
         if not known or self.image_ids[index] in embargoed:
             raise NotShownError
-        if method is not None and image not in self.results.maps(defense, method)[1]:
+        if method is not None and image not in self.results.maps(defense, method).images:
             raise NotShownError
 
     def pixels(self, defense: str, image: str, index: int) -> NDArray[np.uint8]:
         """Return the picture, uint8 (C, H, W), exactly as stored."""
         if image == CLEAN:
-            pixels: NDArray[np.uint8] = self._source.clean[index]
+            pixels: NDArray[np.uint8] = self.results.source.pixels[index]
             return pixels
         made: NDArray[np.uint8] = self.results.examples(defense, image).pixels[index]
         return made
@@ -162,10 +160,11 @@ class Exhibit:
 
     def prediction(self, defense: str, image: str, index: int) -> tuple[int, float]:
         """Return the model's label and confidence for the picture."""
-        made = self.results.examples(defense, self._any_attack if image == CLEAN else image)
-        if image == CLEAN:
-            return int(made.before_label[index]), float(made.before_confidence[index])
-        return int(made.label[index]), float(made.confidence[index])
+        said: Answers | Examples
+        said = self.results.answers(defense)
+        if image != CLEAN:
+            said = self.results.examples(defense, image)
+        return int(said.label[index]), float(said.confidence[index])
 
     def unchanged(self, defense: str, attack: str, index: int) -> bool:
         """Say whether the attack left every pixel as it was."""
@@ -188,8 +187,7 @@ class Exhibit:
 
     def attribution(self, defense: str, image: str, index: int, method: str) -> NDArray[np.float32]:
         """Return the stored signed map (C, H, W)."""
-        stored: NDArray[np.float32] = self.results.maps(defense, method)[1][image][index]
-        return stored
+        return self.results.maps(defense, method).map(image, index)
 
     def drawn(self, defense: str, image: str, index: int, method: str) -> NDArray[np.float32]:
         """Return the map (H, W) whose values the colours stand for: summed over channels."""
@@ -197,45 +195,33 @@ class Exhibit:
 
     def quantity(self, method: str) -> str:
         """Return what the method's maps are, with the reading of their sign."""
-        return self.results.maps(next(iter(self.defenses)), method)[0]
+        return self.results.maps(next(iter(self.defenses)), method).quantity
 
     def scale(self, mode: ScaleMode, defense: str, image: str, index: int, method: str) -> float:
         """Return the |value| that full colour stands for; see `SCALE_MODES`."""
         if mode == "model":
-            return self._model_scale(defense, method)
-        compared = [defense] if mode == "image" else list(self.defenses)
-        maps = [self.drawn(each, image, index, method) for each in compared]
+            return self.model_scale(defense, method, image)
+        if mode == "image":
+            return float(self.results.maps(defense, method).summary(image).scale[index])
+        maps = [self.drawn(each, image, index, method) for each in self.defenses]
         return scale_of(np.stack(maps), PERCENTILE)
 
     def largest(self, defense: str, image: str, index: int, method: str) -> float:
         """Return the largest |value| of the map."""
-        return float(np.abs(self.drawn(defense, image, index, method)).max())
+        return float(self.results.maps(defense, method).summary(image).largest[index])
 
-    def model_scale(self, defense: str, method: str) -> float:
-        """Return the scale of mode "model"."""
-        return self._model_scale(defense, method)
+    def model_scale(self, defense: str, method: str, image: str = CLEAN) -> float:
+        """Return the scale of mode "model", of the maps of one image kind."""
+        return self.results.maps(defense, method).summary(image).model_scale
 
     def maps_artifact(self, defense: str, method: str) -> Parent:
         """Return key and content hash of the artifact that holds the maps."""
-        return self.results.index.recipe.parents[f"maps:{defense}:{method}"]
+        return self.results.index.recipe.parents[str(Role("maps", defense, method))]
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
         """The stored accuracies; see `Results.evaluation`."""
         return self.results.evaluation()
-
-    @property
-    def _any_attack(self) -> str:
-        return next(iter(self.attacks))
-
-    @property
-    def _source(self) -> Examples:
-        return self.results.examples(next(iter(self.defenses)), self._any_attack)
-
-    def _load_model_scale(self, defense: str, method: str) -> float:
-        maps = self.results.maps(defense, method)[1][CLEAN]
-        percentiles = [scale_of(_summed(attribution), PERCENTILE) for attribution in maps]
-        return float(np.median(percentiles))
 
 
 def _summed(attribution: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -102,7 +102,11 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
     if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):
         lines.append(said)
     if view.scale == "model":
-        lines.append(f"colour ±{number(exhibit.model_scale(defense, view.method))}")
+        lines += [
+            f"{'clean' if kind == CLEAN else 'attacked'} "
+            f"±{number(exhibit.model_scale(defense, view.method, kind))}"
+            for kind in view.shown_kinds
+        ]
     return _Head(exhibit.defenses[defense], lines, _tile_names(view))
 
 

@@ -83,7 +83,7 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     rows = exhibit.visible(embargoed, view.wanted_label)
     pages = max(1, -(-len(rows) // ROWS))
     view = view.on_page(min(view.page, pages))
-    st.html(part(_TEMPLATE, "gallery_intro"))
+    st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks)))
     _gallery_controls(exhibit, view, titles, embargoed)
     st.html(grid_page.legend(exhibit, view))
     first = (view.page - 1) * ROWS

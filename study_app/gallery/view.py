@@ -43,7 +43,7 @@ class GalleryView:
         """Return the first view: the strongest attack beside the clean images, the fair scale."""
         return cls(
             experiment=exhibit.key,
-            image=exhibit.strongest_attack,
+            image=exhibit.strongest_attack or CLEAN,
             compare=True,
             method=next(iter(exhibit.methods)),
             scale=next(iter(SCALE_MODES)),

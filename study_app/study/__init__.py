@@ -1,6 +1,7 @@
 """A study file: what it declares, checked, and its words in every language."""
 
 from study_app.study.conditions import (
+    MOST_PICTURES,
     Condition,
     Phase,
     Picture,
@@ -22,6 +23,7 @@ from study_app.study.wording import Texts, Wording, languages, markdown_html, wo
 __all__ = [
     "ALL",
     "BUILT_IN",
+    "MOST_PICTURES",
     "Condition",
     "Phase",
     "Picture",

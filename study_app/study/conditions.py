@@ -86,13 +86,18 @@ class Picture(Document):
         return Picture(show="clean", defense=defense, caption=self.caption)
 
 
+MOST_PICTURES = 8
+"""Pictures that a presentation may have."""
+
+
 class Condition(Document):
     """What is compared: the pictures of a presentation, all of one source image, and what is asked.
 
     Attributes:
         title: its name for readers.
         show, defense, attack: a single picture in short; see `Picture`.
-        pictures: several of them, in order; question types that shuffle change their places.
+        pictures: several of them, in order, at most 8; question types that shuffle change their
+            places.
         presentations: how many a participant sees.
         phase: `main`, or `practice`: shown before the trials with feedback, to learn from.
         questions: asked of every presentation instead of the study's.
@@ -108,7 +113,7 @@ class Condition(Document):
     show: Show | None = None
     defense: str | None = None
     attack: str | None = None
-    pictures: tuple[Picture, ...] = ()
+    pictures: Annotated[tuple[Picture, ...], Field(max_length=MOST_PICTURES)] = ()
     presentations: int = Field(ge=1, le=200)
     phase: Phase = "main"
     questions: Annotated[tuple[SomeQuestion, ...], Field(min_length=1)] | None = None

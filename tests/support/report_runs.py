@@ -1,4 +1,7 @@
-"""Finished runs with everything that a report can draw, written by hand: no training, no torch."""
+"""Finished runs with everything that a report can draw, written by hand: no training, no torch.
+
+Examples, maps and curves have the layout of version 1, as runs have that were finished earlier.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from typing import Any
 import numpy as np
 
 from engine.artifacts import ArtifactStore, Recipe, write_arrays, write_json
-from engine.results import EXAMPLES, INDEX, MAPS, MEASURES, PREDICTIONS, RESULT, Results
+from engine.jobs import curve as curves
+from engine.jobs import evaluation, examples, measures
+from engine.jobs import experiment as indices
+from engine.jobs import maps as saliency
+from engine.results import Results
 
 CLASSES = 3
 IMAGES = 24
@@ -54,9 +61,9 @@ def write(
         with store.draft(recipe, seed=seed) as draft:
             for name, content in files.items():
                 if name == "json":
-                    write_json(draft / RESULT, content)
+                    write_json(draft / evaluation.FILE, content)
                 else:
-                    write_arrays(draft / f"{name}.npz", **content)
+                    write_arrays(draft / f"{name}.npz", content)
         parents[role] = store.get(kind, recipe.key).as_parent()
 
     def answers(accuracy: float, *shape: int) -> np.ndarray:
@@ -72,7 +79,7 @@ def write(
             "examples",
             {**own, "attack": {"name": "tgsm", "steps": 10}},
             **{
-                EXAMPLES.removesuffix(".npz"): {
+                examples.FILE.removesuffix(".npz"): {
                     "clean": clean,
                     "pixels": clean ^ np.uint8(20),
                     "true_label": labels,
@@ -95,7 +102,7 @@ def write(
             "maps",
             {**own, "saliency": {"name": "input_gradient"}},
             json={"quantity": "gradient of Σₖ log pₖ"},
-            **{MAPS.removesuffix(".npz"): {"clean": maps * (not zero)}},
+            **{saliency.OLD_FILE.removesuffix(".npz"): {"clean": maps * (not zero)}},
         )
         logits = rng.normal(0, 3 + 30 * zero, (IMAGES, CLASSES))
         norms = 10 ** rng.normal(0, 1, (IMAGES, CLASSES))
@@ -111,7 +118,7 @@ def write(
             "measures",
             own,
             **{
-                MEASURES.removesuffix(".npz"): {
+                measures.FILE.removesuffix(".npz"): {
                     "labels": labels,
                     "log_probabilities": logits - np.log(np.exp(logits).sum(1, keepdims=True)),
                     "gradient_norms": norms,
@@ -138,7 +145,7 @@ def write(
                 f"curve:{curve}:{defense}",
                 "curve",
                 {**own, "attack": attack, "over": over, "split": "test", "images": None},
-                **{PREDICTIONS.removesuffix(".npz"): {"labels": labels, **predictions}},
+                **{curves.FILE.removesuffix(".npz"): {"labels": labels, **predictions}},
             )
         norm = np.abs(rng.normal(0.1 * (place + 1), 0.05, IMAGES))
         norm[0], norm[1] = 0, np.inf
@@ -184,7 +191,7 @@ def write(
             "training_time",
             {**own, "attack": {**fgsm, "eps": 0.1}},
             **{
-                PREDICTIONS.removesuffix(".npz"): {
+                curves.FILE.removesuffix(".npz"): {
                     "steps": np.array(STEPS),
                     "labels": labels,
                     **{
@@ -234,7 +241,7 @@ def write(
     }
     recipe = Recipe("experiment", index, parents, DATA_SHA256)
     with store.draft(recipe) as draft:
-        write_json(draft / INDEX, index)
+        write_json(draft / indices.FILE, index)
     return Results(store, store.get("experiment", recipe.key))
 
 

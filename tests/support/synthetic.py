@@ -9,7 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
-from engine.results import CURVE, EXAMPLES, INDEX, MAPS, RESULT, WEIGHTS, Results
+from engine.jobs import answers, evaluation, examples, maps, source
+from engine.jobs import experiment as index
+from engine.jobs.model import CURVE
+from engine.results import WEIGHTS, Results
 from engine.robustness.doubt import MASKED
 
 CLASSES = 10
@@ -66,18 +69,24 @@ def experiment(
     labels = np.arange(IMAGES, dtype=np.int64) % CLASSES
     clean = rng.integers(0, 256, (IMAGES, 1, SIDE, SIDE)).astype(np.uint8)
     facts = {"dataset": {"name": "digits"}, "seed": 0}
-    parents = {}
+    images = _source(store, facts, clean, labels)
+    parents = {"source": images.as_parent()}
     for number, defense in enumerate(defenses):
         model = _model(store, facts, defense)
         parents[f"model:{defense}"] = model.as_parent()
         made = {}
+        before = (labels + 3 * (np.arange(IMAGES) % 3 == 0) * (defense == ERRS)) % CLASSES
+        said = _answers(store, facts, model, images, before)
+        parents[f"answers:{defense}"] = said.as_parent()
         for attack in attacks:
             shift = 0 if (defense, attack) == ("distillation", "fgsm") else 20 + number
-            before = (labels + 3 * (np.arange(IMAGES) % 3 == 0) * (defense == ERRS)) % CLASSES
-            made[attack] = _examples(store, facts, model, attack, clean, labels, before, shift)
+            own = (model, images, said)
+            made[attack] = _examples(store, facts, own, attack, clean, labels, shift)
             parents[f"examples:{defense}:{attack}"] = made[attack].as_parent()
-        maps = _maps(store, facts, model, made, zero=defense == "distillation", size=number + 1)
-        parents[f"maps:{defense}:input_gradient"] = maps.as_parent()
+        explained = _maps(
+            store, facts, model, images, made, zero=defense == "distillation", size=number + 1
+        )
+        parents[f"maps:{defense}:input_gradient"] = explained.as_parent()
     parents["evaluation"] = _evaluation(store, facts, defenses, attacks).as_parent()
     config = {
         **facts,
@@ -94,7 +103,7 @@ def experiment(
     }
     recipe = Recipe("experiment", config, parents, DATA_SHA256)
     with store.draft(recipe) as draft:
-        write_json(draft / INDEX, config)
+        write_json(draft / index.FILE, config)
     return Results(store, store.get("experiment", recipe.key))
 
 
@@ -106,53 +115,64 @@ def _model(store: ArtifactStore, facts: dict, defense: str) -> Artifact:
     return store.get("model", recipe.key)
 
 
-def _examples(store, facts, model, attack, clean, labels, before, shift) -> Artifact:
+def _source(store: ArtifactStore, facts: dict, clean, labels) -> Artifact:
+    recipe = Recipe("source", {"dataset": facts["dataset"]}, {}, DATA_SHA256, {"source": 1})
+    with store.draft(recipe) as draft:
+        source.write(draft, clean, labels)
+    return store.get("source", recipe.key)
+
+
+def _answers(store: ArtifactStore, facts: dict, model, images, before) -> Artifact:
+    parents = {"model": model.as_parent(), "source": images.as_parent()}
+    recipe = Recipe("answers", facts, parents, DATA_SHA256, {"answers": 1})
+    confidence = np.linspace(0.5, 1, len(before), dtype=np.float32)
+    with store.draft(recipe) as draft:
+        write_arrays(draft / answers.FILE, {"label": before, "confidence": confidence})
+    return store.get("answers", recipe.key)
+
+
+def _examples(store, facts, own, attack, clean, labels, shift) -> Artifact:
     control = attack in CONTROLS
     component = COMPONENTS.get(attack, {"name": attack})
     config = {**facts, "attack": component, "control": control}
-    recipe = Recipe("examples", config, {"model": model.as_parent()}, DATA_SHA256)
+    parents = dict(zip(("model", "source", "answers"), (a.as_parent() for a in own), strict=True))
+    recipe = Recipe("examples", config, parents, DATA_SHA256, {"examples": 2})
     pixels = (clean.astype(np.int64) ^ shift).astype(np.uint8)
     difference = np.abs(pixels.astype(np.int64) - clean).reshape(len(labels), -1)
     target = (labels + 1 + (attack == AIMS_FURTHER)) % CLASSES
     label = target if shift and not control else labels
     confidence = np.linspace(0.5, 1, len(labels), dtype=np.float32)
     with store.draft(recipe) as draft:
-        write_arrays(
-            draft / EXAMPLES,
-            clean=clean,
-            pixels=pixels,
-            true_label=labels,
-            target=target if attack != "fgsm" else label,
-            before_label=before,
-            before_confidence=confidence,
-            label=label,
-            confidence=confidence,
+        arrays = {
+            "pixels": pixels,
+            "target": target if attack != "fgsm" else label,
+            "label": label,
+            "confidence": confidence,
             # Random signs fool it before rounding alone, every third image.
-            unrounded_label=np.where(control & (labels % 3 == 0), target, label),
-            linf=difference.max(1) / 255,
-            l2=np.sqrt(np.square(difference).sum(1)) / 255,
-            l0=(difference != 0).sum(1),
-        )
+            "unrounded_label": np.where(control & (labels % 3 == 0), target, label),
+            "linf": difference.max(1) / 255,
+            "l2": np.sqrt(np.square(difference).sum(1)) / 255,
+            "l0": (difference != 0).sum(1),
+        }
+        write_arrays(draft / examples.FILE, arrays)
     return store.get("examples", recipe.key)
 
 
-def _maps(store, facts, model, made, *, zero: bool, size: int) -> Artifact:
+def _maps(store, facts, model, images, made, *, zero: bool, size: int) -> Artifact:
     config = {**facts, "saliency": {"name": "input_gradient", "of": "sum_log_probabilities"}}
-    parents = {"model": model.as_parent(), **{a: made[a].as_parent() for a in made}}
-    recipe = Recipe("maps", config, parents, DATA_SHA256)
+    attacked = {f"examples:{attack}": made[attack].as_parent() for attack in made}
+    parents = {"model": model.as_parent(), "source": images.as_parent(), **attacked}
+    recipe = Recipe("maps", config, parents, DATA_SHA256, {"maps": 2})
     rng = np.random.default_rng(size)
     shape = (IMAGES, 1, SIDE, SIDE)
     with store.draft(recipe) as draft:
-        write_arrays(
-            draft / MAPS,
-            **{
-                image: np.zeros(shape, np.float32)
-                if zero
-                else rng.normal(0, size, shape).astype(np.float32)
-                for image in ("clean", *made)
-            },
-        )
-        write_json(draft / RESULT, {"quantity": "gradient of Σₖ log pₖ", "images": []})
+        values = {
+            image: np.zeros(shape, np.float32)
+            if zero
+            else rng.normal(0, size, shape).astype(np.float32)
+            for image in ("clean", *made)
+        }
+        maps.write(draft, "gradient of Σₖ log pₖ", values.items())
     return store.get("maps", recipe.key)
 
 
@@ -186,5 +206,5 @@ def _evaluation(store: ArtifactStore, facts: dict, defenses: dict, attacks: dict
         },
     }
     with store.draft(recipe) as draft:
-        write_json(draft / RESULT, result)
+        write_json(draft / evaluation.FILE, result)
     return store.get("evaluation", recipe.key)

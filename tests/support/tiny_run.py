@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.artifacts import ArtifactStore
 from engine.experiments.experiment_file import Experiment
+from engine.jobs import making
 
 
 def experiment(**changes) -> Experiment:
@@ -48,6 +49,19 @@ class Log:
 
     def failed(self, task, error) -> None:
         self.failures.append(task.name)
+
+
+class Here:
+    """Makes every artifact in this process, one after the other."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def run(self, tasks, observer):
+        made = {}
+        for task in tasks:
+            made[task.name] = making.run(task.recipe(made), self._store, lambda _values: None)
+        return made
 
 
 def workers() -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.artifacts import Role
 from engine.replication import published
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
@@ -29,7 +30,7 @@ def draw(data: Dataset) -> list[Figure]:
 
 
 def _figure(data: Dataset, curve: Curve) -> Figure:
-    architecture = data.artifact(f"model:{next(iter(data.defenses))}").recipe.config
+    architecture = data.artifact(Role("model", next(iter(data.defenses)))).recipe.config
     theirs = published.accuracies(
         data.name, curve.config["attack"], architecture["architecture"].get("preprocessing", [])
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.artifacts import Role
 from engine.report.figure import Figure, listed, number, table
 from engine.report.runs import Dataset
 
@@ -56,7 +57,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (),
             table(name, _COLUMNS, rows),
-            data.artifacts("evaluation"),
+            data.artifacts(Role("evaluation")),
             data.doubt_notes(),
             (("Check", "Limit", *map(data.marked, data.defenses)), *shown),
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.artifacts import Role
 from engine.networks.features import effective_rank
 from engine.report import look
 from engine.report.figure import INTERVAL, Cell, Figure, Picture, cells, extremes, table, words
@@ -78,7 +79,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, _rows(data, spectra, margins)),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
         )
     ]
 

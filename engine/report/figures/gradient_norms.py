@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import (
     INTERVAL,
@@ -77,7 +78,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (_picture(data, found, slug, sentence),),
             table(slug, _COLUMNS, _rows(data, found)),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
             (*notes, *data.doubt_notes()),
         )
     ]

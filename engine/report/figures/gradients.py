@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
-from engine.artifacts import Artifact
+from engine.artifacts import Role
 from engine.report.figure import Cell, Figure, Picture, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
-from engine.results import EXAMPLES, MAPS, RESULT
+from engine.results import CLEAN
 from engine.statistics import interval
 
 TITLE = "Input gradients"
@@ -51,13 +51,15 @@ class _Maps:
 
     Attributes:
         method, title: its label and its title.
-        artifacts: that hold the maps, by model.
+        quantity: what the maps are.
+        defenses: the models' labels.
         signed: channels summed, (models, I, H, W).
     """
 
     method: str
     title: str
-    artifacts: dict[str, Artifact]
+    quantity: str
+    defenses: list[str]
     signed: NDArray[np.float32]
 
     @cached_property
@@ -81,12 +83,7 @@ class _Maps:
     @property
     def sizes(self) -> dict[str, float]:
         """The largest value of a model's median image."""
-        return {d: float(np.median(self.largest[i])) for i, d in enumerate(self.artifacts)}
-
-    @property
-    def quantity(self) -> str:
-        """What the maps are."""
-        return str(next(iter(self.artifacts.values())).json(RESULT)["quantity"])
+        return {d: float(np.median(self.largest[i])) for i, d in enumerate(self.defenses)}
 
 
 def draw(data: Dataset) -> list[Figure]:
@@ -97,14 +94,9 @@ def draw(data: Dataset) -> list[Figure]:
 
 def _images(data: Dataset) -> _Images:
     """Choose an image of every class, one that all models are right on where there is one."""
-    attacks = list(data.has("attacks"))
-    made = {
-        defense: data.artifact(f"examples:{defense}:{attacks[0]}").arrays(EXAMPLES)
-        for defense in data.defenses
-    }
-    first = next(iter(made.values()))
-    labels, clean = first["true_label"], first["clean"]
-    right = np.all([each["before_label"] == labels for each in made.values()], axis=0)
+    labels, clean = data.first.source.labels, data.first.source.pixels
+    answers = [data.first.answers(defense).label for defense in data.defenses]
+    right = np.all([each == labels for each in answers], axis=0)
     names = data.first.class_names
     firsts = [_pick(labels == k, right) for k in range(len(names))]
     places = np.array([place for place in firsts if place is not None])
@@ -113,11 +105,11 @@ def _images(data: Dataset) -> _Images:
 
 
 def _figure(data: Dataset, method: str, title: str, images: _Images) -> Figure:
-    artifacts = {d: data.artifact(f"maps:{d}:{method}") for d in data.defenses}
+    stored = {defense: data.first.maps(defense, method) for defense in data.defenses}
     signed = np.stack(
-        [each.arrays(MAPS)["clean"][images.places].sum(1) for each in artifacts.values()]
+        [np.stack([each.map(CLEAN, i).sum(0) for i in images.places]) for each in stored.values()]
     )
-    maps = _Maps(method, title, artifacts, signed)
+    maps = _Maps(method, title, next(iter(stored.values())).quantity, list(stored), signed)
     of_method = "" if method == "input_gradient" else f"{method}-"
     slug = f"gradients-{of_method}{data.label}"
     sentence = _sentence(data, maps)
@@ -128,7 +120,7 @@ def _figure(data: Dataset, method: str, title: str, images: _Images) -> Figure:
         sentence,
         (_picture(data, images, maps, slug, sentence),),
         table(slug, _COLUMNS, _rows(data, images, maps)),
-        {f"maps:{d}:{method}, seed {seed}": artifact for d, artifact in artifacts.items()},
+        {f"{Role('maps', d, method)}, seed {seed}": each.artifact for d, each in stored.items()},
         tuple(_notes(data, images, maps)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
 from engine.report.look import COLOURS, Style
@@ -31,7 +32,7 @@ _WORST = ("fgsm", "cross_entropy", "margin", "scaled")
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for runs that climbed the ladder."""
-    known = set(data.roles("ladder:"))
+    known = data.labels("ladder")
     defenses = [defense for defense in data.defenses if defense in known]
     if not defenses:
         return []
@@ -75,7 +76,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"ladder:{defense}" for defense in defenses)),
+            data.artifacts(*(Role("ladder", defense) for defense in defenses)),
             data.doubt_notes(defenses),
         )
     ]

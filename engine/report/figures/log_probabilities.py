@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, extremes, table
 from engine.report.runs import Dataset
@@ -55,7 +56,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (_picture(data, found, used, slug, sentence),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
         )
     ]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report.figure import INTERVAL, Figure, cells, table, words
 from engine.report.runs import Dataset
-from engine.results import EXAMPLES
 from engine.statistics import Interval, interval
 
 TITLE = "The models at a glance"
@@ -24,16 +24,13 @@ def draw(data: Dataset) -> list[Figure]:
     attacks = data.has("attacks")
     rows, shown = [], [("Model", "Clean", *attacks.values(), "Zero gradients", "Doubt")]
     clean: dict[str, Interval] = {}
+    labels = [run.source.labels for run in data.runs]
     for defense, title in data.defenses.items():
-        white_box = {}
-        for attack in attacks:
-            made = [
-                data.artifact(f"examples:{defense}:{attack}", run).arrays(EXAMPLES)
-                for run in data.runs
-            ]
-            labels = [each["true_label"] for each in made]
-            clean[defense] = _accuracy([each["before_label"] for each in made], labels)
-            white_box[attack] = _accuracy([each["label"] for each in made], labels)
+        clean[defense] = _accuracy([run.answers(defense).label for run in data.runs], labels)
+        white_box = {
+            attack: _accuracy([run.examples(defense, attack).label for run in data.runs], labels)
+            for attack in attacks
+        }
         zero = interval([data.measure(defense, "zero_gradient")])
         doubt = data.reasons(defense)
         found = [
@@ -56,7 +53,7 @@ def draw(data: Dataset) -> list[Figure]:
     )
     if len(clean) == 1:
         sentence = f"On clean images the model is right on {words(clean[best])}."
-    roles = [f"examples:{defense}:{attack}" for defense in data.defenses for attack in attacks]
+    roles = [Role("examples", defense, attack) for defense in data.defenses for attack in attacks]
     name = f"models-{data.label}"
     return [
         Figure(
@@ -65,7 +62,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (),
             table(name, _COLUMNS, rows),
-            data.artifacts(*roles, *(f"measures:{defense}" for defense in data.defenses)),
+            data.artifacts(*roles, *(Role("measures", defense) for defense in data.defenses)),
             data.doubt_notes(),
             tuple(shown),
         )

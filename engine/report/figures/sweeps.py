@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import Cell, Figure, Picture, listed, number, table
 from engine.report.look import COLOURS, Style
@@ -67,7 +68,7 @@ class _Sweep:
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, a panel a swept defense."""
-    known = set(data.roles("selection:"))
+    known = data.labels("selection")
     swept = [defense for defense in data.defenses if defense in known]
     if not swept:
         return []
@@ -81,7 +82,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (_picture(data, sweeps, slug, sentence),),
             table(slug, _COLUMNS, _rows(data, sweeps)),
-            data.artifacts(*(f"selection:{defense}" for defense in swept)),
+            data.artifacts(*(Role("selection", defense) for defense in swept)),
             (*_notes(data, sweeps), *data.doubt_notes(swept)),
         )
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.artifacts import Role
 from engine.report.figure import (
     INTERVAL,
     Cell,
@@ -93,7 +94,7 @@ def _pictures(data: Dataset, grid: str, title: str) -> Figure:
             ],
         ),
         {
-            f"grid:{grid}:{d}, seed {data.seeds[0]}": data.artifact(f"grid:{grid}:{d}")
+            f"grid:{grid}:{d}, seed {data.seeds[0]}": data.artifact(Role("grid", grid, d))
             for d in data.defenses
         },
         (f"Seed {data.seeds[0]}, the first image of each class shown.", *data.doubt_notes()),
@@ -187,7 +188,7 @@ def _shares(data: Dataset, grid: str, title: str) -> Figure:
                 for row in _share_rows(data, each)
             ],
         ),
-        data.artifacts(*(f"grid:{grid}:{d}" for d in data.defenses)),
+        data.artifacts(*(Role("grid", grid, d) for d in data.defenses)),
         data.doubt_notes(),
     )
 

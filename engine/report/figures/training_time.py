@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.artifacts import Role
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, table, words
 from engine.report.runs import Dataset
@@ -21,7 +22,7 @@ _PANELS = {"white_box": "white box", "transferred": "transferred", "clean": "cle
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for models whose weights were kept."""
-    known = set(data.roles("training_time:"))
+    known = data.labels("training_time")
     kept = [defense for defense in data.defenses if defense in known]
     if not kept:
         return []
@@ -66,7 +67,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, f"Accuracy against training steps. {sentence}"),),
             table(slug, _COLUMNS, rows),
-            data.artifacts(*(f"training_time:{defense}" for defense in kept)),
+            data.artifacts(*(Role("training_time", defense) for defense in kept)),
             data.doubt_notes(kept),
         )
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Artifact
+from engine.artifacts import Artifact, Role
 from engine.report import look
 from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
 from engine.report.runs import Dataset
@@ -120,7 +120,7 @@ def _minimum(data: Dataset, label: str, title: str) -> _Surface:
         defense: [interval([each <= value]) for value in values] for defense, each in norms.items()
     }
     words_of = {"l2": "L2", "linf": "L∞"}.get(norm_name, norm_name)
-    roles = [f"minimum_norm:{label}:{defense}" for defense in data.defenses]
+    roles = [Role("minimum_norm", label, defense) for defense in data.defenses]
     return _Surface(
         label,
         title,

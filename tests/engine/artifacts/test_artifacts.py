@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.artifacts import MANIFEST, ArtifactStore, Parent, Recipe, write_arrays
+from engine.artifacts import MANIFEST, ArtifactStore, Parent, Recipe, Role, write_arrays
 from engine.errors import ArtifactError, PlausiblyError
 
 RECIPE = Recipe("examples", {"attack": {"name": "fgsm", "eps": 0.2}}, data_sha256="d" * 64)
@@ -154,8 +154,43 @@ def test_a_killed_writer_leaves_no_artifact(store):
 
 def test_arrays_have_equal_bytes_for_equal_values_and_no_pickle(tmp_path):
     for name in ("one.npz", "two.npz"):
-        write_arrays(tmp_path / name, x=np.arange(5))
+        write_arrays(tmp_path / name, {"x": np.arange(5)})
         time.sleep(0.01)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
     with pytest.raises(TypeError, match="Python objects"):
-        write_arrays(tmp_path / "three.npz", x=np.array([{}]))
+        write_arrays(tmp_path / "three.npz", {"x": np.array([{}])})
+
+
+def test_arrays_may_have_any_name_and_the_bytes_are_numpys(tmp_path):
+    """Labels of people's experiments are among the names, and numpy takes names as keywords."""
+    x, y = np.arange(5), np.eye(3, dtype=np.float32).T
+    write_arrays(tmp_path / "ours.npz", {"x": x, "predictions/y": y})
+    np.savez_compressed(tmp_path / "numpys.npz", **{"x": x, "predictions/y": y})
+    assert (tmp_path / "ours.npz").read_bytes() == (tmp_path / "numpys.npz").read_bytes()
+    names = ("file", "allow_pickle", "path", "arrays", "self")
+    write_arrays(tmp_path / "names.npz", dict.fromkeys(names, x))
+    with np.load(tmp_path / "names.npz", allow_pickle=False) as read:
+        assert set(read.files) == set(names)
+        assert all(np.array_equal(read[name], x) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("role", "spelled"),
+    [
+        (Role("evaluation"), "evaluation"),
+        (Role("candidate", "07"), "candidate:07"),
+        (Role("examples", "none", "fgsm"), "examples:none:fgsm"),
+        (Role("curve", "model", "labels"), "curve:model:labels"),
+    ],
+)
+def test_a_role_has_one_spelling_and_is_read_from_it(role, spelled):
+    assert str(role) == spelled
+    assert Role.parse(spelled) == role
+
+
+@pytest.mark.parametrize("text", ["", "a:", ":a", "a::b", "a:b:c:d"])
+def test_what_spells_no_role_is_refused(text):
+    with pytest.raises(ValueError, match="no role"):
+        Role.parse(text)
+    with pytest.raises(ValueError, match="no role"):
+        Role("examples", "", "fgsm")

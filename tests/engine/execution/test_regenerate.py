@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from engine.errors import PlausiblyError
 from engine.execution import regenerate
 from engine.execution.local import LocalExecutor
 from engine.experiments import plan
-from engine.results import EXAMPLES
+from engine.jobs.examples import FILE as EXAMPLES
 from study_app.cli import plausibly as cli
 
 TINY = experiment(defenses={"none": {"title": "No defense", "defense": "none"}})
@@ -45,19 +46,20 @@ def store(home):
     return ArtifactStore(home / "artifacts")
 
 
-def tamper(store, change, **environment) -> None:
-    """Change the examples and their manifest, so that all hashes fit."""
-    (artifact,) = store.all("examples")
-    arrays = artifact.arrays(EXAMPLES)
+def tamper(store, change, kind="examples", **environment) -> None:
+    """Change an artifact's arrays and its manifest, so that all hashes fit."""
+    (artifact,) = store.all(kind)
+    (file,) = artifact.manifest["files"]
+    arrays = artifact.arrays(file)
     change(arrays)
-    write_arrays(artifact.path / EXAMPLES, **arrays)
-    data = (artifact.path / EXAMPLES).read_bytes()
+    write_arrays(artifact.path / file, arrays)
+    data = (artifact.path / file).read_bytes()
     entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    manifest = {**artifact.manifest, "files": {EXAMPLES: entry}}
+    manifest = {**artifact.manifest, "files": {file: entry}}
     manifest["content_sha256"] = _content_sha256(manifest["files"])
     manifest["environment"] = {**manifest["environment"], **environment}
     (artifact.path / MANIFEST).write_text(json.dumps(manifest))
-    (changed,) = store.all("examples")
+    (changed,) = store.all(kind)
     assert changed.problems() == []
 
 
@@ -92,8 +94,10 @@ def test_everything_made_again_has_the_same_bits_and_nothing_changes(home, store
         "measures": "same",
         "experiment": "same",
         "ladder": "same",
+        "source": "same",
+        "answers": "same",
     }
-    assert len(log.made) == 7
+    assert len(log.made) == 9
     after = files(home)
     assert {p for p in before if before[p] != after.get(p)} <= {str(home)}
     assert set(after) == set(before)
@@ -147,14 +151,15 @@ def test_a_missing_parent_is_a_reason_to_skip(store):
 
 @pytest.fixture
 def two(tmp_path, store):
-    """Returns the examples twice, the second changed."""
-    (original,) = store.all("examples")
+    """Returns an artifact twice, the second changed."""
 
-    def make(change):
+    def make(change, kind="examples"):
+        (original,) = store.all(kind)
+        shutil.rmtree(tmp_path / "other", ignore_errors=True)
         subprocess.run(["cp", "-r", store.root, tmp_path / "other"], check=True)
         other = ArtifactStore(tmp_path / "other")
-        tamper(other, change)
-        return original, next(other.all("examples"))
+        tamper(other, change, kind)
+        return original, next(other.all(kind))
 
     return make
 
@@ -162,11 +167,13 @@ def two(tmp_path, store):
 def test_no_tolerance_is_right_for_what_comes_from_the_dataset(two):
     def wrong_label(arrays):
         one_pixel(arrays)
-        arrays["true_label"][0] += 1
+        arrays["labels"][0] += 1
 
-    found = regenerate.compare(*two(wrong_label), tolerance=0.5)
+    found = regenerate.compare(*two(wrong_label, "source"), tolerance=0.5)
     assert found.outcome == "different"
-    assert "true_label: a share of" in str(found)
+    assert "labels: a share of" in str(found)
+    found = regenerate.compare(*two(one_pixel, "source"), tolerance=0.5)
+    assert found.outcome == "different"
 
 
 def test_other_shapes_and_missing_arrays_differ_whole(two):

@@ -148,7 +148,6 @@ def test_a_chosen_value_is_valid():
         ("defenses.none.defense", {"name": "gradient_penalty", "strength": {"values": [1, 1]}}),
         ("defenses.none.defense", {"name": "gradient_penalty", "strength": {"chosen": 3}}),
         ("defenses.none.defense", {"name": "gradient_penalty", "target": {"values": [1]}}),
-        ("attacks", {}),
         ("attacks.fgsm.attack", {"name": "fgsm", "eps": 2}),
         ("attacks.fgsm.attack", {"name": "fgsm", "eps": {"values": [0.1]}}),
         ("attacks.fgsm.attack", {"name": "random_sign", "like": "fgsm"}),

@@ -18,7 +18,9 @@ from engine.errors import PlausiblyError, UsageError
 from engine.experiments import plan as pipeline
 from engine.jobs import making
 from engine.jobs.context import load_model
-from engine.results import CURVE, PREDICTIONS, WEIGHTS, Results, diverged
+from engine.jobs.model import CURVE
+from engine.jobs.training_time import FILE as PREDICTIONS
+from engine.results import WEIGHTS, Results, diverged
 from engine.robustness import doubt
 
 VALUES = [0.01, 1000, 1e38]
@@ -106,13 +108,13 @@ def first(runs):
 
 def parent(results, role):
     reference = results.index.recipe.parents[role]
-    return results._store.get(reference.kind, reference.key)
+    return results.store.get(reference.kind, reference.key)
 
 
 def candidates(results):
     recipe = parent(results, "selection:swept").recipe
     roles = [f"candidate:{number:02}" for number in range(len(VALUES))]
-    return [results._store.get("model", recipe.parents[role].key) for role in roles]
+    return [results.store.get("model", recipe.parents[role].key) for role in roles]
 
 
 def network(artifact, file=WEIGHTS):
@@ -143,7 +145,7 @@ def test_every_dataset_is_a_run_of_its_own(runs):
     assert len({results.data_sha256 for results in runs}) == 2
     rates = [results.model("none").recipe.config["training"]["lr"] for results in runs]
     assert rates == [0.01, 0.02]
-    assert not [p for results in runs for a in results._store.all() for p in a.problems()]
+    assert not [p for results in runs for a in results.store.all() for p in a.problems()]
 
 
 def test_what_diverged_is_recorded_and_not_chosen(runs):
@@ -210,25 +212,25 @@ def test_curves_start_at_the_clean_predictions_and_follow_from_the_weights(first
     x, y = tensors(datasets.create("digits:3,8").load().test)
     nets = {label: network(first.model(label)) for label in ("swept", "none", "both")}
     for source, net in nets.items():
-        values, found = first.curve("all", source)
-        assert values == [0, 0.3]
-        assert np.array_equal(found.pop("labels"), y)
-        assert set(found) == set(nets)
+        found = first.curve("all", source)
+        assert found.values == [0, 0.3]
+        assert np.array_equal(found.labels, y)
+        assert set(found.tested) == set(nets)
         x_adv = rounded_fgsm(net, x, y, 0.3)
-        for label, predictions in found.items():
+        for label, predictions in found.tested.items():
             assert np.array_equal(predictions[0], nets[label](x).argmax(1))
             assert np.array_equal(predictions[1], nets[label](x_adv).argmax(1))
 
 
 def test_a_curve_without_transfer_tests_the_source_alone(first):
     data = datasets.create("digits:3,8").load().train
-    _, found = first.curve("own", "both")
-    assert set(found) == {"labels", "both"}
+    found = first.curve("own", "both")
+    assert set(found.tested) == {"both"}
     chosen = np.linspace(0, len(data) - 1, 7).round().astype(int)
-    assert np.array_equal(found["labels"], data.labels[chosen])
+    assert np.array_equal(found.labels, data.labels[chosen])
     x, y = (part[chosen] for part in tensors(data))
     net = network(first.model("both"))
-    assert np.array_equal(found["both"][0], net(rounded_fgsm(net, x, y, 0.1)).argmax(1))
+    assert np.array_equal(found.tested["both"][0], net(rounded_fgsm(net, x, y, 0.1)).argmax(1))
 
 
 def test_kept_weights_are_those_of_their_steps(first):
@@ -347,7 +349,7 @@ def test_a_second_run_only_looks(runs, store):
     indices = pipeline.run(whole(), store, again)
     assert [index.key for index in indices] == [results.index.key for results in runs]
     assert again.made == []
-    assert len(again.reused) == len(set(again.reused)) == 2 * 34
+    assert len(again.reused) == len(set(again.reused)) == 2 * 38
 
 
 def test_an_unknown_stage_is_refused(tmp_path):
@@ -378,7 +380,7 @@ def test_a_sweep_in_which_no_value_will_do_is_an_error_with_the_values(tmp_path)
     store, made = ArtifactStore(tmp_path), {}
     *trainings, select = (
         task
-        for task in plan(store, defenses={"none": NONE, "swept": swept}).values()
+        for task in plan(defenses={"none": NONE, "swept": swept}).values()
         if task.stage in ("train", "select")
     )
     for task in trainings:
@@ -392,9 +394,9 @@ def test_a_sweep_in_which_no_value_will_do_is_an_error_with_the_values(tmp_path)
         making.run(select.recipe(made), store, lambda _event: None)
 
 
-def plan(store, **changes):
+def plan(**changes):
     (run,) = small(**changes).runs()
-    return {task.name: task for task in pipeline._Plan(run, run.spec.dataset.load(), store).tasks}
+    return {task.name: task for task in pipeline._of_run(run, run.spec.dataset.load()).tasks}
 
 
 class Chosen:
@@ -404,11 +406,10 @@ class Chosen:
         return {"chosen": 20.0}
 
 
-def test_a_required_model_takes_the_chosen_value_too(tmp_path):
+def test_a_required_model_takes_the_chosen_value_too():
     warm = {"name": "distillation", "temperature": {"values": [5, 20]}}
     derived = {"name": "distillation", "temperature": {"chosen": "warm"}}
     tasks = plan(
-        ArtifactStore(tmp_path),
         defenses={
             "derived": {"title": "Derived", "defense": [derived, "gradient_penalty"]},
             "warm": {"title": "Warm", "defense": warm},
@@ -422,11 +423,11 @@ def test_a_required_model_takes_the_chosen_value_too(tmp_path):
     assert set(tasks["train warm at 5"].needs) == {"train warm at 5.teacher"}
 
 
-def test_a_raised_version_of_a_part_makes_combined_models_anew(tmp_path, monkeypatch):
+def test_a_raised_version_of_a_part_makes_combined_models_anew(monkeypatch):
     both = {"both": {"title": "Both", "defense": ["gradient_penalty", "adversarial_training"]}}
-    before = plan(ArtifactStore(tmp_path), defenses=both)["train both"].recipe({})
+    before = plan(defenses=both)["train both"].recipe({})
     monkeypatch.setattr(defenses.registry.get("gradient_penalty"), "version", 2)
-    after = plan(ArtifactStore(tmp_path), defenses=both)["train both"].recipe({})
+    after = plan(defenses=both)["train both"].recipe({})
     assert before.versions["defense"] == 1
     assert before.key != after.key
 
@@ -435,7 +436,6 @@ def test_kept_weights_are_finished_by_the_defense_before_they_are_tested(tmp_pat
     store, made = ArtifactStore(tmp_path), {}
     differential = {"title": "D", "defense": "differential", "training": {"keep_every": 4}}
     tasks = plan(
-        store,
         defenses={"none": NONE, "pairs": differential},
         training_time={**FGSM, "images": 50},
     )
@@ -549,4 +549,17 @@ def test_an_adopted_network_must_fit(own, tmp_path):
         pipeline.run(ten, store, Log())
     assert list(store.all()) == []
     pipeline.run(small(defenses=adopted(own, class_names=["3", "8"])), store, Log(), only="train")
+    assert [artifact.kind for artifact in store.all()] == ["model"]
+
+
+def test_looking_for_a_run_makes_nothing(own, tmp_path):
+    """Not even of a network that needs no training."""
+    store = ArtifactStore(tmp_path / "store")
+    asked = small(defenses=adopted(own))
+    with pytest.raises(PlausiblyError, match=r"^adopt own has not been made in .*run the experim"):
+        pipeline.find(asked, store)
+    assert not store.root.exists()
+    pipeline.run(asked, store, Log(), only="train")
+    with pytest.raises(PlausiblyError, match=r"^source images has not been made"):
+        pipeline.find(asked, store)
     assert [artifact.kind for artifact in store.all()] == ["model"]

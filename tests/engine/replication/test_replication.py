@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.errors import UsageError
 from engine.replication import Check, check, markdown, nar2019, papers, ross2018
-from engine.results import MinimumNorm
+from engine.results import MinimumNorm, Predictions
 from engine.robustness import doubt
 
 IMAGES = 60
@@ -112,7 +112,7 @@ class World:
             )
             for tested in self.config["defenses"]
         }
-        return self._values[curve], {**rows, "labels": np.zeros(IMAGES, int)}
+        return Predictions(self._values[curve], np.zeros(IMAGES, int), rows)
 
     def minimum_norm(self, curve, defense):
         order = np.random.default_rng(len(curve)).permutation(IMAGES)

@@ -193,10 +193,10 @@ def test_curves_are_the_accuracies_of_the_predictions(runs, built):
     table = rows(built, "curves-fgsm-made_up")
     assert len(table) == len(DEFENSES) ** 2 * len(FGSM)
     for source in DEFENSES:
-        found = [run.curve("fgsm", source)[1] for run in runs]
+        found = [run.curve("fgsm", source) for run in runs]
         for tested in DEFENSES:
             for i, eps in enumerate(FGSM):
-                right = np.stack([each[tested][i] == each["labels"] for each in found])
+                right = np.stack([each.tested[tested][i] == each.labels for each in found])
                 row = one(table, source=source, tested=tested, at=eps)
                 assert float(row["value"]) == pytest.approx(right.mean())
                 assert close(row, interval([right]))
@@ -205,14 +205,14 @@ def test_curves_are_the_accuracies_of_the_predictions(runs, built):
 
 def test_images_count_within_every_larger_disturbance(runs, built):
     table = rows(built, "vulnerable-made_up")
-    found = [run.curve("linf_test", "none")[1] for run in runs]
-    hit = np.stack([each["none"] != each["labels"] for each in found])
+    found = [run.curve("linf_test", "none") for run in runs]
+    hit = np.stack([each.tested["none"] != each.labels for each in found])
     for i, eps in enumerate(EPS):
         row = one(table, surface="linf_test", defense="none", at=eps)
         assert float(row["value"]) == pytest.approx(hit[:, : i + 1].any(1).mean())
-    steps = np.stack([r.curve("small_steps", "none")[1]["none"] for r in runs])
+    steps = np.stack([r.curve("small_steps", "none").tested["none"] for r in runs])
     row = one(table, surface="small_steps", defense="none", at=0.004)
-    assert float(row["value"]) == pytest.approx((steps[:, 1] != found[0]["labels"]).mean())
+    assert float(row["value"]) == pytest.approx((steps[:, 1] != found[0].labels).mean())
 
 
 def test_minimum_norms_are_those_before_rounding_which_is_said(runs, built):
@@ -246,8 +246,8 @@ def test_overlap_is_both_over_either(runs, built):
     for run in runs:
         wrong = []
         for defense in ("none", "penalty_loss"):
-            _, arrays = run.curve("fgsm", defense)
-            wrong.append(arrays[defense][at] != arrays["labels"])
+            made = run.curve("fgsm", defense)
+            wrong.append(made.tested[defense][at] != made.labels)
         both += (wrong[0] & wrong[1]).sum()
         either += (wrong[0] | wrong[1]).sum()
     assert float(row["value"]) == pytest.approx(both / either)

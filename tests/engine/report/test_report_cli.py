@@ -7,13 +7,12 @@ import json
 
 import pytest
 import yaml
-from tiny_run import Log
+from tiny_run import Here, Log
 from typer.testing import CliRunner
 
 from engine.artifacts import ArtifactStore
 from engine.errors import PlausiblyError, UsageError
 from engine.experiments import experiment_file, plan
-from engine.jobs import making
 from study_app.cli import plausibly as cli
 
 DOCUMENT = {
@@ -32,19 +31,6 @@ DOCUMENT = {
     },
     "saliency": {"input_gradient": {"title": "Input gradient", "method": "input_gradient"}},
 }
-
-
-class Here:
-    """Makes every artifact in this process, one after the other."""
-
-    def __init__(self, store):
-        self._store = store
-
-    def run(self, tasks, observer):
-        made = {}
-        for task in tasks:
-            made[task.name] = making.run(task.recipe(made), self._store, lambda _values: None)
-        return made
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from synthetic import experiment
 
 from engine import canonical, results, stimuli
-from engine.artifacts import ArtifactStore
+from engine.artifacts import ArtifactStore, Role
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, scale_of
 from engine.stimuli import stimulus
@@ -89,10 +89,10 @@ def test_a_clean_image_may_come_with_a_models_answer(found):
 
 
 def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
-    quantity, maps = found.maps("none", "input_gradient")
+    maps = found.maps("none", "input_gradient")
     drawn = stimuli.saliency(found, "none", "tgsm", 4, "input_gradient")
     picture = stimuli.adversarial(found, "none", "tgsm", 4)
-    own = maps["tgsm"][4]
+    own = maps.map("tgsm", 4)
     assert drawn.pixels.shape == (3, 8, 8)
     assert np.array_equal(drawn.pixels, draw_map(own, scale_of(own.sum(axis=0))))
     saliency = drawn.passport["saliency"]
@@ -100,8 +100,8 @@ def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
         "name": "input_gradient",
         "params": {"of": "sum_log_probabilities"},
         "of": "tgsm",
-        "quantity": quantity,
-        "content_sha256": found.artifact("maps:none:input_gradient").content_sha256,
+        "quantity": maps.quantity,
+        "content_sha256": found.artifact(Role("maps", "none", "input_gradient")).content_sha256,
         "placebo": False,
         "scale": scale_of(own.sum(axis=0)),
         "scale_over": "image",
@@ -114,12 +114,12 @@ def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
 
 
 def test_one_scale_for_a_model_makes_its_maps_comparable(found):
-    _, maps = found.maps("none", "input_gradient")
-    scale = scale_of(maps["clean"].sum(axis=1))
+    maps = found.maps("none", "input_gradient")
+    scale = scale_of(maps.all("clean").sum(axis=1))
     for index in (0, 1):
         drawn = stimuli.saliency(found, "none", "clean", index, "input_gradient", scale="model")
         assert drawn.passport["saliency"]["scale"] == scale
-        assert np.array_equal(drawn.pixels, draw_map(maps["clean"][index], scale))
+        assert np.array_equal(drawn.pixels, draw_map(maps.map("clean", index), scale))
 
 
 def test_a_masked_models_map_is_neutral_everywhere(found):

@@ -147,8 +147,14 @@ def test_too_few_images_are_refused_with_the_attrition(results):
         label: condition.model_copy(update={"presentations": 20})
         for label, condition in STUDY.conditions.items()
     }
-    with pytest.raises(UsageError, match=r"needs 120 source images that none, .*has 54.*attempted"):
+    with pytest.raises(
+        UsageError, match=r"needs 120 source images that none, .*has 54\..*: 60 attempted"
+    ) as refused:
         draw_design(STUDY.model_copy(update={"conditions": conditions}), results["demo"])
+    said = str(refused.value)
+    assert "none x tgsm: 60 attempted, 60 succeeded, 0 rounded away, 60 usable" in said
+    assert "Images that each condition can show: none 60, " in said
+    assert not set("{}[]") & set(said)
 
 
 def test_labels_that_are_missing_or_beyond_the_classes_are_refused(results):

@@ -17,8 +17,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from db import repository
-from engine import rendering
-from engine.artifacts import ArtifactStore
+from engine import rendering, stimuli
+from engine.artifacts import ArtifactStore, Blocks
 from study_app.api import Context, create_api
 from study_app.gallery.catalog import catalog
 from study_app.installation import AppState
@@ -52,12 +52,12 @@ def test_a_picture_is_served_as_it_is_stored(lab, exhibit, shown, image):
 
 def scales(exhibit, defense, image, index):
     """The definitions, computed from the stored maps."""
-    maps = {each: exhibit.results.maps(each, METHOD)[1] for each in exhibit.defenses}
+    maps = {each: exhibit.results.maps(each, METHOD) for each in exhibit.defenses}
     percentile = lambda values: float(np.percentile(np.abs(values), 99))  # noqa: E731
     return {
-        "image": percentile(maps[defense][image][index]),
-        "row": percentile(np.stack([each[image][index] for each in maps.values()])),
-        "model": float(np.median([percentile(each) for each in maps[defense]["clean"]])),
+        "image": percentile(maps[defense].map(image, index)),
+        "row": percentile(np.stack([each.map(image, index) for each in maps.values()])),
+        "model": percentile(maps[defense].all(image)),
     }
 
 
@@ -65,13 +65,36 @@ def scales(exhibit, defense, image, index):
 @pytest.mark.parametrize(("defense", "image"), [("none", "clean"), ("gradient_penalty", "tgsm")])
 def test_a_map_is_drawn_on_the_scale_asked_for(lab, exhibit, shown, defense, image, mode):
     scale = scales(exhibit, defense, image, shown)[mode]
-    stored = exhibit.results.maps(defense, METHOD)[1][image][shown]
+    stored = exhibit.results.maps(defense, METHOD).map(image, shown)
     path = f"/g/{exhibit.key}/{defense}/{image}/{shown}/{METHOD}"
     served = pixels_of(lab.client.get(f"{path}.png?scale={mode}"))
     assert np.array_equal(served, rendering.draw_map(stored, scale))
     facts = lab.client.get(f"{path}.json?scale={mode}").json()
     assert facts["scale"]["mode"] == mode
     assert facts["scale"]["value"] == pytest.approx(scale, rel=1e-6)
+
+
+@pytest.mark.parametrize("image", ["clean", "tgsm"])
+def test_a_scale_of_the_model_is_that_of_a_studys_map(lab, exhibit, shown, image):
+    """A participant and a reader see the same colours for the same map under the same word."""
+    for defense in exhibit.defenses:
+        drawn = stimuli.saliency(exhibit.results, defense, image, shown, METHOD, scale="model")
+        path = f"/g/{exhibit.key}/{defense}/{image}/{shown}/{METHOD}"
+        facts = lab.client.get(f"{path}.json?scale=model").json()
+        assert facts["scale"]["value"] == drawn.passport["saliency"]["scale"]
+        served = pixels_of(lab.client.get(f"{path}.png?scale=model"))
+        assert np.array_equal(served, drawn.pixels)
+
+
+def test_one_map_is_served_without_reading_the_others(lab, exhibit, shown, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("every map was read")
+
+    monkeypatch.setattr(Blocks, "all", refuse)
+    for mode in ("row", "model", "image"):
+        path = f"/g/{exhibit.key}/none/tgsm/{shown}/{METHOD}"
+        assert lab.client.get(f"{path}.png?scale={mode}").status_code == 200
+        assert lab.client.get(f"{path}.json?scale={mode}").status_code == 200
 
 
 def test_one_scale_for_the_row_is_the_default(lab, exhibit, shown):
@@ -91,7 +114,7 @@ def test_the_facts_lead_back_to_where_a_map_came_from(lab, exhibit, shown):
     path = f"/g/{exhibit.key}/gradient_penalty/tgsm/{shown}/{METHOD}.json"
     facts = lab.client.get(path).json()
     maps = exhibit.results.index.recipe.parents[f"maps:gradient_penalty:{METHOD}"]
-    stored = exhibit.results.maps("gradient_penalty", METHOD)[1]["tgsm"][shown]
+    stored = exhibit.results.maps("gradient_penalty", METHOD).map("tgsm", shown)
     stimulus = exhibit.stimulus("gradient_penalty", "tgsm", shown)
     assert facts["quantity"] == "gradient of Σₖ log pₖ"
     assert (facts["artifact"]["key"], facts["artifact"]["content_sha256"]) == (
@@ -194,11 +217,13 @@ def test_an_unknown_scale_is_refused(lab, exhibit, shown, hidden):
     )
 
 
-@pytest.mark.parametrize("file", ["examples.npz", "maps.npz", "manifest.json", None])
+@pytest.mark.parametrize(
+    "file", ["source.npz", "clean.npy", "summary.npz", "result.json", "manifest.json", None]
+)
 def test_a_damaged_artifact_is_one_calm_sentence(lab, exhibit, shown, tmp_path, file):
     shutil.copytree(lab.state.store.root, tmp_path / "artifacts")
     store = ArtifactStore(tmp_path / "artifacts")
-    for kind in ("examples", "maps"):
+    for kind in ("source", "maps"):
         for folder in (store.root / kind).iterdir():
             if file is None:
                 shutil.rmtree(folder)

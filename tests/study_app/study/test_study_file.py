@@ -213,3 +213,13 @@ def test_every_rule_and_every_shipped_study_is_documented():
     named = {name for item in items for name in re.findall(r"`([a-z0-9_-]+)`", item)}
     assert set(lint.RULES) <= named
     assert {path.stem for path in study.BUILT_IN.glob("*.yaml")} <= named
+
+
+def test_a_presentation_has_at_most_eight_pictures(tmp_path):
+    def change(document):
+        pictures = [{"show": "clean"}] * 9
+        document["conditions"]["clean"] = {
+            "title": "Many", "presentations": 2, "pictures": pictures
+        }  # fmt: skip
+
+    assert refused(tmp_path, change, "conditions.clean.pictures: ")

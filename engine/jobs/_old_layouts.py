@@ -1,0 +1,78 @@
+"""Artifacts as they were stored before, read and, to verify them, made again. All of it is here.
+
+A kind's version stands in the recipe's `versions`. Of `examples`, `maps` and `curve` version 1 was
+stored otherwise:
+
+- examples: the source images, their labels and the model's answers to them lay in every artifact;
+- maps: all in one compressed file, without scales, and its parents were called by the attack alone;
+- curve: predictions lay beside the labels, under the model's label alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from engine.artifacts import Artifact, Recipe, Role
+from engine.jobs._kinds import Reader
+from engine.jobs.answers import Answers
+from engine.jobs.source import Source
+from engine.rendering import pixels_sha256
+
+if TYPE_CHECKING:
+    from engine.datasets import Split
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def is_old(recipe: Recipe) -> bool:
+    """Say whether an artifact of examples, maps or curves has the layout of version 1."""
+    return recipe.versions.get(recipe.kind, 1) == 1
+
+
+def examples(arrays: Arrays, split: Split, answers: tuple[Any, Any]) -> Arrays:
+    """Return what version 1 stored of examples, in its order."""
+    before_label, before_confidence = answers
+    whole = {
+        "clean": split.pixels,
+        "pixels": arrays["pixels"],
+        "true_label": split.labels,
+        "target": arrays["target"],
+        "before_label": before_label,
+        "before_confidence": before_confidence,
+    }
+    return whole | {name: array for name, array in arrays.items() if name not in whole}
+
+
+def split_examples(
+    artifact: Artifact, arrays: Arrays, reader: Reader
+) -> tuple[Source, Answers, Arrays]:
+    """Return the images, the answers to them, and what is left of an artifact's arrays."""
+    own = dict(arrays)
+    clean, labels = own.pop("clean"), own.pop("true_label")
+
+    def source() -> Source:
+        return Source(clean, labels, tuple(pixels_sha256(image) for image in clean))
+
+    before = Answers(own.pop("before_label"), own.pop("before_confidence"))
+    # Every artifact on these data has the same images: one copy is kept of them.
+    return reader.once(("source", artifact.recipe.data_sha256), source), before, own
+
+
+def without_source(roles: Iterable[str], label: str | None = None) -> Role:
+    """Return the role of examples, with `label` of this defense, in a run whose images and answers
+    lie in its examples alone."""
+    found = (Role.parse(role) for role in sorted(roles))
+    return next(r for r in found if r.kind == "examples" and label in (None, r.label))
+
+
+def explained(recipe: Recipe) -> dict[str, Role]:
+    """Return the parents of maps that are examples, by attack."""
+    return {role: Role(role) for role in recipe.parents if role != "model"}
+
+
+def predictions(arrays: Arrays) -> Arrays:
+    """Return the predictions of a curve by label."""
+    return {name: array for name, array in arrays.items() if name != "labels"}

@@ -1,0 +1,96 @@
+"""What kinds of artifacts have to do with an experiment file: its sections, and what is wanted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, TypeAlias
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from engine import attacks
+from engine.artifacts import Role
+from engine.attacks import Attack, TargetRule
+from engine.components import member
+
+_LABEL = r"^[a-z][a-z0-9_]*$"
+
+
+def _free(label: str) -> str:
+    if re.search(r"_seed\d+$", label):
+        raise ValueError(f"the label {label!r} reads like a further seed; choose another")
+    return label
+
+
+Label = Annotated[str, Field(pattern=_LABEL, max_length=40), AfterValidator(_free)]
+"""A short name that appears in columns and addresses."""
+
+SomeAttack: TypeAlias = Annotated[
+    attacks.Attack, member(attacks.registry), WithJsonSchema({"member": "attack"})
+]
+SomeSplit: TypeAlias = Annotated[str, Field(pattern="^(train|valid|test)$")]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The part of an experiment file that belongs to a kind.
+
+    Attributes:
+        name: its key.
+        annotation: what it holds, as a pydantic field has it.
+        default: where the file leaves it out; for labelled ones there is none then.
+        labelled: it holds one document per label, each with a `title` for readers.
+    """
+
+    name: str
+    annotation: Any
+    default: Any = None
+    labelled: bool = True
+
+
+class Asking(Protocol):
+    """What a kind may know of the run of an experiment that asks for its artifacts."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The models' labels, in the file's order."""
+
+    @property
+    def reference(self) -> str:
+        """Label of the undefended model that others are compared with."""
+
+    def section(self, name: str) -> Any:
+        """Return a section of the experiment file."""
+
+    def schedule(self, label: str) -> Any:
+        """Return how a model is trained, as `engine.training.loop.TrainingConfig`."""
+
+    def keeps_weights(self, label: str) -> bool:
+        """Say whether the training of a model keeps weights on the way."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One artifact that an experiment wants.
+
+    Attributes:
+        role: in the run.
+        task: what makes it, for people.
+        config: what its recipe says beside dataset and seed.
+        parents: what it is made from: role in its recipe, and role in the run.
+        versions: of the components that make it, by noun.
+        seeded: whether the experiment's seed decides anything of it.
+    """
+
+    role: Role
+    task: str
+    config: Mapping[str, Any]
+    parents: Mapping[Role, Role] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    seeded: bool = True
+
+
+def aimed(attack: Attack, target: TargetRule = "next_class") -> dict[str, Any]:
+    """Return the part of a configuration that says what attacks, and which class it aims at."""
+    return {"attack": attack.config(), "control": attack.control, "target": target}

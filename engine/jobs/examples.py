@@ -1,0 +1,170 @@
+"""Kind `examples`: what one attack makes of every test image of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator
+
+from engine import attacks, rendering
+from engine.artifacts import Artifact, Role, write_arrays
+from engine.attacks import TargetRule
+from engine.components import Document
+from engine.jobs import _old_layouts
+from engine.jobs._kinds import Reader
+from engine.jobs._measuring import norms
+from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, aimed
+from engine.jobs.answers import Answers
+from engine.jobs.source import Source
+
+if TYPE_CHECKING:
+    from engine.jobs.context import Job
+
+VERSION = 2
+"""2: source images and the model's answers to them are artifacts of their own."""
+STAGE = "attack"
+FILE = "examples.npz"
+CLEAN = "clean"
+"""What a picture without an attack is called, where others are called by their attack."""
+
+
+def _no_clean(label: str) -> str:
+    if label == CLEAN:
+        raise ValueError(
+            f"an attack's label may not be {CLEAN!r}, which addresses and study files call the "
+            "undisturbed image; choose another"
+        )
+    return label
+
+
+AttackLabel = Annotated[Label, AfterValidator(_no_clean)]
+
+
+class AttackSpec(Document):
+    """One attack, made for every model.
+
+    Attributes:
+        title: its name for readers.
+        attack: the component.
+        target: which class a targeted one aims at; see `engine.attacks.choose_target`.
+    """
+
+    title: str
+    attack: SomeAttack
+    target: TargetRule = "next_class"
+
+
+SECTION = Section("attacks", dict[AttackLabel, AttackSpec])
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What one attack made of every test image of one model; arrays of length N.
+
+    Prediction, confidence and norms are those of the rounded 8-bit pixels on the original model.
+
+    Attributes:
+        artifact: where they are stored.
+        source, before: give the images they were made from, and the model's answers to these.
+        pixels: uint8 (N, C, H, W), after the attack.
+        target: the class aimed at, or for an untargeted attack the class it ended in.
+        label, confidence: the model's answer to the example.
+        unrounded_label: its answer before rounding.
+        linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
+    """
+
+    artifact: Artifact
+    source: Callable[[], Source]
+    before: Callable[[], Answers]
+    pixels: NDArray[np.uint8]
+    target: NDArray[np.int64]
+    label: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    unrounded_label: NDArray[np.int64]
+    linf: NDArray[np.float64]
+    l2: NDArray[np.float64]
+    l0: NDArray[np.int64]
+
+    @property
+    def clean(self) -> NDArray[np.uint8]:
+        """uint8 (N, C, H, W), before the attack."""
+        return self.source().pixels
+
+    @property
+    def true_label(self) -> NDArray[np.int64]:
+        """(N,) the dataset's label."""
+        return self.source().labels
+
+    @property
+    def before_label(self) -> NDArray[np.int64]:
+        """(N,) the model's answer to the clean image."""
+        return self.before().label
+
+    @property
+    def before_confidence(self) -> NDArray[np.float32]:
+        """(N,) the model's confidence in its answer to the clean image."""
+        return self.before().confidence
+
+    @property
+    def mistakes(self) -> NDArray[np.bool_]:
+        """(N,) whether the example is a mistake stimulus: prediction = target, not the truth."""
+        hit: NDArray[np.bool_] = (self.label == self.target) & (self.label != self.true_label)
+        return hit
+
+
+def wanted(run: Asking, label: str) -> Iterator[Request]:
+    """Ask for the examples of every attack on the model `label`."""
+    for attack, spec in run.section(SECTION.name).items():
+        yield Request(
+            Role("examples", label, attack),
+            f"attack {label} with {attack}",
+            {**aimed(spec.attack, spec.target), "split": "test"},
+            {
+                Role("model"): Role("model", label),
+                Role("source"): Role("source"),
+                Role("answers"): Role("answers", label),
+            },
+            {"attack": spec.attack.version},
+        )
+
+
+def make(job: Job) -> None:
+    """Attack every test image; what is stored is measured on the 8-bit pixels."""
+    from engine.networks.inference import predict
+
+    split = job.source()
+    network = job.model(Role("model"))
+    attack = attacks.registry.from_config(job.config["attack"])
+    examples, aim = job.attack(attack, network, split, progress=job.progress)
+    pixels = rendering.to_pixels(examples)
+    unrounded, _ = predict(network, examples)
+    after, confidence = predict(network, rendering.to_images(pixels))
+    arrays = {
+        "pixels": pixels,
+        "target": aim if attack.targeted else after,
+        "label": after,
+        "confidence": confidence,
+        "unrounded_label": unrounded,
+        **norms(pixels, split.pixels),
+    }
+    if _old_layouts.is_old(job.recipe):
+        arrays = _old_layouts.examples(arrays, split, predict(network, split.images))
+    write_arrays(job.draft / FILE, arrays)
+
+
+def read(artifact: Artifact, reader: Reader) -> Examples:
+    """Return the examples; images and answers are read when they are asked for."""
+    arrays = artifact.arrays(FILE)
+    if _old_layouts.is_old(artifact.recipe):
+        source, before, arrays = _old_layouts.split_examples(artifact, arrays, reader)
+        return Examples(artifact, lambda: source, lambda: before, **arrays)
+    return Examples(
+        artifact,
+        lambda: reader.parent(artifact, Role("source")),
+        lambda: reader.parent(artifact, Role("answers")),
+        **arrays,
+    )

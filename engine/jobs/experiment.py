@@ -1,0 +1,34 @@
+"""Kind `experiment`: the index of a finished run, by which readers find its artifacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.artifacts import Artifact, write_json
+from engine.jobs._kinds import Reader, kinds
+
+if TYPE_CHECKING:
+    from engine.jobs.context import Job
+
+VERSION = None
+FILE = "index.json"
+
+
+def labelled() -> list[str]:
+    """Return the parts of an experiment file that have titles by label."""
+    sections = [kind.SECTION for kind in kinds.having("SECTION").values()]
+    return ["defenses", *(section.name for section in sections if section.labelled)]
+
+
+def make(job: Job) -> None:
+    """Store the index: the recipe's configuration."""
+    write_json(job.draft / FILE, job.config)
+
+
+def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
+    """Return name, title, dataset, seed, class_names and the like, and titles by label.
+
+    Titles stand in the experiment's order; a run from before a section was known has none of it.
+    """
+    config: dict[str, Any] = artifact.json(FILE)
+    return {**config, **{section: dict(config.get(section, [])) for section in labelled()}}

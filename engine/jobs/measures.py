@@ -1,0 +1,85 @@
+"""Kind `measures`: what is measured of one model on clean images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import saliency
+from engine.artifacts import Artifact, Role, write_arrays
+from engine.datasets import Data, Split, evenly
+from engine.jobs._kinds import Reader
+from engine.jobs._measuring import MEASURED
+from engine.jobs._requests import Asking, Request
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from engine.jobs.context import Job
+
+VERSION = 1
+STAGE = "measure"
+FILE = "measures.npz"
+
+
+def wanted(run: Asking, label: str) -> Iterator[Request]:
+    """Ask for the measures of the model `label`."""
+    parents = {Role("model"): Role("model", label)}
+    yield Request(Role("measures", label), f"measure {label}", {}, parents)
+
+
+def make(job: Job) -> None:
+    """Measure one model on clean images.
+
+    Of the test images: `labels` (N,), `log_probabilities` and `gradient_norms` (N, K), the
+    latter of the cross-entropy with every label; `zero_gradient` (N,): the true label's is exactly
+    zero in every pixel, so that FGSM returns the image as it was, which is gradient masking and
+    not robustness (Carlini et al. 2019); `smoothness` and `edge_alignment` (N,) of the paper's
+    map, the gradient of the summed log-probabilities. Of train and test images: the penultimate
+    features' `singular_values` (D,) and the head's `margins` (N,).
+    """
+    from engine.metrics import smoothness_and_edges
+    from engine.networks import inference
+
+    data = job.data()
+    network = job.model(Role("model"))
+    test = evenly(data.test, MEASURED)
+    norms = inference.gradient_norms(network, test.images)
+    job.progress({"step": 1, "steps": 3})
+    maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
+    job.progress({"step": 2, "steps": 3})
+    layers = _of_features(network, data, test)
+    arrays = {
+        "labels": test.labels,
+        "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
+        "gradient_norms": norms,
+        "zero_gradient": norms[np.arange(len(test)), test.labels] == 0,
+        "smoothness": smoothness_and_edges.smoothness(maps),
+        "edge_alignment": smoothness_and_edges.edge_alignment(maps, test.images),
+    }
+    write_arrays(job.draft / FILE, arrays | layers)
+
+
+def read(artifact: Artifact, reader: Reader) -> dict[str, NDArray[Any]]:
+    """Return the measures as arrays by name."""
+    return artifact.arrays(FILE)
+
+
+def _of_features(network: nn.Module, data: Data, test: Split) -> dict[str, NDArray[np.float64]]:
+    """Return what is measured of the last layer and the features that it takes."""
+    from engine.networks import features, inference
+
+    layer = inference.head(network)
+    weight, bias = (
+        np.zeros(layer.out_features) if part is None else part.detach().cpu().numpy()
+        for part in (layer.weight, layer.bias)
+    )
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, split in (("train", evenly(data.train, MEASURED)), ("test", test)):
+        phi = features.penultimate(network, split.images)
+        found[f"singular_values_{name}"] = features.singular_values(phi)
+        found[f"margins_{name}"] = features.margins(phi, split.labels, weight, bias)
+    return found

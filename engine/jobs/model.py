@@ -1,0 +1,107 @@
+"""Kind `model`: a trained network, or one of people's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import datasets, defenses, models, seeds
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role, write_json
+from engine.datasets import Data
+from engine.errors import DivergedError, PlausiblyError
+from engine.jobs._kinds import Reader
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from engine.jobs.context import Job
+
+VERSION = None
+WEIGHTS = "weights.safetensors"
+CURVE = "curve.json"
+
+
+def make(job: Job) -> None:
+    """Train the network, or go on where an earlier process stopped."""
+    from safetensors.torch import save_file
+
+    from engine.training.checkpoint import Checkpoint
+    from engine.training.loop import TrainingConfig, train
+
+    config, data = job.config, job.data()
+    if config["training"] is None:
+        raise PlausiblyError(
+            "a network of one's own comes from its weights, which only the experiment file names; "
+            "run the experiment again"
+        )
+    architecture = models.registry.from_config(config["architecture"])
+    network = architecture.build(
+        data.shape, len(data.class_names), seed=seeds.derive(config["seed"], "weights")
+    ).to(job.device)
+    checkpoint = Checkpoint(job.store.scratch(job.recipe))
+    try:
+        curve = train(
+            network,
+            defenses.from_config(config["defense"]),
+            data,
+            TrainingConfig(**config["training"]),
+            seed=config["seed"],
+            required={role: job.model(Role(role)) for role in job.recipe.parents},
+            progress=job.progress,
+            checkpoint=checkpoint,
+            closed_form=job.recipe.numeric_path["mode"] == "closed_form",
+        )
+    except DivergedError as error:
+        # A result like any other: the sweep goes on, and no one trains it again to see the same.
+        record = {"term": error.term, "value": error.value, "step": error.step}
+        write_json(job.draft / CURVE, {"diverged": {**record, "message": str(error)}})
+        return
+    save_file(network.state_dict(), job.draft / WEIGHTS)
+    for kept in checkpoint.kept():
+        shutil.copyfile(kept, job.draft / kept.name)
+    _write_curve(job.draft, network, data, curve)
+
+
+def adopt(recipe: Recipe, store: ArtifactStore, architecture: models.Architecture) -> Artifact:
+    """Store a pretrained network as the artifact of `recipe`, or return it when it is there.
+
+    Not in a worker: what workers get holds the weights' hash and not where they lie.
+
+    Raises:
+        UsageError: its weights cannot be read or do not fit.
+    """
+    from safetensors.torch import save_file
+
+    found = store.find(recipe)
+    if found is not None:
+        return found
+    data = datasets.registry.from_config(recipe.config["dataset"]).load()
+    network = architecture.build(data.shape, len(data.class_names), seed=0).eval()
+    with store.draft(recipe, seed=recipe.config["seed"]) as draft:
+        save_file(network.state_dict(), draft / WEIGHTS)
+        _write_curve(draft, network, data, [])
+    return store.get(recipe.kind, recipe.key)
+
+
+def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
+    """Return how the training went; `engine.jobs.context.load_model` gives the network."""
+    curve: dict[str, Any] = artifact.json(CURVE)
+    return curve
+
+
+def diverged(artifact: Artifact) -> bool:
+    """Whether a model artifact stands for a training that ended in NaN, and has no weights."""
+    return WEIGHTS not in artifact.manifest["files"]
+
+
+def divergence(artifact: Artifact) -> str:
+    """Return what happened in a training that diverged, in a sentence."""
+    return str(artifact.json(CURVE)["diverged"]["message"])
+
+
+def _write_curve(draft: Path, network: nn.Module, data: Data, points: list[dict[str, Any]]) -> None:
+    from engine.training.loop import accuracy
+
+    final = {"valid": accuracy(network, data.valid), "test": accuracy(network, data.test)}
+    write_json(draft / CURVE, {"points": points, "accuracy": final})

@@ -1,0 +1,132 @@
+"""Kind `training_time`: the weights that one training kept on the way, each tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from engine import attacks, defenses
+from engine.artifacts import Artifact, Role, write_arrays
+from engine.components import Document
+from engine.datasets import evenly
+from engine.jobs._kinds import Reader
+from engine.jobs._measuring import rounded
+from engine.jobs._requests import Asking, Request, Section, SomeAttack, aimed
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from engine.jobs.context import Job
+
+VERSION = 1
+STAGE = "measure"
+FILE = "predictions.npz"
+
+
+class TrainingTimeSpec(Document):
+    """Robustness against training time, of the models whose schedule has `keep_every`.
+
+    Attributes:
+        title: its name for readers.
+        attack: made for every kept set of weights, and for the finished reference model.
+        images: how many test images, evenly spaced; None means all.
+    """
+
+    title: str
+    attack: SomeAttack
+    images: int | None = Field(None, ge=1)
+
+
+SECTION = Section("training_time", TrainingTimeSpec | None, None, labelled=False)
+
+
+NEEDS_REFERENCE = True
+"""The section makes no sense without an undefended model to compare with."""
+
+
+def problems(section: TrainingTimeSpec | None, runs: Sequence[Asking]) -> Iterator[str]:
+    """Yield a sentence for what the section asks for and no schedule keeps."""
+    if section is None:
+        return
+    keeping = [
+        (label, run.schedule(label))
+        for run in runs
+        for label in run.labels
+        if run.keeps_weights(label)
+    ]
+    for label, schedule in keeping:
+        if schedule.keep_every > schedule.steps:
+            yield (
+                f"defenses.{label}: keep_every {schedule.keep_every} is more than its "
+                f"{schedule.steps} steps, so that nothing is kept"
+            )
+    if runs and not keeping:
+        yield (
+            "training_time: no model has keep_every in its schedule; give it to those whose "
+            "training is to be drawn"
+        )
+
+
+def wanted(run: Asking, label: str) -> Iterator[Request]:
+    """Ask for the way of the model `label`, if its training keeps weights."""
+    spec = run.section(SECTION.name)
+    if spec is not None and run.keeps_weights(label):
+        yield Request(
+            Role("training_time", label),
+            f"training time of {label}",
+            {**aimed(spec.attack), "images": spec.images},
+            {
+                Role("model"): Role("model", label),
+                Role("reference"): Role("model", run.reference),
+            },
+            {"attack": spec.attack.version},
+        )
+
+
+def make(job: Job) -> None:
+    """Test the kept weights: clean, under attack, and on the reference's examples.
+
+    As if the training had ended there, so that the defense finishes them too.
+
+    `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of the rounded
+    8-bit pixels; `labels` (N,).
+    """
+    from engine.networks.inference import predict
+
+    config, data = job.config, job.data()
+    split = evenly(data.test, config["images"])
+    attack = attacks.registry.from_config(config["attack"])
+    artifact = job.parent(Role("model"))
+    steps = sorted(
+        int(name.removeprefix("weights-").removesuffix(".safetensors"))
+        for name in artifact.manifest["files"]
+        if name.startswith("weights-")
+    )
+
+    def examples(network: nn.Module) -> NDArray[np.float32]:
+        made, _ = job.attack(attack, network, split)
+        return rounded(made)
+
+    transferred = examples(job.model(Role("reference")))
+    found: dict[str, list[NDArray[np.int64]]] = {"clean": [], "white_box": [], "transferred": []}
+    defense = defenses.from_config(artifact.recipe.config["defense"])
+    for done, step in enumerate(steps):
+        network = job.model(Role("model"), step=step)
+        defense.finalize(network, data.train)
+        found["clean"].append(predict(network, split.images)[0])
+        found["white_box"].append(predict(network, examples(network))[0])
+        found["transferred"].append(predict(network, transferred)[0])
+        job.progress({"step": done + 1, "steps": len(steps)})
+    arrays = {"labels": split.labels, "steps": np.array(steps)}
+    write_arrays(
+        job.draft / FILE, arrays | {name: np.stack(parts) for name, parts in found.items()}
+    )
+
+
+def read(artifact: Artifact, reader: Reader) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name."""
+    return artifact.arrays(FILE)
