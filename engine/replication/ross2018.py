@@ -6,36 +6,22 @@ pixels throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.errors import UsageError
-from engine.replication.claims import Check, check
+from engine.replication._ross2018_scores import TITLES, UNPENALISED, Measured
+from engine.replication.claims import Check
 from engine.results import Results, by_dataset, doubted
-from engine.robustness.doubt import ZERO_LIMIT, hides_gradients, legend, marked
-from engine.statistics.bootstrap import Reduce
+from engine.robustness.doubt import ZERO_LIMIT, legend, marked
 
-_TITLES = {
-    "none": "no defense",
-    "distillation": "distillation",
-    "adversarial_training": "adversarial training",
-    "penalty_loss": "gradient penalty",
-    "penalty_uniform": "gradient penalty, uniform",
-    "both": "penalty and adversarial training",
-}
 _PENALISED = ("penalty_loss", "penalty_uniform")
 _NOT_TRAINED = ("none", "distillation")
 """Neither penalised nor trained on adversarial examples."""
-_UNPENALISED = ("none", "distillation", "adversarial_training")
 _MODERATE = (0.1, 0.2, 0.3)
 _LARGE = (0.4, 0.5, 0.6)
-_SMALLEST_FLOAT32 = 1e-45
-
-Scores = NDArray[np.float64]
 
 
 def checks(runs: Sequence[Results]) -> list[Check]:
@@ -50,121 +36,25 @@ def checks(runs: Sequence[Results]) -> list[Check]:
     found = [
         each
         for label, seeds in by_dataset(runs).items()
-        for measured in [_Measured(label, seeds)]
+        for measured in [Measured(label, seeds)]
         for claim in _CLAIMS
         for each in claim(measured)
     ]
     return sorted(found, key=lambda each: each.claim)
 
 
-class _Measured:
-    """The scores of one dataset, (seeds, images), by what they are of."""
-
-    def __init__(self, dataset: str, runs: Sequence[Results]) -> None:
-        for needed in _TITLES:
-            if needed not in runs[0].config["defenses"]:
-                raise UsageError(f"the claims need a defense {needed!r}, which {dataset} has not")
-        self.dataset = dataset
-        self.runs = runs
-
-    def right(
-        self, tested: str, source: str, values: Sequence[float], curve: str = "fgsm"
-    ) -> Scores:
-        """Whether `tested` is right on examples for `source`, averaged over the attack's values."""
-        rows = []
-        for results in self.runs:
-            made = results.curve(curve, source)
-            missing = set(values) - set(made.values)
-            if missing:
-                raise UsageError(f"curve {curve} of {results.name} lacks {sorted(missing)}")
-            chosen = [made.values.index(value) for value in values]
-            rows.append((made.tested[tested][chosen] == made.labels).mean(0))
-        return np.stack(rows)
-
-    def transferred(self, tested: str, sources: Sequence[str], values: Sequence[float]) -> Scores:
-        """The same as a mean over several sources."""
-        every = np.stack([self.right(tested, source, values) for source in sources])
-        mean: Scores = every.mean(0)
-        return mean
-
-    def measure(self, defense: str, name: str) -> NDArray[np.float64]:
-        """A measure of every image, stacked over the seeds."""
-        return np.stack([np.asarray(r.measures(defense)[name], np.float64) for r in self.runs])
-
-    def true_norms(self, defense: str) -> Scores:
-        """The input gradient's norm of the cross-entropy with the true label."""
-        norms, labels = self.measure(defense, "gradient_norms"), self.measure(defense, "labels")
-        true: Scores = np.take_along_axis(norms, labels.astype(np.int64)[..., None], 2)[..., 0]
-        return true
-
-    def all_norms(self, defense: str) -> Scores:
-        """The input gradients' norms of the cross-entropy with every label, (S, N, K)."""
-        return self.measure(defense, "gradient_norms")
-
-    def decades(self, defense: str, norms: Callable[[str], Scores]) -> Scores:
-        """How many orders of magnitude an image's norms are from the model's median, on average.
-
-        An exact zero counts as float32's smallest number. A model whose true-label gradients are
-        nearly all zero has no spread in these alone, but in those for all labels.
-        """
-        logs = np.log10(np.maximum(norms(defense), _SMALLEST_FLOAT32))
-        flat = logs.reshape(*logs.shape[:2], -1)
-        distance: Scores = np.abs(flat - np.median(flat, axis=(1, 2), keepdims=True)).mean(2)
-        return distance
-
-    def over_time(self, defense: str, what: str) -> list[Scores]:
-        """Whether the model is right with the weights of each kept step: one (S, N) a step."""
-        found = [results.training_time(defense) for results in self.runs]
-        return [
-            np.stack([(each[what][k] == each["labels"]).astype(np.float64) for each in found])
-            for k in range(len(found[0]["steps"]))
-        ]
-
-    def spread(self, defense: str) -> Scores:
-        """Standard deviation of an image's log-probabilities over the classes, in nats."""
-        spread: Scores = self.measure(defense, "log_probabilities").std(2)
-        return spread
-
-    def steps(self, defense: str) -> list[int]:
-        """The training steps whose weights were kept."""
-        return [int(step) for step in self.runs[0].training_time(defense)["steps"]]
-
-    def ahead_on_others(self, one: str, other: str, values: Sequence[float]) -> Scores:
-        """How far `one` is ahead on examples for models without a penalty, `other` aside."""
-        sources = [source for source in _UNPENALISED if source != other]
-        return self.transferred(one, sources, values) - self.transferred(other, sources, values)
-
-    def check(
-        self,
-        claim: str,
-        statement: str,
-        scores: Sequence[Scores],
-        *,
-        bound: float = 0.0,
-        reduce: Reduce = np.min,
-    ) -> Check:
-        """Measure one statement on this dataset; see `claims.check`."""
-        return check(claim, self.dataset, statement, scores, bound=bound, reduce=reduce)
-
-    @cached_property
-    def unmasked(self) -> list[str]:
-        """The defenses whose gradients do not count as masked."""
-        shares = {each: float(self.measure(each, "zero_gradient").mean()) for each in _TITLES}
-        return [label for label, share in shares.items() if not hides_gradients(share)]
-
-
-def _penalty_resists_transfer(m: _Measured) -> Iterator[Check]:
+def _penalty_resists_transfer(m: Measured) -> Iterator[Check]:
     """Claim 1."""
     for penalised in _PENALISED:
         yield m.check(
             "1",
-            f"{_TITLES[penalised]}: accuracy on FGSM examples from other sources at ε .4–.6, how "
+            f"{TITLES[penalised]}: accuracy on FGSM examples from other sources at ε .4–.6, how "
             "far above the best of the models without a penalty",
-            [m.ahead_on_others(penalised, other, _LARGE) for other in _UNPENALISED],
+            [m.ahead_on_others(penalised, other, _LARGE) for other in UNPENALISED],
         )
 
 
-def _examples_of_the_penalised_transfer(m: _Measured) -> Iterator[Check]:
+def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check]:
     """Claim 2."""
     yield m.check(
         "2a",
@@ -188,7 +78,7 @@ def _examples_of_the_penalised_transfer(m: _Measured) -> Iterator[Check]:
     )
 
 
-def _distillation_masks_its_gradients(m: _Measured) -> Iterator[Check]:
+def _distillation_masks_its_gradients(m: Measured) -> Iterator[Check]:
     """Claim 3."""
     yield m.check(
         "3a",
@@ -208,14 +98,14 @@ def _distillation_masks_its_gradients(m: _Measured) -> Iterator[Check]:
         "how far above that on clean images",
         [
             m.right(other, "distillation", _MODERATE) - m.right(other, "distillation", (0,))
-            for other in _TITLES
+            for other in TITLES
             if other != "distillation"
         ],
         bound=-0.05,
     )
 
 
-def _both_together_resist_most(m: _Measured) -> Iterator[Check]:
+def _both_together_resist_most(m: Measured) -> Iterator[Check]:
     """Claim 4."""
     yield m.check(
         "4a",
@@ -231,7 +121,7 @@ def _both_together_resist_most(m: _Measured) -> Iterator[Check]:
         "4b",
         "together, on FGSM examples from other sources at ε .1–.3: accuracy, how far above the "
         "best other",
-        [m.ahead_on_others("both", other, _MODERATE) for other in _TITLES if other != "both"],
+        [m.ahead_on_others("both", other, _MODERATE) for other in TITLES if other != "both"],
     )
     yield m.check(
         "4c",
@@ -239,7 +129,7 @@ def _both_together_resist_most(m: _Measured) -> Iterator[Check]:
         "own",
         [
             m.right(other, "penalty_loss", _MODERATE) - m.right("both", "penalty_loss", _MODERATE)
-            for other in _TITLES
+            for other in TITLES
             if other not in ("both", "penalty_loss")
         ],
         reduce=np.max,
@@ -252,7 +142,7 @@ def _both_together_resist_most(m: _Measured) -> Iterator[Check]:
     )
 
 
-def _penalised_gradients_can_be_read(m: _Measured) -> Iterator[Check]:
+def _penalised_gradients_can_be_read(m: Measured) -> Iterator[Check]:
     """Claim 5."""
     for name, what in (
         ("smoothness", "spatial autocorrelation (Moran's I) of the input gradient"),
@@ -261,38 +151,38 @@ def _penalised_gradients_can_be_read(m: _Measured) -> Iterator[Check]:
         for penalised in _PENALISED:
             yield m.check(
                 "5",
-                f"{_TITLES[penalised]}: {what}, how far above the undefended and the "
+                f"{TITLES[penalised]}: {what}, how far above the undefended and the "
                 "distilled model",
                 [m.measure(penalised, name) - m.measure(other, name) for other in _NOT_TRAINED],
             )
 
 
-def _penalised_models_are_even(m: _Measured) -> Iterator[Check]:
+def _penalised_models_are_even(m: Measured) -> Iterator[Check]:
     """Claim 6, of the penalty."""
     for penalised in _PENALISED:
         yield m.check(
             "6a",
-            f"{_TITLES[penalised]}: log-probabilities are spread more evenly: their deviation over "
+            f"{TITLES[penalised]}: log-probabilities are spread more evenly: their deviation over "
             "the classes in nats, how far below the undefended and the distilled model",
             [m.spread(other) - m.spread(penalised) for other in _NOT_TRAINED],
         )
         yield m.check(
             "6b",
-            f"{_TITLES[penalised]}: true-label gradient norms vary less: mean distance from the "
+            f"{TITLES[penalised]}: true-label gradient norms vary less: mean distance from the "
             "median in decades, how far below the undefended model",
             [m.decades("none", m.true_norms) - m.decades(penalised, m.true_norms)],
         )
         yield m.check(
             "6b",
-            f"{_TITLES[penalised]}: the same over the norms for all labels, how far below the "
+            f"{TITLES[penalised]}: the same over the norms for all labels, how far below the "
             "undefended and the distilled model",
             [m.decades(o, m.all_norms) - m.decades(penalised, m.all_norms) for o in _NOT_TRAINED],
         )
 
 
-def _distillation_is_extreme(m: _Measured) -> Iterator[Check]:
+def _distillation_is_extreme(m: Measured) -> Iterator[Check]:
     """Claim 6, of distillation."""
-    others = [other for other in _TITLES if other != "distillation"]
+    others = [other for other in TITLES if other != "distillation"]
     yield m.check(
         "6c",
         "distillation is extreme: deviation of its log-probabilities in nats, how far above all "
@@ -307,7 +197,7 @@ def _distillation_is_extreme(m: _Measured) -> Iterator[Check]:
     )
 
 
-def _robustness_rises_and_falls(m: _Measured) -> Iterator[Check]:
+def _robustness_rises_and_falls(m: Measured) -> Iterator[Check]:
     """What they saw over training time."""
     rising = m.over_time("none", "white_box")
     yield m.check(
@@ -335,24 +225,22 @@ def tables(runs: Sequence[Results]) -> str:
     """Return, as Markdown, the accuracies behind the checks: source by tested, a dataset a part."""
     parts = []
     for label, seeds in by_dataset(runs).items():
-        m = _Measured(label, seeds)
+        m = Measured(label, seeds)
         lines = [
             f"**{label}**: accuracy of the column's model on FGSM examples made for the row's, at "
             "ε = .1 / .3 / .5; first row: clean images.",
             "",
-            "| made for | " + " | ".join(_marked(seeds, d) for d in _TITLES) + " |",
-            "|---|" + "---|" * len(_TITLES),
-            "| (clean) | "
-            + " | ".join(f"{m.right(t, t, (0,)).mean():.3f}" for t in _TITLES)
-            + " |",
+            "| made for | " + " | ".join(_marked(seeds, d) for d in TITLES) + " |",
+            "|---|" + "---|" * len(TITLES),
+            "| (clean) | " + " | ".join(f"{m.right(t, t, (0,)).mean():.3f}" for t in TITLES) + " |",
         ]
-        for source, title in _TITLES.items():
+        for source, title in TITLES.items():
             cells = [
                 " / ".join(f"{m.right(t, source, (eps,)).mean():.2f}" for eps in (0.1, 0.3, 0.5))
-                for t in _TITLES
+                for t in TITLES
             ]
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
-        reasons = set().union(*(doubted(seeds, each) for each in _TITLES))
+        reasons = set().union(*(doubted(seeds, each) for each in TITLES))
         lines += ["", legend(reasons)] if reasons else []
         parts.append("\n".join([*lines, "", *_sweeps(label, seeds), "", *_time(label, m)]))
     return "\n\n".join(parts)
@@ -360,7 +248,7 @@ def tables(runs: Sequence[Results]) -> str:
 
 def _marked(runs: Sequence[Results], defense: str) -> str:
     """Return a model's title with the signs of the reasons to doubt its robustness."""
-    return marked(_TITLES[defense], doubted(runs, defense))
+    return marked(TITLES[defense], doubted(runs, defense))
 
 
 def _sweeps(dataset: str, seeds: Sequence[Results]) -> list[str]:
@@ -383,12 +271,12 @@ def _sweeps(dataset: str, seeds: Sequence[Results]) -> list[str]:
             ]
             seen = sum(each["chosen"] == row["value"] for each in found)
             lines.append(
-                f"| {_TITLES[swept]}, {row['value']:g} | {' / '.join(cells)} | {seen or ''} |"
+                f"| {TITLES[swept]}, {row['value']:g} | {' / '.join(cells)} | {seen or ''} |"
             )
     return lines
 
 
-def _time(dataset: str, m: _Measured) -> list[str]:
+def _time(dataset: str, m: Measured) -> list[str]:
     """Return robustness against training time, means over seeds and images."""
     steps = m.steps("none")
     lines = [

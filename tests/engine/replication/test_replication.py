@@ -141,7 +141,7 @@ class World:
         }
 
 
-DEFENSES = tuple(ross2018._TITLES)
+DEFENSES = tuple(ross2018.TITLES)
 PENALISED = ("penalty_loss", "penalty_uniform", "both")
 
 

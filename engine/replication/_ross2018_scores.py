@@ -1,0 +1,124 @@
+"""What the claims of Ross & Doshi-Velez (2018) are measured by: scores of models on images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UsageError
+from engine.replication.claims import Check, check
+from engine.results import Results
+from engine.robustness.doubt import hides_gradients
+from engine.statistics.bootstrap import Reduce
+
+TITLES = {
+    "none": "no defense",
+    "distillation": "distillation",
+    "adversarial_training": "adversarial training",
+    "penalty_loss": "gradient penalty",
+    "penalty_uniform": "gradient penalty, uniform",
+    "both": "penalty and adversarial training",
+}
+UNPENALISED = ("none", "distillation", "adversarial_training")
+_SMALLEST_FLOAT32 = 1e-45
+
+Scores = NDArray[np.float64]
+
+
+class Measured:
+    """The scores of one dataset, (seeds, images), by what they are of."""
+
+    def __init__(self, dataset: str, runs: Sequence[Results]) -> None:
+        for needed in TITLES:
+            if needed not in runs[0].config["defenses"]:
+                raise UsageError(f"the claims need a defense {needed!r}, which {dataset} has not")
+        self.dataset = dataset
+        self.runs = runs
+
+    def right(
+        self, tested: str, source: str, values: Sequence[float], curve: str = "fgsm"
+    ) -> Scores:
+        """Whether `tested` is right on examples for `source`, averaged over the attack's values."""
+        rows = []
+        for results in self.runs:
+            made = results.curve(curve, source)
+            missing = set(values) - set(made.values)
+            if missing:
+                raise UsageError(f"curve {curve} of {results.name} lacks {sorted(missing)}")
+            chosen = [made.values.index(value) for value in values]
+            rows.append((made.tested[tested][chosen] == made.labels).mean(0))
+        return np.stack(rows)
+
+    def transferred(self, tested: str, sources: Sequence[str], values: Sequence[float]) -> Scores:
+        """The same as a mean over several sources."""
+        every = np.stack([self.right(tested, source, values) for source in sources])
+        mean: Scores = every.mean(0)
+        return mean
+
+    def measure(self, defense: str, name: str) -> NDArray[np.float64]:
+        """A measure of every image, stacked over the seeds."""
+        return np.stack([np.asarray(r.measures(defense)[name], np.float64) for r in self.runs])
+
+    def true_norms(self, defense: str) -> Scores:
+        """The input gradient's norm of the cross-entropy with the true label."""
+        norms, labels = self.measure(defense, "gradient_norms"), self.measure(defense, "labels")
+        true: Scores = np.take_along_axis(norms, labels.astype(np.int64)[..., None], 2)[..., 0]
+        return true
+
+    def all_norms(self, defense: str) -> Scores:
+        """The input gradients' norms of the cross-entropy with every label, (S, N, K)."""
+        return self.measure(defense, "gradient_norms")
+
+    def decades(self, defense: str, norms: Callable[[str], Scores]) -> Scores:
+        """How many orders of magnitude an image's norms are from the model's median, on average.
+
+        An exact zero counts as float32's smallest number. A model whose true-label gradients are
+        nearly all zero has no spread in these alone, but in those for all labels.
+        """
+        logs = np.log10(np.maximum(norms(defense), _SMALLEST_FLOAT32))
+        flat = logs.reshape(*logs.shape[:2], -1)
+        distance: Scores = np.abs(flat - np.median(flat, axis=(1, 2), keepdims=True)).mean(2)
+        return distance
+
+    def over_time(self, defense: str, what: str) -> list[Scores]:
+        """Whether the model is right with the weights of each kept step: one (S, N) a step."""
+        found = [results.training_time(defense) for results in self.runs]
+        return [
+            np.stack([(each[what][k] == each["labels"]).astype(np.float64) for each in found])
+            for k in range(len(found[0]["steps"]))
+        ]
+
+    def spread(self, defense: str) -> Scores:
+        """Standard deviation of an image's log-probabilities over the classes, in nats."""
+        spread: Scores = self.measure(defense, "log_probabilities").std(2)
+        return spread
+
+    def steps(self, defense: str) -> list[int]:
+        """The training steps whose weights were kept."""
+        return [int(step) for step in self.runs[0].training_time(defense)["steps"]]
+
+    def ahead_on_others(self, one: str, other: str, values: Sequence[float]) -> Scores:
+        """How far `one` is ahead on examples for models without a penalty, `other` aside."""
+        sources = [source for source in UNPENALISED if source != other]
+        return self.transferred(one, sources, values) - self.transferred(other, sources, values)
+
+    def check(
+        self,
+        claim: str,
+        statement: str,
+        scores: Sequence[Scores],
+        *,
+        bound: float = 0.0,
+        reduce: Reduce = np.min,
+    ) -> Check:
+        """Measure one statement on this dataset; see `claims.check`."""
+        return check(claim, self.dataset, statement, scores, bound=bound, reduce=reduce)
+
+    @cached_property
+    def unmasked(self) -> list[str]:
+        """The defenses whose gradients do not count as masked."""
+        shares = {each: float(self.measure(each, "zero_gradient").mean()) for each in TITLES}
+        return [label for label, share in shares.items() if not hides_gradients(share)]
