@@ -99,8 +99,11 @@ def require_open(person: ParticipantInfo) -> None:
 
 
 def embargoed_image_ids(s: Session, *, now: datetime) -> set[str]:
-    """Source images that nobody may see: those of all versions of every study that is live, or
-    that somebody may still be taking part in."""
+    """Return the source images that nobody may see.
+
+    They are those of all versions of every study that is live, or that somebody may still be
+    taking part in.
+    """
     return _image_ids(s, _holding(s, now))
 
 

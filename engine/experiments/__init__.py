@@ -1,3 +1,4 @@
-"""Experiment files, and the shipped ones: what they say (`experiment_file`, `sweeps`, `schema`) and
-the tasks that it takes (`plan`).
+"""Experiment files, and the shipped ones.
+
+Modules: `experiment_file`, `sweeps`, `schema` (what a file may say), `plan` (the tasks it takes).
 """

@@ -40,8 +40,11 @@ class Models:
             self._tasks.roles[Role("model", label)] = self._model(label)
 
     def _order(self) -> list[str]:
-        """The reference before the sweeps, these before what takes their value; else the longest
-        training first: it decides when the run ends."""
+        """Return the labels in the order of training.
+
+        The reference comes before the sweeps, these before what takes their value; else the longest
+        training comes first, since it decides when the run ends.
+        """
 
         def rank(label: str) -> tuple[bool, bool, int]:
             derived = isinstance(self._run.experiment.defenses[label].defense, Derived)

@@ -62,8 +62,10 @@ def split_examples(
 
 
 def without_source(roles: Iterable[str], label: str | None = None) -> Role:
-    """Return the role of examples, with `label` of this defense, in a run whose images and answers
-    lie in its examples alone."""
+    """Return a role of examples, with `label` of this defense.
+
+    It is asked of runs whose images and answers lie in their examples alone.
+    """
     found = (Role.parse(role) for role in sorted(roles))
     return next(r for r in found if r.kind == "examples" and label in (None, r.label))
 

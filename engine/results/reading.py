@@ -40,8 +40,11 @@ class Results:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Name, title, dataset, seed, class_names, and titles by label in the experiment's order:
-        of defenses, and of all that a file has by label (`engine.jobs.experiment`)."""
+        """Name, title, dataset, seed, class_names, and titles by label.
+
+        Titles are in the experiment's order: of defenses, and of all that a file has by label
+        (`engine.jobs.experiment`).
+        """
         config: dict[str, Any] = self._reader.read(self.index)
         return config
 
@@ -126,8 +129,10 @@ class Results:
         return result
 
     def doubts(self, defense: str) -> dict[str, Any]:
-        """Return the `reasons` to doubt the robustness of the model with `defense`, and all
-        `checks` (`engine.robustness.doubt.Doubt`) as JSON; both empty where nothing is doubted."""
+        """Return the `reasons` to doubt the robustness of a model, and all `checks`, as JSON.
+
+        A check is an `engine.robustness.doubt.Doubt`. Both are empty where nothing is doubted.
+        """
         found: dict[str, Any] = self.evaluation()["models"][defense].get(
             "doubt", {"reasons": [], "checks": []}
         )
@@ -149,8 +154,10 @@ class Results:
         return found
 
     def ladder(self, defense: str) -> Ladder | None:
-        """Return the answers of the model with `defense` on every rung, those on FGSM examples
-        made for the other models included; None where the experiment doubts nothing."""
+        """Return the answers of a model on every rung; None where the experiment doubts nothing.
+
+        Those on FGSM examples made for the other models are included.
+        """
         by_source = {each: self.read(Role("ladder", each)) for each in self.labels("ladder")}
         return ladder.climbed(by_source, defense) if by_source else None
 

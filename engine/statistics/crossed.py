@@ -65,7 +65,8 @@ def weighted_means(
 
     Args:
         tables: C pairs of tables (S, N): the sum of a cell's scores, and how many scores these are.
-        rows, columns: weights of the resamples, (R, S) and (R, N).
+        rows: weights of the rows in each resample, (R, S).
+        columns: weights of the columns, (R, N).
     """
     means = np.full((len(tables), len(rows)), np.nan)
     for mean, pair in zip(means, tables, strict=True):
@@ -81,7 +82,8 @@ def resampled_means(
 
     Args:
         tables: as for `weighted_means`.
-        rows, columns: what was drawn, (R, S) and (R, N).
+        rows: what was drawn of the rows, (R, S).
+        columns: what was drawn of the columns, (R, N).
     """
     width = max(rows.shape[1], columns.shape[1])
     parts = [weighted_means(tables, *weights) for weights in blocks(width, rows, columns)]

@@ -48,7 +48,8 @@ def draw(
 
     Args:
         document: `study_app.design.study_design.Design.document`, as made or as stored.
-        arm, list_index: one of `slots`.
+        arm: of one of `slots`.
+        list_index: of the same one.
         seed: the participant's.
         wording: the language of what is shown; None: the study's own.
     """

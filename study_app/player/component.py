@@ -16,8 +16,11 @@ _NAME = "plausibly_player"
 
 
 class Provider(TypedDict):
-    """Where the participant comes from; ``id`` and ``session`` are the provider's own of the person
-    and of this participation, None where it gives none."""
+    """Where the participant comes from.
+
+    `id` and `session` are the provider's own of the person and of this participation, None where it
+    gives none.
+    """
 
     name: str
     id: str | None
@@ -42,11 +45,12 @@ class Words(TypedDict):
 
 
 class PlayerData(TypedDict):
-    """Everything the player is given. It reaches the browser before consent: nothing about
-    stimuli, answers or conditions belongs here.
+    """Everything the player is given.
 
-    ``title`` to ``ui`` are in ``language``, with which the page begins; ``wordings`` has them in
-    every one of ``languages``, in the order offered."""
+    It reaches the browser before consent: nothing about stimuli, answers or conditions belongs here.
+    `title` to `ui` are in `language`, with which the page begins; `wordings` has them in every one
+    of `languages`, in the order offered.
+    """
 
     status: Literal["open", "closed", "unknown"]
     study: str

@@ -60,7 +60,7 @@ class FreeText(Question):
 
     @classmethod
     def read(cls, view: Mapping[str, Any], answer: str) -> Given:
-        """Return the text without space around it, its line ends as \\n."""
+        """Return the text without space around it, its line ends as line feeds."""
         try:
             text = plain(answer)
         except ValueError as error:
