@@ -48,8 +48,8 @@ class PlayerData(TypedDict):
     """Everything the player is given.
 
     It reaches the browser before consent: nothing about stimuli, answers or conditions belongs
-    here. `title` to `ui` are in `language`, with which the page begins; `wordings` has them in every one
-    of `languages`, in the order offered.
+    here. `title` to `ui` are in `language`, with which the page begins; `wordings` has them in
+    every one of `languages`, in the order offered.
     """
 
     status: Literal["open", "closed", "unknown"]
