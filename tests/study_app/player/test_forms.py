@@ -441,7 +441,7 @@ def test_answers_given_offline_are_dropped_after_the_end(study: Study, open_play
 
 def test_the_last_form_after_the_end(study: Study, open_player: Open) -> None:
     remarks = item("remarks", "text", "Anything you want to tell us?", required=False)
-    study.set(main=1, forms=demographics(remarks))
+    study.set(main=1, forms={"demographics": demographics(remarks)})
     player = open_player(admitted=True)
     player.pair()
     form(player, "demographics")
