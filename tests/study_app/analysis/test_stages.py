@@ -234,3 +234,12 @@ def test_what_is_not_in_the_table_is_named_beside_it(lab, plausibly, shown):
     made = shown()
     assert expected in texts(made.caption)
     assert not made.info
+
+
+@on_sqlite
+def test_a_version_of_a_newer_program_is_a_sentence_on_the_page(lab, shown):
+    lab.change(stopping={"after": 3})
+    made = shown()
+    said = "Version 2 of study 'demo' holds what this program does not know: the key 'stopping'."
+    assert said in texts(made.error)
+    assert not made.metric
