@@ -154,6 +154,8 @@ class RayExecutor(Executor):
                     "installed on every node?"
                 ) from None
             else:
+                # A short job may end before its first letter is taken from the mailbox.
+                self._tasks[task.name][1].started(task)
                 raise_if_failed(task, answer)
                 return
         raise PlausiblyError(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.jobs import kinds
+
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = {
     "engine": {"db", "study_app", "streamlit", "sqlalchemy", "typer", "rich", "starlette"},
@@ -22,6 +24,7 @@ TORCH_FREE = [
     "engine.execution.regenerate",
     "engine.artifacts.provenance",
     "engine.rendering",
+    *(f"engine.jobs.{kind}" for kind in kinds.names()),
     "engine.results",
     "engine.stimuli",
     "engine.analysis.human_table",
