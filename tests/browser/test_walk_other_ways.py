@@ -11,8 +11,9 @@ from live_server import LiveServer
 from playwright.sync_api import BrowserContext
 from walks import Visit, fitting, serve, shipped
 
-from study_app.participation import consent_sha256
-from study_app.study import Quota, Study, wording
+from study_app.participation.texts import consent_sha256
+from study_app.study import Study, wording
+from study_app.study.study_file import Quota
 
 STUDIES = shipped()
 SPOKEN = [(name, tag) for name, study in STUDIES.items() for tag in study.translations]
