@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from tiny_run import Here, Log, experiment
 
@@ -16,7 +15,7 @@ from engine.artifacts import ArtifactStore
 from engine.errors import UsageError
 from engine.experiments import plan
 from engine.results import Results
-from study_app.api.gallery import routes
+from study_app.api import Context, create_api
 from study_app.cli.experiment_tables import run_tables
 from study_app.gallery import grid_page
 from study_app.gallery.catalog import catalog
@@ -45,7 +44,7 @@ def client(results, tmp_path_factory):
     database = Database(tmp_path_factory.mktemp("database") / "study.db")
     database.upgrade()
     state = AppState(database, results.store, b"k" * 64)
-    yield TestClient(Starlette(routes=routes(state)))
+    yield TestClient(create_api(Context(state)))
     database.close()
 
 

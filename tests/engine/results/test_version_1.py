@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tiny_run import Here, Log, experiment
 
-from engine import rendering, results, stimuli
+from engine import canonical, rendering, results, stimuli
 from engine.artifacts import ArtifactStore, Recipe
 from engine.errors import ArtifactError
 from engine.experiments import plan
@@ -58,8 +58,12 @@ def test_nothing_of_it_is_said_to_be_damaged(found):
 def test_a_stimulus_is_reproduced_bit_by_bit(found, name):
     then = json.loads((STORED / "stimuli.json").read_text())[name]
     now = DRAWN[name](found)
-    assert now.passport == then["passport"]
-    assert now.stimulus_id == then["stimulus_id"]
+    passport = json.loads(json.dumps(now.passport))
+    if passport["kind"] == "map":
+        # Since then a placebo's passport says whose map it is: that image is held back, too.
+        passport["saliency"].pop("shown_image_id", None)
+    assert passport == then["passport"]
+    assert canonical.sha256(passport) == then["stimulus_id"]
     assert now.pixels_sha256 == rendering.pixels_sha256(now.pixels)
 
 

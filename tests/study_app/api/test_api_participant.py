@@ -235,7 +235,7 @@ def test_what_a_player_from_before_sends_is_kept_as_it_came(lab, timing, display
     assert answer.json()["status"] == "stored"
     with lab.database.read() as s:
         (held,) = s.query(Response).all()
-        row = export.ratings(s, "demo").iloc[0]
+        row = export.ratings(s, "demo", judge=judge).iloc[0]
     assert json.loads(held.timing_json) == timing
     assert json.loads(held.display_json) == display
     sent = {**timing, **display, "display_css_px": display.get("css_px")}

@@ -65,7 +65,7 @@ def test_what_a_study_says_stays_text(store, tmp_path, hostile):
     one, *others = seen.plan
     seen = replace(
         seen,
-        study=f"title {hostile}",
+        study=seen.study.model_copy(update={"name": f"title {hostile}"}),
         plan=[replace(one, condition=f"condition {hostile}", role=f"role {hostile}"), *others],
     )
     seen.write(tmp_path / "sheet.html")

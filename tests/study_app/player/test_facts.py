@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from study_app.player import assets
 
 Open = Callable[..., Player]
 
-SCRIPTS = Path(assets.__file__).parent / "script"
 GRID, ROW = QUESTIONS["grid"], QUESTIONS["row"]
 REACTION_TIME = TypeAdapter(AnswerBody.model_fields["rt_ms"].annotation)
 
@@ -67,10 +65,10 @@ QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 def measuring(browser: Browser) -> Iterator[Page]:
     """A page with the classes that measure."""
     page = browser.new_page()
-    names = ("api", "painter", "timing")
-    scripts = "\n".join((SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in names)
+    script = assets.player_script().content.decode()
     told = "Object.assign(window, { Exposure, Painter, tenth });"
-    page.add_script_tag(content=f"{{\n{scripts}\n{told}\n}}")
+    page.add_script_tag(content=f"{script}\n{told}", type="module")
+    page.wait_for_function("window.Exposure !== undefined")
     yield page
     page.close()
 
