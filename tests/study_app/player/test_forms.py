@@ -327,6 +327,7 @@ def test_the_language_is_chosen_before_agreeing(study: Study, open_player: Open)
     assert player.page.evaluate("document.documentElement.lang") == "de"
     expect(player.host).to_have_attribute("lang", "de")
     player.find("#agree").click()
+    player.screen("instructions")  # before that a refresh would lose the server's reply
     expect(player.find("#start")).to_have_text("Beginnen")
     (person,) = study.state["participants"].values()
     assert person["language"] == "de"
