@@ -36,7 +36,7 @@ from study_app.api.http import (
     route,
 )
 from study_app.forms import FormError
-from study_app.participation import due_forms as due_forms
+from study_app.participation import due_forms
 from study_app.study import StoredStudy, load
 
 SIZE = 28
