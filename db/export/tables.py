@@ -113,6 +113,28 @@ def participants(
     Raises:
         ExportError: `judge` cannot judge.
     """
+    query = (
+        _select(PARTICIPANTS, _of_participants())
+        .select_from(Participant)
+        .join(Consent, Consent.participant_id == Participant.id)
+        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .where(Study.name == study_name, StudyVersion.stage == stage)
+        .order_by(Participant.id)
+    )
+    table = _frame(session.execute(query).mappings(), PARTICIPANTS)
+    answers = _rated(_select(ANSWERS_COLUMNS, {}), study_name, stage)
+    evidence = Evidence(
+        study_name,
+        _configs(session, study_name, stage),
+        people=table[list(PEOPLE)],
+        answers=_frame(session.execute(answers).mappings(), ANSWERS_COLUMNS),
+    )
+    return marked(table, judge(evidence).people)
+
+
+def _of_participants() -> dict[str, Any]:
+    """Return what is computed of a participant's own rows, by source."""
     total = (
         select(func.count(Trial.id))
         .where(Trial.participant_id == Participant.id)
@@ -138,32 +160,12 @@ def participants(
         .correlate(Participant)
         .scalar_subquery()
     )
-    query = (
-        _select(
-            PARTICIPANTS,
-            {
-                "computed:trials_total": total,
-                "computed:trials_answered": answered,
-                "computed:comprehension_attempts": checks,
-                "computed:device": device,
-            },
-        )
-        .select_from(Participant)
-        .join(Consent, Consent.participant_id == Participant.id)
-        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
-        .join(Study, Study.id == StudyVersion.study_id)
-        .where(Study.name == study_name, StudyVersion.stage == stage)
-        .order_by(Participant.id)
-    )
-    table = _frame(session.execute(query).mappings(), PARTICIPANTS)
-    answers = _rated(_select(ANSWERS_COLUMNS, {}), study_name, stage)
-    evidence = Evidence(
-        study_name,
-        _configs(session, study_name, stage),
-        people=table[list(PEOPLE)],
-        answers=_frame(session.execute(answers).mappings(), ANSWERS_COLUMNS),
-    )
-    return marked(table, judge(evidence).people)
+    return {
+        "computed:trials_total": total,
+        "computed:trials_answered": answered,
+        "computed:comprehension_attempts": checks,
+        "computed:device": device,
+    }
 
 
 def stimuli(session: Session, study_name: str, *, stage: str = "main") -> pd.DataFrame:

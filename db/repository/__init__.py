@@ -23,6 +23,7 @@ from db.repository.embargo import (
 from db.repository.forms import FormAttempt, form_attempts, record_form
 from db.repository.invitations import InvitationCounts, add_invitations, invitation_counts
 from db.repository.participants import (
+    GivenConsent,
     ParticipantInfo,
     conclude,
     create_participant,
@@ -83,6 +84,7 @@ __all__ = [
     "Embargo",
     "ExportInfo",
     "FormAttempt",
+    "GivenConsent",
     "InvitationCounts",
     "Outcome",
     "ParticipantInfo",

@@ -60,6 +60,39 @@ class ParticipantInfo:
     last_seen_at: datetime
 
 
+@dataclass(frozen=True)
+class GivenConsent:
+    """A consent, and whose it is.
+
+    Attributes:
+        token_sha256: hash of the token that the browser gets.
+        nonce_sha256: hash of the nonce that the browser made.
+        provider: its name.
+        provider_id: the raw id, deleted at `provider_id_expires`.
+        provider_id_hmac: its keyed hash, which stays.
+        language: of the texts.
+        consent_sha256: hash of the text that was read.
+        consent_version: of that text.
+        seed: in [0, 2**63).
+        provider_id_expires: by default after PROVIDER_ID_KEPT.
+        provider_session: the provider's id of this participation, deleted with the raw id.
+        invited: `provider_id_hmac` is of an invitation's code, which lets in one new person.
+    """
+
+    token_sha256: str
+    nonce_sha256: str
+    provider: str
+    provider_id: str | None
+    provider_id_hmac: str | None
+    language: str
+    consent_sha256: str
+    consent_version: str
+    seed: int
+    provider_id_expires: datetime | None = None
+    provider_session: str | None = None
+    invited: bool = False
+
+
 # Every request runs one of these. Built once: putting it together costs more than running it.
 _INFO = (
     select(
@@ -92,43 +125,21 @@ def create_participant(
     s: Session,
     *,
     study_version_id: int,
-    token_sha256: str,
-    nonce_sha256: str,
-    provider: str,
-    provider_id: str | None,
-    provider_id_hmac: str | None,
-    language: str,
-    consent_sha256: str,
-    consent_version: str,
-    seed: int,
+    given: GivenConsent,
     now: datetime,
-    provider_id_expires: datetime | None = None,
-    provider_session: str | None = None,
-    invited: bool = False,
     quota: Quota = UNLIMITED,
 ) -> tuple[ParticipantInfo, bool]:
     """Record a consent; return the participant and whether they are new.
 
     In one study the same provider id, else the same nonce, is the same person, who is returned as
-    they are. Their token then becomes `token_sha256`: the browser that consented last holds it.
+    they are. Their token then becomes that of `given`: the browser that consented last holds it.
     Where the token is derived from the nonce, a consent sent twice changes nothing.
 
     Args:
         s: the session.
         study_version_id: what they consented to.
-        token_sha256: hash of the token that the browser gets.
-        nonce_sha256: hash of the nonce that the browser made.
-        provider: its name.
-        provider_id: the raw id, deleted at `provider_id_expires`.
-        provider_id_hmac: its keyed hash, which stays.
-        language: of the texts.
-        consent_sha256: hash of the text that was read.
-        consent_version: of that text.
-        seed: in [0, 2**63).
+        given: the consent.
         now: the time.
-        provider_id_expires: by default after PROVIDER_ID_KEPT.
-        provider_session: the provider's id of this participation, deleted with the raw id.
-        invited: `provider_id_hmac` is of an invitation's code, which lets in one new person.
         quota: only a study with a place left, counting those on the way to admission, takes
             somebody new.
 
@@ -141,29 +152,18 @@ def create_participant(
     """
     version = _version(s, study_version_id)
     study_id = version.study_id
-    known = _same_person(s, study_id, nonce_sha256, provider_id_hmac)
+    code = given.provider_id_hmac
+    known = _same_person(s, study_id, given.nonce_sha256, code)
     if known is not None:
-        _pass_on(s, known, token_sha256)
+        _pass_on(s, known, given.token_sha256)
         return participant(s, known.id), False
     _require_open(version)
-    if invited:
-        require_invitation(s, study_id=study_id, code_hmac=provider_id_hmac)
+    if given.invited:
+        require_invitation(s, study_id=study_id, code_hmac=code)
     _require_place(s, version, quota, now)
-    person = Participant(
-        token_sha256=token_sha256,
-        nonce_sha256=nonce_sha256,
-        provider=provider,
-        provider_id_hmac=provider_id_hmac,
-        language=language,
-        seed=seed,
-    )
-    _add_consented(s, person, version, consent_sha256, consent_version, now)
-    if provider_id is not None:
-        _add_identity(s, person, provider_id, provider_session, provider_id_expires)
-    if invited:
-        use_invitation(
-            s, study_id=study_id, code_hmac=provider_id_hmac, participant_id=person.id, now=now
-        )
+    person = _add_consented(s, version, given, now)
+    if given.invited:
+        use_invitation(s, study_id=study_id, code_hmac=code, participant_id=person.id, now=now)
     s.flush()
     return participant(s, person.id), True
 
@@ -304,46 +304,40 @@ def _require_place(s: Session, version: Any, quota: Quota, now: datetime) -> Non
         raise StudyFullError("The study has enough participants now. Thank you for coming.")
 
 
-def _add_consented(
-    s: Session,
-    person: Participant,
-    version: Any,
-    consent_sha256: str,
-    consent_version: str,
-    now: datetime,
-) -> None:
+def _add_consented(s: Session, version: Any, given: GivenConsent, now: datetime) -> Participant:
     """Store somebody new in a version of a study, with what they agreed to."""
-    person.id = secrets.token_hex(16)
-    person.study_id = version.study_id
-    person.study_version_id = version.id
-    person.status = "consented"
-    person.created_at = person.last_seen_at = now
+    person = Participant(
+        id=secrets.token_hex(16),
+        study_id=version.study_id,
+        study_version_id=version.id,
+        status="consented",
+        token_sha256=given.token_sha256,
+        nonce_sha256=given.nonce_sha256,
+        provider=given.provider,
+        provider_id_hmac=given.provider_id_hmac,
+        language=given.language,
+        seed=given.seed,
+        created_at=now,
+        last_seen_at=now,
+    )
     s.add(person)
     s.flush()
     s.add(
         Consent(
             participant_id=person.id,
-            text_sha256=consent_sha256,
-            language=person.language,
-            version=consent_version,
+            text_sha256=given.consent_sha256,
+            language=given.language,
+            version=given.consent_version,
             given_at=now,
         )
     )
-
-
-def _add_identity(
-    s: Session,
-    person: Participant,
-    provider_id: str,
-    session: str | None,
-    expires: datetime | None,
-) -> None:
-    """Keep the provider's raw id, until its time is over."""
-    s.add(
-        ProviderIdentity(
-            participant_id=person.id,
-            provider_id=provider_id,
-            session=session,
-            expires_at=expires or person.created_at + PROVIDER_ID_KEPT,
+    if given.provider_id is not None:
+        s.add(
+            ProviderIdentity(
+                participant_id=person.id,
+                provider_id=given.provider_id,
+                session=given.provider_session,
+                expires_at=given.provider_id_expires or now + PROVIDER_ID_KEPT,
+            )
         )
-    )
+    return person

@@ -190,9 +190,7 @@ def record_response(
     an Outcome and not an exception, because an exception would undo the row in the log of refused
     answers. Trials may be answered in any order. With the last one the participant becomes
     complete and gets `completion_code()`, once; if that is None, something else is still to come,
-    and whoever takes that calls `conclude`.
-
-    `values` are the data columns that the question type makes of the answer.
+    and whoever takes that calls `conclude`. `values` are what its question type makes of it.
 
     Raises:
         TrialNotFoundError: the participant has no such trial.

@@ -84,18 +84,22 @@ def _record(
     return repository.create_participant(
         s,
         study_version_id=version.id,
-        token_sha256=token_sha256,
-        nonce_sha256=tokens.sha256(given.nonce),
-        provider=given.provider.name,
-        provider_id=identity.id if provider.keeps_id else None,
-        provider_session=identity.session,
-        provider_id_hmac=identity.id
-        and tokens.provider_id_hmac(here.state.key, given.study, given.provider.name, identity.id),
-        invited=provider.invites,
-        language=given.language,
-        consent_sha256=given.consent_sha256,
-        consent_version=str(version.version),
-        seed=secrets.randbits(63),
+        given=repository.GivenConsent(
+            token_sha256=token_sha256,
+            nonce_sha256=tokens.sha256(given.nonce),
+            provider=given.provider.name,
+            provider_id=identity.id if provider.keeps_id else None,
+            provider_session=identity.session,
+            provider_id_hmac=identity.id
+            and tokens.provider_id_hmac(
+                here.state.key, given.study, given.provider.name, identity.id
+            ),
+            invited=provider.invites,
+            language=given.language,
+            consent_sha256=given.consent_sha256,
+            consent_version=str(version.version),
+            seed=secrets.randbits(63),
+        ),
         quota=quota_of(study),
         now=here.now(),
     )

@@ -161,11 +161,12 @@ class Lab:
             "consent_sha256": sha256("consent text"),
             "consent_version": "1",
             "seed": number,
-            "now": self.now,
         }
+        further = {key: changes.pop(key) for key in ("now", "quota") if key in changes}
+        given = repo.GivenConsent(**(arguments | changes))
         return self.database.write(
             lambda s: repo.create_participant(
-                s, study_version_id=version.id, **(arguments | changes)
+                s, study_version_id=version.id, given=given, **({"now": self.now} | further)
             )
         )
 

@@ -71,14 +71,7 @@ def write_csv(
         stage = stage or newest.stage
         stages = stage_counts(session, study)
         withdrawn = repository.withdrawals(session, study)
-        frames = {
-            "ratings": tables.ratings(session, study, judge=judge, stage=stage),
-            "participants": tables.participants(session, study, judge=judge, stage=stage),
-            "stimuli": tables.stimuli(session, study, stage=stage),
-            "events": tables.events(session, study, stage=stage),
-            "forms": tables.forms(session, study, stage=stage),
-            "codebook": pd.DataFrame([entry for name in TABLES for entry in codebook(name)]),
-        }
+        frames = _frames(session, study, judge, stage)
     rows = len(frames["ratings"])
     partial: Path | None = None
     try:
@@ -105,6 +98,18 @@ def write_csv(
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
     return Export(target, stage, stages, rows, sha256)
+
+
+def _frames(session: Session, study: str, judge: Judge, stage: str) -> dict[str, pd.DataFrame]:
+    """Return the tables of a study's stage, by file name."""
+    return {
+        "ratings": tables.ratings(session, study, judge=judge, stage=stage),
+        "participants": tables.participants(session, study, judge=judge, stage=stage),
+        "stimuli": tables.stimuli(session, study, stage=stage),
+        "events": tables.events(session, study, stage=stage),
+        "forms": tables.forms(session, study, stage=stage),
+        "codebook": pd.DataFrame([entry for name in TABLES for entry in codebook(name)]),
+    }
 
 
 def without_formulas(text: str) -> str:

@@ -54,9 +54,11 @@ def answer(job):
 def consent(nonce):
     return database.write(
         lambda s: repo.create_participant(
-            s, study_version_id=orders["version"], token_sha256="token of " + nonce,
-            nonce_sha256=nonce, provider="direct", provider_id=None, provider_id_hmac=None,
-            language="en", consent_sha256="", consent_version="1", seed=1, now=now,
+            s, study_version_id=orders["version"], now=now, given=repo.GivenConsent(
+                token_sha256="token of " + nonce, nonce_sha256=nonce, provider="direct",
+                provider_id=None, provider_id_hmac=None, language="en", consent_sha256="",
+                consent_version="1", seed=1,
+            ),
         )
     )[0].id
 
