@@ -24,7 +24,7 @@ from engine.training import checkpoint
 TINY = experiment(
     defenses={"none": {"title": "No defense", "defense": "none"}},
     doubt=None,
-    training={"steps": 1800, "batch_size": 16, "report_every": 100},
+    training={"steps": 600, "batch_size": 16, "report_every": 50},
 )
 
 
