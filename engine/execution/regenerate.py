@@ -175,6 +175,9 @@ class _Comparing:
         self.compared[original.key] = failure
         self._observer.failed(task, error)
 
+    def noted(self, sentence: str) -> None:
+        self._observer.noted(sentence)
+
 
 def compare(original: Artifact, again: Artifact, tolerance: float = 0.0) -> Comparison:
     """Compare an artifact with one made from the same recipe; see `run` for the tolerance."""

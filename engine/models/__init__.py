@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import preprocessing as steps
 from engine.components import Component, Registry
+from engine.models._code import changes
 from engine.preprocessing import Steps
 
 if TYPE_CHECKING:
     from torch import nn
+
+__all__ = ["Architecture", "changes", "create", "register", "registry"]
 
 
 class Architecture(Component):
@@ -33,6 +36,10 @@ class Architecture(Component):
     def pretrained(self) -> bool:
         """Whether `build` returns a network that is trained already."""
         return False
+
+    def code(self) -> Mapping[str, str]:
+        """Return the SHA-256 of each file of code that is not this program's, by its path."""
+        return {}
 
     def check(self) -> None:
         """Raise UsageError when a file that a fresh start needs is not named; before it does.

@@ -83,7 +83,7 @@ class Results:
             raise UsageError(
                 f"experiment {self.name!r} has no '{role}'; it has: {', '.join(sorted(parents))}"
             )
-        return self.store.get(parent.kind, parent.key)
+        return self.store.parent(parent)
 
     def read(self, role: Role) -> Any:
         """Return what the artifact in this role holds, as its kind reads it; each is read once."""
