@@ -14,7 +14,7 @@ import site
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from engine import canonical
-from engine.errors import ChangedCodeError
+from engine.errors import UsageError
 from engine.models._syntax import parsed
 
 _FORM = 1
@@ -77,6 +77,10 @@ def running(name: str) -> Code:
     """Return the code that the imported module `name` runs, with what it may yet import.
 
     The files may hold something else meanwhile; see `require_on_disk`.
+
+    Raises:
+        UsageError: somebody else imported a file here that was changed after that, so that
+            nobody knows what runs.
     """
     files = _scan(name, _in_process)
     _FINDER.serve({each: file for each, file in files.items() if each not in sys.modules})
@@ -84,15 +88,18 @@ def running(name: str) -> Code:
 
 
 def require_on_disk(name: str, code: Code) -> None:
-    """Raise ChangedCodeError when the files no longer hold `code`, which this process runs."""
+    """Raise UsageError when the files no longer hold `code`, which this process runs."""
     now = _code(name, _scan(name, _on_disk)).files
     changed = changes(code.files, now)
     if changed:
-        raise ChangedCodeError(
-            f"the code of {name!r} was changed after this process had imported it "
-            f"({', '.join(changed)}); start the process anew",
-            now,
-        )
+        raise _changed(name, changed)
+
+
+def _changed(name: str, files: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"the code of {name!r} was changed after this process had imported it "
+        f"({', '.join(files)}); start the process anew"
+    )
 
 
 def changes(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -203,7 +210,9 @@ def _imports(name: str, is_package: bool, text: bytes) -> set[str]:
 # What runs ------------------------------------------------------------------------------
 
 
-def _on_disk(_name: str, path: Path) -> bytes | None:
+def _on_disk(name: str, path: Path) -> bytes | None:
+    if _is_another(name, path):
+        return None
     try:
         return path.read_bytes()
     except OSError:
@@ -213,15 +222,27 @@ def _on_disk(_name: str, path: Path) -> bytes | None:
 def _in_process(name: str, path: Path) -> bytes | None:
     """Return the text of a module that this process runs, or will when it imports it."""
     module = sys.modules.get(name)
+    if _is_another(name, path):
+        return None
     if module is None:
         served = _FINDER.files.get(name)
         return served.text if served is not None and served.path == path else _on_disk(name, path)
-    loader = getattr(module.__spec__, "loader", None)
+    loader = getattr(getattr(module, "__spec__", None), "loader", None)
     if isinstance(loader, _Loader):
         return loader.text
     if _compiled_from_another(module, path):
-        return b"changed since it was imported"
+        raise _changed(name, [path.name])
     return _on_disk(name, path)
+
+
+def _is_another(name: str, path: Path) -> bool:
+    """Say whether the name stands for a module here that does not lie at `path`: a built-in one."""
+    if name not in sys.modules:
+        return False
+    try:
+        return not path.samefile(str(getattr(sys.modules[name], "__file__", None)))
+    except OSError:
+        return True
 
 
 def _compiled_from_another(module: ModuleType, path: Path) -> bool:
@@ -229,7 +250,7 @@ def _compiled_from_another(module: ModuleType, path: Path) -> bool:
 
     Python notes beside a file of which time and size the text was that it compiled.
     """
-    cached = getattr(module.__spec__, "cached", None)
+    cached = getattr(getattr(module, "__spec__", None), "cached", None)
     try:
         there = path.stat()
         header = Path(cached or "").read_bytes()[4:16]
