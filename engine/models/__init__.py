@@ -32,6 +32,13 @@ class Architecture(Component):
     preprocessing: Steps = ()
     input_layers: Steps = ()
 
+    def made_of(self) -> tuple[steps.Step, ...]:
+        """Return the steps, of both sides of the model input."""
+        return tuple(
+            steps.registry.from_config(config)
+            for config in (*self.preprocessing, *self.input_layers)
+        )
+
     @property
     def pretrained(self) -> bool:
         """Whether `build` returns a network that is trained already."""

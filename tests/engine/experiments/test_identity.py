@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,8 +16,8 @@ from safetensors.torch import save_file
 from tiny_run import Here, Log, experiment
 from torch.nn import functional as F
 
-from engine import datasets
-from engine.artifacts import ArtifactStore
+from engine import attacks, datasets, models, preprocessing, saliency
+from engine.artifacts import ArtifactStore, Parent
 from engine.errors import UsageError
 from engine.execution import regenerate
 from engine.experiments import plan
@@ -223,3 +224,62 @@ def test_a_model_of_before_code_was_recorded_is_made_again_as_it_was(lab, weight
     _, log = run(asked(weights, plain=1), other)
     assert log.notes[0].startswith("adopt plain: the code was not recorded when model/")
     assert torch.equal(load_model(other.find(adopted))[1].weight, weights[1].weight)
+
+
+def test_what_a_member_is_made_of_is_in_the_key(monkeypatch):
+    """A version that rises decides the content wherever the member is part of something."""
+    steps = [{"name": "gcn"}, "grey"]
+    made_of = [
+        (attacks.create("worst_case"), "attack.pgd", "pgd", attacks),
+        (attacks.create("random_sign", like={"name": "fgsm"}), "attack.fgsm", "fgsm", attacks),
+        (attacks.create("flipped", like={"name": "worst_case"}), "attack.pgd", "pgd", attacks),
+        (models.create("small_cnn", preprocessing=steps), "step.gcn", "gcn", preprocessing),
+        (models.create("small_cnn", input_layers=["lcn"]), "step.lcn", "lcn", preprocessing),
+    ]
+    for whole, key, name, room in made_of:
+        with monkeypatch.context() as patch:
+            patch.setattr(room.registry.get(name), "version", 7)
+            assert whole.versions() == {whole.noun: whole.version, key: 7}, whole
+    # At 1 they are left out, so that trained models keep their keys.
+    assert models.create("small_cnn", preprocessing=steps).versions() == {"model": 1}
+
+
+def test_what_a_kind_uses_by_itself_is_in_the_key(monkeypatch, split):
+    document = experiment(
+        dataset=DATASET,
+        defenses={
+            "none": {"title": "No defense", "defense": "none"},
+            "swept": {
+                "title": "Penalty",
+                "defense": {"name": "gradient_penalty", "strength": {"values": [1, 2]}},
+            },
+        },
+        attacks={},
+    )
+
+    def keys():
+        """Of every task, as if all that it needs were stored."""
+        artifact = SimpleNamespace(
+            as_parent=lambda: Parent("x", "k" * 64, "c" * 64),
+            manifest={"files": ["weights.safetensors"]},
+            json=lambda _name: {"chosen": 1.0},
+        )
+        planned = plan._planned(document, 1).tasks
+        made = {task.name: artifact for task in planned}
+        return {task.name: task.recipe(made).key for task in planned}
+
+    before = keys()
+    for room, name, changed in (
+        (attacks, "pgd", {"doubt none", "doubt swept"}),
+        (attacks, "fgsm", {"doubt none", "doubt swept", "select swept"}),
+        (saliency, "input_gradient", {"measure none", "measure swept", "explain"}),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(room.registry.get(name), "version", 9)
+            after = keys()
+        found = {
+            task.split(" none by")[0].split(" swept by")[0]
+            for task in before
+            if before[task] != after[task]
+        }
+        assert found == changed, name
