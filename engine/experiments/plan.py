@@ -146,6 +146,7 @@ def _index(run: Run, data: Data) -> dict[str, Any]:
         "name": run.name,
         "title": run.title,
         "experiment": experiment.name,
+        "experiment_title": experiment.title,
         "dataset_label": run.label,
         "class_names": list(data.class_names),
         "notes": list(data.notes),

@@ -12,7 +12,7 @@ from engine.jobs.maps import Maps
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.model import WEIGHTS, diverged
 from engine.jobs.source import Source
-from engine.results.reading import Results, by_dataset, doubted, everything, find
+from engine.results.reading import Results, by_dataset, doubted, everything, find, of_experiment
 
 __all__ = [
     "CLEAN",
@@ -31,4 +31,5 @@ __all__ = [
     "doubted",
     "everything",
     "find",
+    "of_experiment",
 ]
