@@ -22,6 +22,7 @@ WEIGHTS = "weights.safetensors"
 CURVE = "curve.json"
 CODE = "code.json"
 """Of a network of one's own: the SHA-256 of each file of its code."""
+NOT_RECORDED = "not recorded"
 
 
 def make(job: Job) -> None:
@@ -111,6 +112,17 @@ def code(artifact: Artifact) -> dict[str, str]:
     """
     found: dict[str, str] = artifact.json(CODE) if CODE in artifact.manifest["files"] else {}
     return found
+
+
+def code_sha256(artifact: Artifact) -> str | None:
+    """Return the SHA-256 of the code of a network of one's own, or that it was not recorded.
+
+    None for a network of this program.
+    """
+    architecture = artifact.recipe.config.get("architecture", {})
+    if architecture.get("name") != "external":
+        return None
+    return str(architecture.get("code_sha256") or NOT_RECORDED)
 
 
 def _write_code(draft: Path, recipe: Recipe, architecture: models.Architecture) -> None:

@@ -10,7 +10,7 @@ from engine.jobs.examples import CLEAN, Examples
 from engine.jobs.grid import Grid
 from engine.jobs.maps import Maps
 from engine.jobs.minimum_norm import MinimumNorm
-from engine.jobs.model import WEIGHTS, diverged
+from engine.jobs.model import WEIGHTS, code_sha256, diverged
 from engine.jobs.source import Source
 from engine.results.reading import Results, by_dataset, doubted, everything, find, of_experiment
 
@@ -27,6 +27,7 @@ __all__ = [
     "Role",
     "Source",
     "by_dataset",
+    "code_sha256",
     "diverged",
     "doubted",
     "everything",

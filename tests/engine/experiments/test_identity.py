@@ -20,10 +20,14 @@ from engine import attacks, datasets, models, preprocessing, saliency
 from engine.artifacts import ArtifactStore, Parent
 from engine.errors import UsageError
 from engine.execution import regenerate
+from engine.execution.regenerate import Comparison
 from engine.experiments import plan
 from engine.jobs import making
 from engine.jobs.context import load_model
-from engine.results import Results, Role
+from engine.results import Results, Role, code_sha256
+from study_app.gallery.addresses import Place
+from study_app.gallery.exhibit import Exhibit
+from study_app.gallery.facts import map_facts
 
 DATASET, EPS = "digits:3,8", 0.1
 NETWORK = """
@@ -145,6 +149,11 @@ def test_equal_weights_and_other_arguments_share_nothing(lab, weights, split, tm
         assert reported(results, label) == pytest.approx(figures)
     assert len(keys(results, "plain")) == len(keys(results, "masked")) == 6
     assert not keys(results, "plain") & keys(results, "masked")
+    shown = [Place(results.index.key, label, "clean", 0) for label in expected]
+    facts = [map_facts(Exhibit(results), place, "gradient", "image")["model"] for place in shown]
+    assert facts[0]["weights_sha256"] == facts[1]["weights_sha256"]
+    assert facts[0]["code_sha256"] == facts[1]["code_sha256"] == code_sha256(results.model("plain"))
+    assert facts[0]["id"] != facts[1]["id"]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +222,14 @@ def test_a_model_of_before_code_was_recorded_is_made_again_as_it_was(lab, weight
     )
     made = making.run(trained, store, lambda _values: None)
     assert "code.json" not in made.manifest["files"]
+    assert code_sha256(made) == "not recorded"
+    found = Comparison("model", made.key, "different", environment=("device abacus then",))
+    assert str(regenerate._noted(found, made, store)).endswith(
+        "(device abacus then; the code of its network was not recorded then)"
+    )
+    known = now.model("plain")
+    assert code_sha256(known) == recipe.config["architecture"]["code_sha256"]
+    assert regenerate._noted(found, known, store) == found
     assert made.problems() == []
     assert load_model(made)(torch.zeros(1, 1, 28, 28)).shape == (1, 2)
 
