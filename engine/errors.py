@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
 
 class PlausiblyError(Exception):
     """The work failed: corrupt artifact, full disk, diverged training. Exit code 1."""
@@ -13,6 +17,19 @@ class UsageError(PlausiblyError):
     """Something was asked for wrongly: an unknown name, key or study. Exit code 2."""
 
     exit_code = 2
+
+
+class ChangedCodeError(UsageError):
+    """The code of a network of one's own is not the one that is meant.
+
+    Args:
+        message: says so.
+        files: the files of the code that is there: SHA-256 by path.
+    """
+
+    def __init__(self, message: str, files: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.files = files
 
 
 class ArtifactError(PlausiblyError):
@@ -36,3 +53,18 @@ class DivergedError(PlausiblyError):
         self.term = term
         self.value = value
         self.step = step
+
+
+def said(error: BaseException) -> str:
+    """Return what an error of somebody else's code says, in one line that is never empty.
+
+    Its type and its message, however the message is laid out; without one, where it was raised.
+    """
+    message = " ".join(str(error).split())
+    if message:
+        return f"{type(error).__name__}: {message}"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = (
+        f", raised in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    )
+    return f"{type(error).__name__} without a message{where}"

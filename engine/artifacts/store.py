@@ -1,7 +1,8 @@
 """The artifact store: results on disk, found by what made them and checked by what they hold.
 
 An artifact is a folder `<kind>/<key>` with its files and a `manifest.json`. The key is the SHA-256
-of everything that decides the content (`Recipe`); `content_sha256` covers the files. A folder is
+of everything that decides the content (`Recipe`), of the artifacts that it is made from both their
+keys and their contents; `content_sha256` covers the files. A folder is
 written under a temporary name and renamed, so an artifact is whole or absent. Weights are
 safetensors, arrays npz without pickle, images PNG. Every read is checked against the manifest:
 a damaged file is an error, never a silent input.
@@ -29,7 +30,10 @@ from engine import canonical
 from engine.artifacts import provenance
 from engine.errors import ArtifactError, PlausiblyError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of recipes. 2: a parent enters a child's key by its own key and its content. 1: by its content
+alone, which is not all that a model is: two with equal weights and other architectures shared what
+was made from them. Recipes that are stored with 1 keep the key that they have."""
 MANIFEST = "manifest.json"
 NUMERIC_PATH: dict[str, Any] = {"precision": "float32", "threads": 1, "mode": "eager"}
 """What changes last bits by design: one thread a job, eager float32. Trainings with an
@@ -57,6 +61,7 @@ class Recipe:
         data_sha256: checksum of the dataset it rests on.
         versions: the versions of the components that make it, by noun.
         numeric_path: see `NUMERIC_PATH`.
+        schema: see `SCHEMA_VERSION`; earlier programs stored none, which is 1.
     """
 
     kind: str
@@ -65,16 +70,24 @@ class Recipe:
     data_sha256: str | None = None
     versions: dict[str, int] = field(default_factory=dict)
     numeric_path: dict[str, Any] = field(default_factory=lambda: dict(NUMERIC_PATH))
+    schema: int = SCHEMA_VERSION
 
     @property
     def key(self) -> str:
-        """SHA-256 (hex) over all of it; of the parents only their content counts."""
+        """SHA-256 (hex) over all of it; of a parent its kind, key and content.
+
+        Without parents it is the same in every schema, so that no model is trained again.
+        """
+        schema = self.schema if self.parents else 1
         return canonical.sha256(
             {
-                "schema": SCHEMA_VERSION,
+                "schema": schema,
                 "kind": self.kind,
                 "config": self.config,
-                "parents": {role: p.content_sha256 for role, p in self.parents.items()},
+                "parents": {
+                    role: parent.content_sha256 if schema == 1 else asdict(parent)
+                    for role, parent in self.parents.items()
+                },
                 "data_sha256": self.data_sha256,
                 "versions": self.versions,
                 "numeric_path": self.numeric_path,
@@ -87,9 +100,16 @@ class Recipe:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Recipe:
-        """Rebuild a recipe from `to_json`."""
+        """Rebuild a recipe from `to_json`, of this program or an earlier one.
+
+        Raises:
+            ValueError: it has a schema that this program does not know.
+        """
         parents = {role: Parent(**parent) for role, parent in value["parents"].items()}
-        return cls(**{**value, "parents": parents})
+        recipe = cls(**{"schema": 1, **value, "parents": parents})
+        if recipe.schema not in range(1, SCHEMA_VERSION + 1):
+            raise ValueError(f"recipe of schema {recipe.schema}, known up to {SCHEMA_VERSION}")
+        return recipe
 
 
 @dataclass(frozen=True)
@@ -203,6 +223,22 @@ class ArtifactStore:
         if not path.exists():
             raise ArtifactError(f"no artifact {kind}/{key[:12]}… in {self.root}")
         return _load(path)
+
+    def parent(self, parent: Parent) -> Artifact:
+        """Return the artifact that another one was made from, which is still what it was then.
+
+        Raises:
+            ArtifactError: it is not there, cannot be read, or its content is another: it was
+                removed and made again with other bits, on another machine say.
+        """
+        artifact = self.get(parent.kind, parent.key)
+        if artifact.content_sha256 != parent.content_sha256:
+            raise ArtifactError(
+                f"artifact {parent.kind}/{parent.key[:12]}… is not what others were made from: its "
+                f"content is {artifact.content_sha256[:12]}…, theirs was "
+                f"{parent.content_sha256[:12]}…; run the experiment again to make them anew from it"
+            )
+        return artifact
 
     def all(self, kind: str = "*") -> Iterator[Artifact]:
         """Yield the stored artifacts of `kind` (default: of every kind), oldest first."""

@@ -34,6 +34,10 @@ class Control(Attack):
     def _resolve(cls, value: dict[str, Any]) -> dict[str, Any]:
         return registry.from_config(value).config()
 
+    def made_of(self) -> tuple[Attack, ...]:
+        """Return the attack whose norms are matched."""
+        return (registry.from_config(self.like),)
+
     def direction(self, delta: Tensor, batch: Batch) -> Tensor:
         """Return d (N, C, H, W) for the perturbations `delta` that `like` makes of the batch."""
         raise NotImplementedError

@@ -82,6 +82,10 @@ class WorstCase(GradientAttack):
             )
         return self
 
+    def made_of(self) -> tuple[Attack, ...]:
+        """Return the members."""
+        return tuple(self._members())
+
     def _members(self) -> list[Attack]:
         """Return the attacks, with the eps that they have here."""
         eps = {} if self.eps is None else {"eps": self.eps}

@@ -30,6 +30,21 @@ class Component(BaseModel):
     """Raised when the same parameters give another result than before: old artifacts then no
     longer match, and are made anew."""
 
+    def made_of(self) -> tuple[Component, ...]:
+        """Return the members that it is made of; default: none."""
+        return ()
+
+    def versions(self) -> dict[str, int]:
+        """Return its version, by noun, and those of its parts; what a recipe holds of it."""
+        return {self.noun: self.version, **self.versions_of_parts()}
+
+    def versions_of_parts(self) -> dict[str, int]:
+        """Return the versions that are not 1 of its parts and of theirs, as `attack.pgd`."""
+        found: dict[str, int] = {}
+        for part in self.made_of():
+            found |= {**versions_of(type(part)), **part.versions_of_parts()}
+        return found
+
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration as JSON: the name and every parameter."""
         return {"name": self.name, **self.model_dump(mode="json")}
@@ -44,6 +59,14 @@ class Component(BaseModel):
         return f"{self.room}.create({self.name!r}{params})"
 
     __str__ = __repr__
+
+
+def versions_of(*members: type[Component]) -> dict[str, int]:
+    """Return the versions of members that are not 1, as `attack.pgd`.
+
+    For a recipe whose result they decide without being named in its configuration.
+    """
+    return {f"{each.noun}.{each.name}": each.version for each in members if each.version != 1}
 
 
 C = TypeVar("C", bound=Component)

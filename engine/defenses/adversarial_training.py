@@ -13,6 +13,9 @@ from engine import attacks
 from engine.defenses import Context, Defense, Terms, register
 from engine.preprocessing import Space
 
+_FIRST = {"fgsm": 1, "pgd": 2}
+"""The versions of the attacks that version 1 trained with."""
+
 
 @register
 class AdversarialTraining(Defense):
@@ -39,6 +42,9 @@ class AdversarialTraining(Defense):
     """
 
     has_objective: ClassVar[bool] = True
+    version: ClassVar[int] = 1 + sum(
+        attacks.registry.get(name).version - first for name, first in _FIRST.items()
+    )
 
     eps: float = Field(0.3, ge=0, le=1)
     mix: float = Field(0.5, ge=0, le=1)

@@ -51,6 +51,9 @@ class Observer(Protocol):
     def failed(self, task: Task, error: PlausiblyError) -> None:
         """The task failed; what does not need it goes on."""
 
+    def noted(self, sentence: str) -> None:
+        """There is something to know about the run that is no failure."""
+
 
 class Executor(ABC):
     """Runs tasks in the order of need, independent ones side by side.
@@ -229,6 +232,10 @@ class _Telling:
         with self._lock:
             self._ended.add(task.name)
             self._observer.failed(task, error)
+
+    def noted(self, sentence: str) -> None:
+        with self._lock:
+            self._observer.noted(sentence)
 
 
 def raise_if_failed(task: Task, answer: Mapping[str, Any]) -> None:

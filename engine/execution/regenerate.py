@@ -10,7 +10,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from engine.artifacts import Artifact, ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError
 from engine.execution.executor import Executor, Observer, Task
 from engine.jobs.examples import FILE as EXAMPLES
+from engine.jobs.model import NOT_RECORDED, code_sha256
 
 Outcome = Literal["same", "tolerated", "different", "failed", "skipped"]
 
@@ -113,7 +114,19 @@ def run(
             if len(watching.compared) < len(chosen):
                 raise
     compared |= watching.compared
-    return [compared[a.key] for a in artifacts]
+    return [_noted(compared[a.key], a, store) for a in artifacts]
+
+
+def _noted(comparison: Comparison, artifact: Artifact, store: ArtifactStore) -> Comparison:
+    """Return what was found, with what nobody can know of the code then, where that may be why."""
+    if comparison.outcome not in ("tolerated", "different"):
+        return comparison
+    models = [store.parent(p) for p in artifact.recipe.parents.values() if p.kind == "model"]
+    models += [artifact] if artifact.kind == "model" else []
+    if all(code_sha256(each) != NOT_RECORDED for each in models):
+        return comparison
+    said = "the code of its network was not recorded then"
+    return replace(comparison, environment=(*comparison.environment, said))
 
 
 def _hindrance(artifact: Artifact, store: ArtifactStore) -> Comparison | None:
@@ -174,6 +187,9 @@ class _Comparing:
         failure = Comparison(original.kind, original.key, "failed", str(error))
         self.compared[original.key] = failure
         self._observer.failed(task, error)
+
+    def noted(self, sentence: str) -> None:
+        self._observer.noted(sentence)
 
 
 def compare(original: Artifact, again: Artifact, tolerance: float = 0.0) -> Comparison:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.artifacts import ArtifactStore, Recipe
-from engine.errors import PlausiblyError
+from engine.errors import PlausiblyError, said
 
 if TYPE_CHECKING:
     from engine.training.loop import Progress
@@ -60,7 +60,7 @@ def compute(order: dict[str, Any], device: str, progress: Progress) -> dict[str,
         traceback.print_exc()
         return {
             "event": "failed",
-            "message": f"{type(error).__name__}: {error}",
+            "message": said(error),
             "exit_code": 1,
         }
     return {"event": "done"}

@@ -15,6 +15,7 @@ from engine.datasets import Data
 from engine.errors import PlausiblyError, UsageError
 from engine.execution.executor import Executor, Observer, Task
 from engine.execution.local import LocalExecutor
+from engine.experiments import changed_code
 from engine.experiments.experiment_file import Experiment, Run
 from engine.experiments.tasks import Adoption, Planned, Tasks
 from engine.experiments.trainings import Models
@@ -51,6 +52,8 @@ def run(
     if only is not None and only not in STAGES:
         raise UsageError(f"unknown stage {only!r}; known: {', '.join(STAGES)}")
     planned = _planned(experiment, seeds)
+    for sentence in changed_code.sentences(planned.tasks, store):
+        observer.noted(sentence)
     for adoption in planned.adoptions:
         model.adopt(adoption.task.recipe({}), store, adoption.architecture)
     tasks = planned.tasks
@@ -143,6 +146,7 @@ def _index(run: Run, data: Data) -> dict[str, Any]:
         "name": run.name,
         "title": run.title,
         "experiment": experiment.name,
+        "experiment_title": experiment.title,
         "dataset_label": run.label,
         "class_names": list(data.class_names),
         "notes": list(data.notes),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from engine import attacks
 from engine.artifacts import Artifact, Role
+from engine.components import versions_of
 from engine.datasets import Data
 from engine.defenses import Combined, Defense
 from engine.errors import PlausiblyError, UsageError
@@ -92,7 +94,8 @@ class Models:
             "values": list(sweep.values),
             **rule.model_dump(mode="json"),
         }
-        request = Request(Role("selection", label), f"select {label}", config, parents)
+        fgsm = versions_of(attacks.registry.get("fgsm"))
+        request = Request(Role("selection", label), f"select {label}", config, parents, fgsm)
         choice = self._tasks.add("select", "selection", request)
 
         def chosen(made: Made) -> Artifact:
@@ -174,6 +177,7 @@ class Models:
     def _versions(self, architecture: Architecture) -> dict[str, int]:
         return {
             "architecture": architecture.version,
+            **architecture.versions_of_parts(),
             "dataset": self._run.spec.dataset.version,
         }
 

@@ -92,8 +92,7 @@ class Reader:
 
     def parent(self, artifact: Artifact, role: Role) -> Any:
         """Return what the artifact that another was made from holds."""
-        parent = artifact.recipe.parents[str(role)]
-        return self.read(self.store.get(parent.kind, parent.key))
+        return self.read(self.store.parent(artifact.recipe.parents[str(role)]))
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """Return what `make` gave for `key` the first time."""

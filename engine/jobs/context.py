@@ -17,7 +17,7 @@ from torch import nn
 from engine import attacks, canonical, datasets, models, seeds
 from engine.artifacts import Artifact, ArtifactStore, Recipe, Role, labels_of
 from engine.datasets import Data, Split
-from engine.errors import PlausiblyError, UsageError
+from engine.errors import ChangedCodeError, PlausiblyError, UsageError
 from engine.jobs import model
 from engine.jobs._kinds import Reader
 from engine.jobs.source import Source
@@ -56,8 +56,7 @@ class Job:
 
     def parent(self, role: Role) -> Artifact:
         """Return the artifact that the recipe has as `role`."""
-        parent = self.recipe.parents[str(role)]
-        return self.store.get(parent.kind, parent.key)
+        return self.store.parent(self.recipe.parents[str(role)])
 
     def model(self, role: Role, *, step: int | None = None) -> nn.Module:
         """Return the network of a parent, on the job's device; see `load_model`."""
@@ -74,7 +73,11 @@ class Job:
         Raises:
             UsageError: it is not the one that the recipe was made for.
         """
-        data = _load_data(canonical.dumps(self.config["dataset"]))
+        config = canonical.dumps(self.config["dataset"])
+        data = _load_data(config)
+        if data.sha256 != self.recipe.data_sha256:  # the files may have changed since
+            _load_data.cache_clear()
+            data = _load_data(config)
         if data.sha256 != self.recipe.data_sha256:
             raise UsageError(
                 f"dataset {self.config['dataset']['name']} has checksum {data.sha256[:12]}…, "
@@ -144,14 +147,18 @@ def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
 
     Raises:
         PlausiblyError: the training diverged, so that there are no weights.
+        UsageError: the code of a network of one's own is not what it was.
     """
     if model.diverged(artifact):
         raise PlausiblyError(model.divergence(artifact))
     config = artifact.recipe.config
     weights = load(artifact.read(model.WEIGHTS if step is None else KEPT.format(step=step)))
-    network = models.registry.from_config(config["architecture"]).build(
-        tuple(config["shape"]), config["classes"], seed=0
-    )
+    try:
+        architecture = models.registry.from_config(config["architecture"])
+    except ChangedCodeError as error:
+        changed = ", ".join(models.changes(model.code(artifact), error.files))
+        raise UsageError(f"model/{artifact.key[:12]}…, changed {changed}: {error}") from None
+    network = architecture.build(tuple(config["shape"]), config["classes"], seed=0)
     network.load_state_dict(weights)
     return network.eval()
 

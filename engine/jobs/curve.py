@@ -105,7 +105,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
                 Role("source"): Role("model", label),
                 **{Role("model", other): Role("model", other) for other in tested},
             },
-            {"attack": spec.attack.version},
+            spec.attack.versions(),
         )
 
 

@@ -128,7 +128,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
                 Role("source"): Role("source"),
                 Role("answers"): Role("answers", label),
             },
-            {"attack": spec.attack.version},
+            spec.attack.versions(),
         )
 
 

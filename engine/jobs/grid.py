@@ -90,7 +90,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             f"grid {grid} of {label}",
             {"attack": spec.attack.config(), "split": "test", "per_class": spec.per_class},
             {Role("model"): Role("model", label)},
-            {"attack": spec.attack.version},
+            spec.attack.versions(),
         )
 
 

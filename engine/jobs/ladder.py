@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from engine import attacks
 from engine.artifacts import Artifact, Role, write_arrays
-from engine.components import Document
+from engine.components import Document, versions_of
 from engine.datasets import evenly
 from engine.jobs._kinds import Reader
 from engine.jobs._requests import Asking, Request, Section
@@ -61,6 +62,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             f"doubt {label}",
             spec.model_dump(mode="json"),
             {Role("source"): Role("model", label), **others},
+            versions_of(attacks.registry.get("fgsm"), attacks.registry.get("pgd")),
         )
 
 

@@ -169,7 +169,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             f"explain {label} by {method}",
             {"saliency": spec.method.config(), "split": "test"},
             {Role("model"): Role("model", label), Role("source"): Role("source"), **attacked},
-            {"saliency": spec.method.version},
+            spec.method.versions(),
         )
 
 

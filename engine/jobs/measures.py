@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine import saliency
 from engine.artifacts import Artifact, Role, write_arrays
+from engine.components import versions_of
 from engine.datasets import Data, Split, evenly
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
@@ -28,7 +29,8 @@ FILE = "measures.npz"
 def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for the measures of the model `label`."""
     parents = {Role("model"): Role("model", label)}
-    yield Request(Role("measures", label), f"measure {label}", {}, parents)
+    method = saliency.registry.get("input_gradient")
+    yield Request(Role("measures", label), f"measure {label}", {}, parents, versions_of(method))
 
 
 def make(job: Job) -> None:

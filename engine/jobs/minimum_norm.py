@@ -81,7 +81,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             f"minimum norm {smallest} of {label}",
             {"attack": spec.attack.config(), "split": spec.split, "images": spec.images},
             {Role("model"): Role("model", label)},
-            {"attack": spec.attack.version},
+            spec.attack.versions(),
         )
 
 

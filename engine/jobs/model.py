@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 VERSION = None
 WEIGHTS = "weights.safetensors"
 CURVE = "curve.json"
+CODE = "code.json"
+"""Of a network of one's own: the SHA-256 of each file of its code."""
+NOT_RECORDED = "not recorded"
 
 
 def make(job: Job) -> None:
@@ -61,6 +64,7 @@ def make(job: Job) -> None:
     for kept in checkpoint.kept():
         shutil.copyfile(kept, job.draft / kept.name)
     _write_curve(job.draft, network, data, curve)
+    _write_code(job.draft, job.recipe, architecture)
 
 
 def adopt(recipe: Recipe, store: ArtifactStore, architecture: models.Architecture) -> Artifact:
@@ -81,6 +85,7 @@ def adopt(recipe: Recipe, store: ArtifactStore, architecture: models.Architectur
     with store.draft(recipe, seed=recipe.config["seed"]) as draft:
         save_file(network.state_dict(), draft / WEIGHTS)
         _write_curve(draft, network, data, [])
+        _write_code(draft, recipe, architecture)
     return store.get(recipe.kind, recipe.key)
 
 
@@ -98,6 +103,32 @@ def diverged(artifact: Artifact) -> bool:
 def divergence(artifact: Artifact) -> str:
     """Return what happened in a training that diverged, in a sentence."""
     return str(artifact.json(CURVE)["diverged"]["message"])
+
+
+def code(artifact: Artifact) -> dict[str, str]:
+    """Return the SHA-256 of each file of the code of a network of one's own, by its path.
+
+    None where the code was not recorded, or is all of this program.
+    """
+    found: dict[str, str] = artifact.json(CODE) if CODE in artifact.manifest["files"] else {}
+    return found
+
+
+def code_sha256(artifact: Artifact) -> str | None:
+    """Return the SHA-256 of the code of a network of one's own, or that it was not recorded.
+
+    None for a network of this program.
+    """
+    architecture = artifact.recipe.config.get("architecture", {})
+    if architecture.get("name") != "external":
+        return None
+    return str(architecture.get("code_sha256") or NOT_RECORDED)
+
+
+def _write_code(draft: Path, recipe: Recipe, architecture: models.Architecture) -> None:
+    # A model that is made again, and was stored when code was not recorded, has none either.
+    if recipe.config["architecture"].get("code_sha256") is not None:
+        write_json(draft / CODE, dict(architecture.code()))
 
 
 def _write_curve(draft: Path, network: nn.Module, data: Data, points: list[dict[str, Any]]) -> None:

@@ -83,7 +83,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
                 Role("model"): Role("model", label),
                 Role("reference"): Role("model", run.reference),
             },
-            {"attack": spec.attack.version},
+            spec.attack.versions(),
         )
 
 

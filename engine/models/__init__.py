@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import preprocessing as steps
 from engine.components import Component, Registry
+from engine.models._code import changes
 from engine.preprocessing import Steps
 
 if TYPE_CHECKING:
     from torch import nn
+
+__all__ = ["Architecture", "changes", "create", "register", "registry"]
 
 
 class Architecture(Component):
@@ -29,10 +32,21 @@ class Architecture(Component):
     preprocessing: Steps = ()
     input_layers: Steps = ()
 
+    def made_of(self) -> tuple[steps.Step, ...]:
+        """Return the steps, of both sides of the model input."""
+        return tuple(
+            steps.registry.from_config(config)
+            for config in (*self.preprocessing, *self.input_layers)
+        )
+
     @property
     def pretrained(self) -> bool:
         """Whether `build` returns a network that is trained already."""
         return False
+
+    def code(self) -> Mapping[str, str]:
+        """Return the SHA-256 of each file of code that is not this program's, by its path."""
+        return {}
 
     def check(self) -> None:
         """Raise UsageError when a file that a fresh start needs is not named; before it does.

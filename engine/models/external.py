@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from engine.errors import UsageError
-from engine.models import Architecture, register
+from engine.errors import ChangedCodeError, UsageError, said
+from engine.models import Architecture, _code, _weights, register
 from engine.networks.inference import frozen
 
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -40,14 +39,20 @@ class External(Architecture):
 
     The configuration holds the weights' SHA-256 and not their path, so that what is made from it
     is found again wherever the file lies. A configuration that was read back builds the network
-    with initial weights, for those of its artifact. The module's code is not hashed: give a
-    changed one another name or other arguments.
+    with initial weights, for those of its artifact.
+
+    It holds the SHA-256 of the code, too: of the syntax tree of `module` and of every module that
+    it imports, directly or not, from the same folder (`engine.models._code`). Changed code is
+    another model. What else the class depends on, data files and installed packages say, is not
+    covered.
 
     Attributes:
         module: the class, as "package.module:Class".
         arguments: its keyword arguments, as JSON.
         weights: path of the safetensors file, from the working directory; None for none.
         weights_sha256: its SHA-256. Filled in; where it is given, the file must have it.
+        code_sha256: SHA-256 of the code. Filled in; where it is given, the code must have it. None
+            where there is no source in a file.
         class_names: the label in words, by class index, as the network was trained on them.
     """
 
@@ -55,6 +60,7 @@ class External(Architecture):
     arguments: dict[str, Any] = Field(default_factory=dict)
     weights: str | None = None
     weights_sha256: str | None = Field(None, pattern=_SHA256)
+    code_sha256: str | None = Field(None, pattern=_SHA256)
     class_names: tuple[str, ...] | None = None
 
     @field_validator("module")
@@ -68,6 +74,31 @@ class External(Architecture):
     def _is_that_of_the_weights(cls, given: str | None, info: ValidationInfo) -> str | None:
         weights = info.data.get("weights")
         return given if weights is None else _read(weights, given)[1]
+
+    @field_validator("code_sha256")
+    @classmethod
+    def _is_that_of_the_code(cls, given: str | None, info: ValidationInfo) -> str | None:
+        module = info.data.get("module")
+        if module is None:  # which has been complained of
+            return given
+        where = module.partition(":")[0]
+        code = _code.running(where)
+        if given is None:
+            _code.require_on_disk(where, code)
+        elif given != code.sha256:
+            raise ChangedCodeError(
+                f"the code of {module!r} is not what this was made with: its SHA-256 was "
+                f"{str(given)[:12]}…, that of {', '.join(code.files)} here is "
+                f"{str(code.sha256)[:12]}… (last written: {code.last_changed}); bring the code "
+                "back as it was, or run the experiment file again: changed code is another model "
+                "(code_sha256 in the file itself is to be left out)",
+                code.files,
+            )
+        return code.sha256
+
+    def code(self) -> Mapping[str, str]:
+        """Return the SHA-256 of each file of the code; see `Architecture.code`."""
+        return _code.running(self.module.partition(":")[0]).files
 
     @property
     def pretrained(self) -> bool:
@@ -110,12 +141,15 @@ class External(Architecture):
             network = _class(self.module)(**self.arguments)
         except Exception as error:
             raise UsageError(
-                f"cannot build {self.module} with arguments {self.arguments}: {_said(error)}"
+                f"cannot build {self.module} with arguments {self.arguments}: {said(error)}"
             ) from error
         if self.weights is not None:
             data, _ = _read(self.weights, self.weights_sha256)
             _fill(
-                network, _tensors(self.weights, data), f"{self.weights} does not fit {self.module}"
+                network,
+                _tensors(self.weights, data),
+                self.weights,
+                f"{self.weights} does not fit {self.module}",
             )
         self._try(network, shape, classes)
         return network
@@ -127,7 +161,7 @@ class External(Architecture):
                 logits = network(torch.zeros(2, *shape))
         except Exception as error:
             raise UsageError(
-                f"{self.module} cannot take images of shape {shape}: {_said(error)}"
+                f"{self.module} cannot take images of shape {shape}: {said(error)}"
             ) from error
         found = (
             f"{logits.dtype} {tuple(logits.shape)}"
@@ -149,10 +183,10 @@ def _class(module: str) -> type[nn.Module]:
     """
     where, _, name = module.partition(":")
     try:
-        found: Any = importlib.import_module(where)
+        found: Any = _code.load(where)
     except Exception as error:
         raise UsageError(
-            f"cannot import {where!r} of module {module!r}: {_said(error)}; install it or put its "
+            f"cannot import {where!r} of module {module!r}: {said(error)}; install it or put its "
             "folder on PYTHONPATH"
         ) from error
     for part in name.split("."):
@@ -187,19 +221,28 @@ def _tensors(weights: str, data: bytes) -> dict[str, Tensor]:
     try:
         return dict(safetensors.torch.load(data))
     except SafetensorError as error:
+        if _weights.is_pickle(data):
+            raise UsageError(
+                f"weights {weights!r} are not a safetensors file but one of torch.save, a pickle, "
+                "which could run anything and is never loaded; if you trust it, convert it:"
+                + _weights.converting(weights)
+            ) from None
         raise UsageError(
             f"weights {weights!r} are not a safetensors file ({error}); save the state dict with "
             "safetensors.torch.save_file"
         ) from None
 
 
-def _fill(network: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+def _fill(network: nn.Module, tensors: dict[str, Tensor], weights: str, what: str) -> None:
     """Load `tensors` into `network`.
 
     Raises:
         UsageError: they are not exactly those of the network; the message names them.
     """
     wanted = network.state_dict()
+    prefix = _weights.prefix(tensors, wanted)
+    if prefix:
+        raise UsageError(f"{what}; {_weights.stripping(weights, prefix)}")
     wrong = {
         "missing": sorted(wanted.keys() - tensors.keys()),
         "unexpected": sorted(tensors.keys() - wanted.keys()),
@@ -218,7 +261,3 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -10,9 +10,9 @@ from engine.jobs.examples import CLEAN, Examples
 from engine.jobs.grid import Grid
 from engine.jobs.maps import Maps
 from engine.jobs.minimum_norm import MinimumNorm
-from engine.jobs.model import WEIGHTS, diverged
+from engine.jobs.model import WEIGHTS, code_sha256, diverged
 from engine.jobs.source import Source
-from engine.results.reading import Results, by_dataset, doubted, everything, find
+from engine.results.reading import Results, by_dataset, doubted, everything, find, of_experiment
 
 __all__ = [
     "CLEAN",
@@ -27,8 +27,10 @@ __all__ = [
     "Role",
     "Source",
     "by_dataset",
+    "code_sha256",
     "diverged",
     "doubted",
     "everything",
     "find",
+    "of_experiment",
 ]

@@ -83,7 +83,7 @@ class Results:
             raise UsageError(
                 f"experiment {self.name!r} has no '{role}'; it has: {', '.join(sorted(parents))}"
             )
-        return self.store.get(parent.kind, parent.key)
+        return self.store.parent(parent)
 
     def read(self, role: Role) -> Any:
         """Return what the artifact in this role holds, as its kind reads it; each is read once."""
@@ -191,6 +191,46 @@ def find(store: ArtifactStore, name: str) -> Results:
         known = ", ".join(sorted(runs)) or "none yet"
         raise UsageError(f"experiment {name!r} has not been run here; finished: {known}")
     return runs[name]
+
+
+def of_experiment(store: ArtifactStore, name: str, seeds: int = 1) -> list[Results]:
+    """Return the newest finished runs of the experiment `name`, or the run with this name.
+
+    Args:
+        store: where they lie.
+        name: that stands in the experiment's file, or that a run has ("penalties_digits_seed1").
+        seeds: how many seeds, from the file's on; every dataset with each.
+
+    Raises:
+        UsageError: none has been run here, or not with so many seeds.
+    """
+    runs = everything(store)
+    first = {
+        run.name: int(run.config["seed"])
+        for run in runs.values()
+        if run.config.get("experiment") == name
+        and run.name == "_".join(filter(None, (name, run.config["dataset_label"])))
+    }
+    if not first and name in runs:
+        first = {name: int(runs[name].config["seed"])}
+    if not first:
+        known = sorted({str(run.config.get("experiment", run.name)) for run in runs.values()})
+        listed = ", ".join(known) or "none yet"
+        raise UsageError(
+            f"experiment {name!r} has not been run here; finished: {listed}; or name a YAML file"
+        )
+    wanted = [
+        f"{run}_seed{seed + offset}" if offset else run
+        for offset in range(seeds)
+        for run, seed in first.items()
+    ]
+    missing = [run for run in wanted if run not in runs]
+    if missing:
+        raise UsageError(
+            f"experiment {name!r} has not been run here with {seeds} seeds: {', '.join(missing)} "
+            f"is missing; run its file with --seeds {seeds}"
+        )
+    return [runs[run] for run in wanted]
 
 
 def everything(store: ArtifactStore) -> dict[str, Results]:

@@ -85,6 +85,12 @@ class ProgressObserver:
             self._progress.remove_task(self._bars.pop(task.name))
         console.print(f"  {error}", style="red", highlight=False, markup=False, soft_wrap=True)
 
+    def noted(self, sentence: str) -> None:
+        """Say it."""
+        console.print(
+            f"  {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True
+        )
+
     def summary(self) -> None:
         """Print a line a stage, and the time in all."""
         for stage, done in self._stages.items():

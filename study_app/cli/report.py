@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def report(
-    experiment: Annotated[str, typer.Argument(help="A YAML file or a built-in name.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(help="A YAML file, a built-in name, or the name of one that was run here."),
+    ],
     seeds: Annotated[
         int, typer.Option(min=1, help="How many seeds, from the file's on; those that were run.")
     ] = 1,
@@ -31,27 +35,18 @@ def report(
 ) -> None:
     """Write what was run as one HTML page, with its tables as CSV and its figures as SVG."""
     from engine import report as reporting
-    from engine.components import yaml_files
-    from engine.theory import linear
 
     if out is not None:
         reporting.require_place(out)
-    document, _ = yaml_files.read(experiment, "experiment", linear.BUILT_IN)
-    if document.get("kind") == linear.KIND:
-        raise UsageError(
-            f"{experiment} trains no network and has no report; plausibly run draws its plot"
-        )
-    from engine.experiments import experiment_file
-
-    loaded = experiment_file.load(experiment)
-    folder = out or Path(f"report-{loaded.name}")
-    reporting.require_place(folder)
     options = f" --seeds {seeds}" if seeds > 1 else ""
-    runs = _runs(loaded, Settings().store, seeds, f"{shlex.quote(experiment)}{options}")
+    name, title, find = _asked(experiment, seeds, options)
+    folder = out or Path(f"report-{name}")
+    reporting.require_place(folder)
+    runs = find(Settings().store)
     placed = f" --out {shlex.quote(str(out))}" if out else ""
     built = reporting.build(
         runs,
-        title=loaded.title,
+        title=title or _title(runs),
         command=f"plausibly report {shlex.quote(experiment)}{options}{placed}",
     )
     page = reporting.save(built, folder)
@@ -61,6 +56,42 @@ def report(
         )
     else:
         say(f"Report: {page}")
+
+
+def _asked(
+    experiment: str, seeds: int, options: str
+) -> tuple[str, str | None, Callable[[ArtifactStore], list[Results]]]:
+    """Return name and title of what is asked for, and what finds its runs.
+
+    A file, also a built-in one, must have been run exactly as it is. A name alone is that of the
+    newest runs here; their title is theirs.
+    """
+    from engine.components import yaml_files
+    from engine.theory import linear
+
+    if not Path(experiment).suffix and not (linear.BUILT_IN / f"{experiment}.yaml").is_file():
+        from engine import results
+
+        return experiment, None, lambda store: results.of_experiment(store, experiment, seeds)
+    document, _ = yaml_files.read(experiment, "experiment", linear.BUILT_IN)
+    if document.get("kind") == linear.KIND:
+        raise UsageError(
+            f"{experiment} trains no network and has no report; plausibly run draws its plot"
+        )
+    from engine.experiments import experiment_file
+
+    loaded = experiment_file.load(experiment)
+    what = f"{shlex.quote(experiment)}{options}"
+    return loaded.name, loaded.title, lambda store: _runs(loaded, store, seeds, what)
+
+
+def _title(runs: Sequence[Results]) -> str:
+    """Return the title of the experiment that the runs are of, as far as they know it."""
+    config = runs[0].config
+    title = str(config["title"])
+    if config["dataset_label"]:
+        title = title.partition(": ")[2]
+    return str(config.get("experiment_title", title))
 
 
 def _runs(experiment: Experiment, store: ArtifactStore, seeds: int, what: str) -> list[Results]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.results import WEIGHTS
+from engine.results import WEIGHTS, code_sha256
 from study_app.gallery.addresses import Place
 from study_app.gallery.exhibit import CLEAN, PERCENTILE, SCALE_MODES, Exhibit, ScaleMode
 from study_app.gallery.view import MapView
@@ -67,6 +67,7 @@ def map_facts(exhibit: Exhibit, place: Place, method: str, mode: ScaleMode) -> d
             "id": model.key,
             "content_sha256": model.content_sha256,
             "weights_sha256": model.sha256(WEIGHTS),
+            "code_sha256": code_sha256(model),
         },
         "picture": picture_facts(exhibit, place),
         "links": {

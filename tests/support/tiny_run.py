@@ -34,6 +34,7 @@ class Log:
         self.made: list[str] = []
         self.reused: list[str] = []
         self.failures: list[str] = []
+        self.notes: list[str] = []
         self._on_progress = on_progress
 
     def started(self, task) -> None:
@@ -49,6 +50,9 @@ class Log:
 
     def failed(self, task, error) -> None:
         self.failures.append(task.name)
+
+    def noted(self, sentence) -> None:
+        self.notes.append(sentence)
 
 
 class Here:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -55,10 +56,49 @@ def test_everything_that_decides_the_content_is_in_the_key(changed):
     assert Recipe(**{**fields, **changed}).key != RECIPE.key
 
 
-def test_of_a_parent_only_the_content_is_in_the_key():
+@pytest.mark.parametrize(
+    "other",
+    [Parent("model", "k2", "c" * 64), Parent("model", "k1", "e" * 64)],
+    ids=["another artifact with the same content", "another content"],
+)
+def test_of_a_parent_key_and_content_are_in_the_key(other):
     one = Recipe("maps", {}, {"model": Parent("model", "k1", "c" * 64)})
-    other = Recipe("maps", {}, {"model": Parent("model", "k2", "c" * 64)})
-    assert one.key == other.key
+    assert one.key != Recipe("maps", {}, {"model": other}).key
+
+
+def test_keys_that_earlier_programs_gave_are_kept():
+    """Written down with the program that had one schema."""
+    facts = {"seed": 0, "architecture": {"name": "small_cnn"}}
+    plain = Recipe("model", facts, {}, "d" * 64, {"architecture": 1, "dataset": 1})
+    assert plain.key == "b13914f147443f1d7de4bd8e19646b74b513d3191572f728a30c3c9bc3a5cc5d"
+    parents = {"model": Parent("model", "a" * 64, "b" * 64)}
+    child = Recipe("examples", {"seed": 0}, parents, "d" * 64, {"attack": 1})
+    stored = {name: value for name, value in child.to_json().items() if name != "schema"}
+    old = Recipe.from_json(stored)
+    assert old.key == "5056df5c8638d556d7ed252bb6b9f1aaaeb2b36fc58b44e8599effe4dc5f7f7c"
+    assert Recipe.from_json(old.to_json()) == old
+    assert Recipe.from_json(child.to_json()) == child
+    assert child.key != old.key
+
+
+def test_a_recipe_of_a_schema_to_come_is_refused(store):
+    made = make(store)
+    manifest = json.loads((made.path / MANIFEST).read_text())
+    manifest["recipe"]["schema"] = 3
+    (made.path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"manifest\.json cannot be read \(ValueError\)"):
+        store.find(RECIPE)
+
+
+def test_a_parent_must_be_what_it_was(store):
+    then = make(store).as_parent()
+    assert store.parent(then).key == RECIPE.key
+    subprocess.run(["rm", "-r", store.find(RECIPE).path], check=True)
+    with pytest.raises(ArtifactError, match="no artifact examples/"):
+        store.parent(then)
+    make(store, text="other bits")
+    with pytest.raises(ArtifactError, match=r"is not what others were made from: .*run the exper"):
+        store.parent(then)
 
 
 @given(

@@ -13,6 +13,7 @@ from torch import nn
 
 from engine import models
 from engine.errors import UsageError
+from engine.models._weights import prefix
 from engine.networks import inference
 from engine.networks.spaces import Preprocessed
 
@@ -352,9 +353,61 @@ def test_external_names_the_tensors_that_do_not_fit(change, said, package, weigh
         made.build(SHAPE, CLASSES, seed=0)
 
 
-def test_external_loads_no_pickle(package, tmp_path):
-    path = tmp_path / "weights.pt"
-    torch.save({"a": torch.zeros(1)}, path)
+@pytest.mark.parametrize(
+    ("prefix", "by"),
+    [
+        ("module.", "DataParallel"),
+        ("_orig_mod.", "torch.compile"),
+        ("_orig_mod.module.", "DataParallel and torch.compile"),
+        ("module._orig_mod.", "DataParallel and torch.compile"),
+    ],
+)
+def test_external_names_a_wrappers_prefix_and_the_lines_that_strip_it(prefix, by, package, weights):
+    path, trained = weights
+    path.write_bytes(save({f"{prefix}{k}": v for k, v in trained.state_dict().items()}))
     made = models.create("external", module=f"{package}:Tiny", weights=str(path))
-    with pytest.raises(UsageError, match="not a safetensors file"):
+    with pytest.raises(UsageError, match=f"begins with '{prefix}', which {by} puts") as refused:
+        made.build(SHAPE, CLASSES, seed=0)
+    run_lines_of(refused)
+    mended = models.create("external", module=f"{package}:Tiny", weights=str(path))
+    assert same(mended.build(SHAPE, CLASSES, seed=0), trained)
+
+
+def test_a_prefix_is_one_only_where_it_hides_what_is_wanted():
+    assert prefix(["module.a", "module.b"], ["a", "b", "c"]) == "module."
+    assert prefix(["module.a", "b"], ["a", "b"]) == ""
+    assert prefix(["module.a"], ["module.a", "a"]) == ""
+    assert prefix(["module.x"], ["a"]) == ""
+    assert prefix([], ["a"]) == ""
+
+
+def run_lines_of(refused):
+    """Run the Python that a message gives in its last three lines."""
+    lines = str(refused.value).splitlines()[-3:]
+    exec("\n".join(line.strip() for line in lines), {})
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_external_loads_no_pickle_and_gives_the_lines_that_convert_it(
+    zipped, package, weights, tmp_path
+):
+    _, trained = weights
+    path = tmp_path / "own.weights.pt"
+    torch.save(trained.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    made = models.create("external", module=f"{package}:Tiny", weights=str(path))
+    with pytest.raises(
+        UsageError, match=r"not a safetensors file but one of torch\.save"
+    ) as refused:
+        made.build(SHAPE, CLASSES, seed=0)
+    run_lines_of(refused)
+    converted = str(tmp_path / "own.weights.safetensors")
+    mended = models.create("external", module=f"{package}:Tiny", weights=converted)
+    assert same(mended.build(SHAPE, CLASSES, seed=0), trained)
+
+
+def test_external_says_what_is_no_file_of_weights(package, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_text("nothing")
+    made = models.create("external", module=f"{package}:Tiny", weights=str(path))
+    with pytest.raises(UsageError, match=r"not a safetensors file .*; save the state dict with"):
         made.build(SHAPE, CLASSES, seed=0)

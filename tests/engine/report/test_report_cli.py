@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -69,6 +70,46 @@ def test_it_writes_the_page_the_tables_and_the_figures_of_what_was_run(plausibly
     again = plausibly(home / "tiny.yaml", cwd=tmp_path)
     assert again.stdout == "Report: report-tiny/report.html\n"
     assert {p: p.read_bytes() for p in out.rglob("*.*")} == before
+
+
+def test_what_was_run_here_is_known_by_its_name(plausibly, home, tmp_path):
+    """As studies and the gallery know it; the page is that of the file but for the command."""
+    for what, out in (("tiny", "by-name"), (home / "tiny.yaml", "by-file")):
+        done = plausibly(what, "--out", tmp_path / out, cwd=tmp_path)
+        assert done.exit_code == 0, done.exception
+    named, filed = (
+        {p.relative_to(tmp_path / out): p.read_bytes() for p in (tmp_path / out).rglob("*.*")}
+        for out in ("by-name", "by-file")
+    )
+    pages = [each.pop(Path("report.html")).decode() for each in (named, filed)]
+    assert named == filed
+    commands = [
+        f"plausibly report {what} --out {tmp_path / out}"
+        for what, out in (("tiny", "by-name"), (home / "tiny.yaml", "by-file"))
+    ]
+    assert pages[0].replace(commands[0], "") == pages[1].replace(commands[1], "")
+    assert plausibly("tiny", cwd=tmp_path).stdout == "Report: report-tiny/report.html\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["other"],
+            "experiment 'other' has not been run here; finished: tiny; or name a YAML file",
+        ),
+        (
+            ["tiny", "--seeds", 2],
+            "experiment 'tiny' has not been run here with 2 seeds: tiny_seed1 is missing; run its "
+            "file with --seeds 2",
+        ),
+    ],
+)
+def test_a_name_that_was_not_run_is_refused(arguments, said, plausibly, tmp_path):
+    done = plausibly(*arguments, cwd=tmp_path)
+    assert type(done.exception) is UsageError
+    assert str(done.exception) == said
+    assert not [*tmp_path.iterdir()]
 
 
 def test_what_was_not_run_is_named_with_the_command_that_does(plausibly, tmp_path):
