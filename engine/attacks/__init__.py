@@ -94,18 +94,20 @@ class Attack(Component):
 
         Raises:
             ValueError: x is not float32 in [0, 1], or the lengths differ.
+            NotFiniteError: an input gradient was NaN or infinite.
         """
         import torch
 
-        from engine.networks.inference import frozen
+        from engine.networks.inference import finite, frozen
 
         self._check(x, y, target, seeds)
         if seeds is None:
             seeds = torch.arange(len(x))
         if not len(x):
             return x.detach().clone()
-        batch = Batch(x.detach(), y, target, seeds.cpu())
-        with frozen(model), torch.enable_grad():
+        # A copy: a network may write into what it is given, and x is the caller's.
+        batch = Batch(x.detach().clone(), y, target, seeds.cpu())
+        with frozen(model), torch.enable_grad(), finite():
             x_adv = self._run(model, batch, trace or ignore)
             return x_adv.detach().contiguous()
 

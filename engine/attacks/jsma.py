@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.attacks import Batch, GradientAttack, Trace, clip, register
-from engine.networks.inference import input_gradient
+from engine.networks.inference import input_gradient, looked_at
 
 _SCORES = {"cpu": 1 << 20, "cuda": 1 << 26}
 """How many pairs are scored at a time: what fits into a processor's cache, a device's memory."""
@@ -86,7 +86,7 @@ class JSMA(GradientAttack):
             towards = input_gradient(own.sum(), x).flatten(1)
             return towards, towards
         own = logits.gather(1, aim[:, None])
-        (towards,) = torch.autograd.grad(own.sum(), x, retain_graph=True)
+        towards = looked_at(torch.autograd.grad(own.sum(), x, retain_graph=True)[0])
         all_classes = input_gradient(logits.sum(), x)
         return towards.flatten(1), (towards - all_classes).flatten(1)
 
