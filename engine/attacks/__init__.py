@@ -94,7 +94,7 @@ class Attack(Component):
 
         Raises:
             ValueError: x is not float32 in [0, 1], or the lengths differ.
-            NotFiniteError: an input gradient was NaN or infinite.
+            NotFiniteError: a logit or an input gradient was NaN or infinite.
         """
         import torch
 
@@ -105,8 +105,10 @@ class Attack(Component):
             seeds = torch.arange(len(x))
         if not len(x):
             return x.detach().clone()
-        # A copy: a network may write into what it is given, and x is the caller's.
-        batch = Batch(x.detach().clone(), y, target, seeds.cpu())
+        # A copy: a network may write into what it is given, and x is the caller's. Contiguous:
+        # a network may take views.
+        start = x.detach().clone(memory_format=torch.contiguous_format)
+        batch = Batch(start, y, target, seeds.cpu())
         with frozen(model), torch.enable_grad(), finite():
             x_adv = self._run(model, batch, trace or ignore)
             return x_adv.detach().contiguous()

@@ -84,7 +84,7 @@ def _agree(made: nn.Module, model: nn.Module, x: Tensor) -> bool:
     Also of images that lie in memory as its gradients do, since an attack's iterates may.
     """
     with frozen(model), torch.no_grad():
-        expected = model(x.clone())
+        expected = model(x.clone(memory_format=torch.contiguous_format))
         for layout in (torch.contiguous_format, torch.channels_last):
             try:
                 found = made(x.clone(memory_format=layout))

@@ -16,9 +16,10 @@ from engine.errors import NotFiniteError
 
 BATCH = 256
 D = TypeVar("D", bound=np.generic)
-_GRADIENT = "an input gradient"
-_on_device: ContextVar[list[Tensor] | None] = ContextVar("_on_device", default=None)
-"""Whether the gradients on a GPU were finite, one by one, for `finite` to look at once."""
+LOGIT, GRADIENT = "a logit", "an input gradient"
+"""What is looked at, as messages call it."""
+_on_device: ContextVar[list[tuple[str, Tensor]] | None] = ContextVar("_on_device", default=None)
+"""What was looked at on a GPU, and whether it was finite, for `finite` to read all at once."""
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
     with frozen(model), torch.inference_mode():
         parts = [model(copied(part, device)).cpu() for part in batches(images)]
         found = torch.cat(parts)
-    _require_finite(found, "a logit")
+    _require_finite(found, LOGIT)
     return found
 
 
@@ -76,7 +77,7 @@ def gradient_norms(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.
             columns = []
             for k in range(log_p.shape[1]):
                 (gradient,) = torch.autograd.grad(log_p[:, k].sum(), x, retain_graph=True)
-                looked_at(gradient)
+                looked_at(gradient, GRADIENT)
                 # In float64: squares of a masked model's tiny gradients would underflow to zero.
                 columns.append(gradient.flatten(1).double().norm(dim=1))
             norms.append(torch.stack(columns, 1).cpu())
@@ -137,21 +138,26 @@ def input_gradient(loss: Tensor, x: Tensor) -> Tensor:
             waiting, `finite` raises it at its end, if it is asked within one.
     """
     (gradient,) = torch.autograd.grad(loss, x)
-    return looked_at(gradient)
+    return looked_at(gradient, GRADIENT)
 
 
-def looked_at(gradient: Tensor) -> Tensor:
-    """Return an input gradient that is finite; see `input_gradient`."""
-    if not gradient.is_cuda:
-        _require_finite(gradient, _GRADIENT)
+def looked_at(values: Tensor, what: str) -> Tensor:
+    """Return logits or input gradients that are finite; see `input_gradient`.
+
+    Args:
+        values: of any shape.
+        what: LOGIT or GRADIENT.
+    """
+    if not values.is_cuda:
+        _require_finite(values, what)
     elif (notes := _on_device.get()) is not None:
-        notes.append(gradient.isfinite().all())
-    return gradient
+        notes.append((what, values.isfinite().all()))
+    return values
 
 
 @contextmanager
 def finite() -> Iterator[None]:
-    """Raise NotFiniteError at the end when an input gradient within was not finite, on any device.
+    """Raise NotFiniteError at the end when what was looked at within was not finite, on a GPU too.
 
     Attacks would go on from NaN as if it were a direction, and report what argmax makes of it.
     """
@@ -159,12 +165,14 @@ def finite() -> Iterator[None]:
     try:
         yield
         notes = _on_device.get()
-        if notes and not torch.stack(notes).all():
-            raise NotFiniteError(_GRADIENT, "not finite")
+        if notes:
+            whole = torch.stack([good for _, good in notes]).tolist()
+            if not all(whole):
+                raise NotFiniteError(notes[whole.index(False)][0], "not finite")
     finally:
         _on_device.reset(token)
 
 
 def _require_finite(values: Tensor, what: str) -> None:
     if not values.isfinite().all():
-        raise NotFiniteError(what, str(float(values[~values.isfinite()][0])))
+        raise NotFiniteError(what, str(values[~values.isfinite()][0].item()))
