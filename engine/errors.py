@@ -36,6 +36,23 @@ class ArtifactError(PlausiblyError):
     """An artifact is missing, damaged or not what its manifest says."""
 
 
+class NotFiniteError(PlausiblyError):
+    """A network gave NaN or infinity, for which no answer, image or map could be right.
+
+    Args:
+        what: "a logit", "an input gradient".
+        value: what it was.
+    """
+
+    def __init__(self, what: str, value: str) -> None:
+        super().__init__(
+            f"{what} of the network is {value}; look for weights that are not finite, a logarithm "
+            "or root of 0, or a division by 0 in it"
+        )
+        self.what = what
+        self.value = value
+
+
 class DivergedError(PlausiblyError):
     """A training's loss became NaN or infinite.
 

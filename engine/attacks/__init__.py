@@ -94,18 +94,22 @@ class Attack(Component):
 
         Raises:
             ValueError: x is not float32 in [0, 1], or the lengths differ.
+            NotFiniteError: a logit or an input gradient was NaN or infinite.
         """
         import torch
 
-        from engine.networks.inference import frozen
+        from engine.networks.inference import finite, frozen
 
         self._check(x, y, target, seeds)
         if seeds is None:
             seeds = torch.arange(len(x))
         if not len(x):
             return x.detach().clone()
-        batch = Batch(x.detach(), y, target, seeds.cpu())
-        with frozen(model), torch.enable_grad():
+        # A copy: a network may write into what it is given, and x is the caller's. Contiguous:
+        # a network may take views.
+        start = x.detach().clone(memory_format=torch.contiguous_format)
+        batch = Batch(start, y, target, seeds.cpu())
+        with frozen(model), torch.enable_grad(), finite():
             x_adv = self._run(model, batch, trace or ignore)
             return x_adv.detach().contiguous()
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.attacks import Batch, GradientAttack, Trace, clip, register
-from engine.networks.inference import input_gradient
+from engine.networks.inference import GRADIENT, LOGIT, input_gradient, looked_at
 
 _SCORES = {"cpu": 1 << 20, "cuda": 1 << 26}
 """How many pairs are scored at a time: what fits into a processor's cache, a device's memory."""
@@ -61,7 +61,7 @@ class JSMA(GradientAttack):
         # The small number is for products such as .58 * 100, which is less than 58 in floats.
         for _ in range(math.floor(self.gamma * x[0].numel() / 2 + 1e-9)):
             now = x_adv[rows].requires_grad_(True)
-            logits = model(now)
+            logits = looked_at(model(now), LOGIT)
             aim = batch.aim(logits.shape[1])[rows]
             towards, away = self._gradients(logits, aim, now)
             moved, found = self._move(model, now.detach(), x[rows], towards, away, rows)
@@ -86,7 +86,7 @@ class JSMA(GradientAttack):
             towards = input_gradient(own.sum(), x).flatten(1)
             return towards, towards
         own = logits.gather(1, aim[:, None])
-        (towards,) = torch.autograd.grad(own.sum(), x, retain_graph=True)
+        towards = looked_at(torch.autograd.grad(own.sum(), x, retain_graph=True)[0], GRADIENT)
         all_classes = input_gradient(logits.sum(), x)
         return towards.flatten(1), (towards - all_classes).flatten(1)
 

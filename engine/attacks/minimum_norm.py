@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.attacks import Batch, GradientAttack, Trace, clip, only, register
 from engine.attacks._balls import Norm, length, project, steepest
 from engine.attacks._losses import margin
-from engine.networks.inference import input_gradient
+from engine.networks.inference import LOGIT, input_gradient, looked_at
 
 _RADIUS = (0.1, 0.001)
 """By how much the radius changes in the first and the last step, as a share of it."""
@@ -64,7 +64,7 @@ class MinimumNorm(GradientAttack):
         x = batch.x
         trace(x)
         with torch.no_grad():
-            logits = model(x)
+            logits = looked_at(model(x), LOGIT)
         label = batch.y if self.label == "true" else logits.argmax(1)
         rows = (logits.argmax(1) == label).nonzero()[:, 0]
         if not len(rows):

@@ -16,6 +16,8 @@ from engine.errors import UsageError
 from engine.preprocessing import Space
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from engine.datasets import Split
@@ -85,8 +87,13 @@ class Defense(Component):
         """Return the models that must be trained before, as role -> defense (a teacher, say)."""
         return {}
 
-    def check(self, model: nn.Module) -> None:
-        """Raise UsageError when `model` is not one that this defense can train; before it does."""
+    def check(self, model: nn.Module, images: NDArray[np.float32]) -> None:
+        """Raise UsageError when `model` is not one that this defense can train; before it does.
+
+        Args:
+            model: the network, not yet trained.
+            images: some that it takes, float32 (N, C, H, W) in [0, 1], N >= 1.
+        """
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted terms that stand for classification; default: mean H(y, f)."""
@@ -173,10 +180,10 @@ class Combined(Defense):
             for name, term in part.penalty(model, x, y, context).items()
         }
 
-    def check(self, model: nn.Module) -> None:
+    def check(self, model: nn.Module, images: NDArray[np.float32]) -> None:
         """Raise UsageError when a part cannot train `model`."""
         for part in self.parts:
-            part.check(model)
+            part.check(model, images)
 
     def finalize(self, model: nn.Module, train: Split) -> None:
         """Let every part finish the model, in their order."""

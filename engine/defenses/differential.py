@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.defenses import Context, Defense, Terms, register
 from engine.errors import UsageError
-from engine.networks import inference
+from engine.networks import features, inference
 
 if TYPE_CHECKING:
     from engine.datasets import Split
@@ -57,16 +59,12 @@ class Differential(Defense):
             raise ValueError("the logistic pair loss has no margin; leave it out or use squared")
         return margin
 
-    def check(self, model: nn.Module) -> None:
+    def check(self, model: nn.Module, images: NDArray[np.float32]) -> None:
         """Raise UsageError unless `finalize` can set the bias: two outputs from a linear layer."""
-        last = inference.head(model)
-        if last.out_features != 2:
-            raise UsageError(_not_binary(last.out_features))
-        if last.bias is None:
-            raise UsageError(
-                "differential training sets the bias of the final linear layer, which has none; "
-                "build it with bias=True"
-            )
+        outputs = inference.logits(model, images[:2]).shape[1]
+        if outputs != 2:
+            raise UsageError(_not_binary(outputs))
+        _bias(model, images)
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the mean pair loss; a zero with zero gradients when one class is absent.
@@ -92,28 +90,37 @@ class Differential(Defense):
         +b/2; score differences stay. After it the extremes are opposite numbers.
 
         Raises:
-            UsageError: see `check`; the training set holds one class only; or something stands
-                between the final linear layer and the logits, so that its bias is not theirs.
+            UsageError: see `check`; or the training set holds one class only.
         """
-        self.check(model)
+        self.check(model, train.images[:2])
         logits = inference.logits(model, train.images).double()
         score, positive = logits[:, 1] - logits[:, 0], torch.from_numpy(train.labels) == 1
         if positive.all() or not positive.any():
             raise UsageError("the training set holds one class only; differential needs both")
         shift = -(score[positive].min() + score[~positive].max()) / 2
-        bias = inference.head(model).bias
-        before = bias.detach().clone()
-        step = torch.stack([-shift / 2, shift / 2])
+        bias = _bias(model, train.images[:2])
         with torch.no_grad():
-            bias.add_(step.to(bias))
-        moved = inference.logits(model, train.images[:1]).double() - logits[:1]
-        if not torch.allclose(moved, step, rtol=1e-3, atol=1e-4 * float(logits.abs().max())):
-            with torch.no_grad():
-                bias.copy_(before)
-            raise UsageError(
-                "differential training sets the bias of the final linear layer, but something "
-                "stands between that layer and the logits; make its outputs the logits"
-            )
+            bias.add_(torch.stack([-shift / 2, shift / 2]).to(bias))
+
+
+def _bias(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
+    """Return the bias of the layer that gives the logits.
+
+    Raises:
+        UsageError: there is no such layer, or it has no bias.
+    """
+    layer = inference.head(model, images)
+    if layer is None:
+        raise UsageError(
+            f"differential training sets the bias of the final linear layer, but "
+            f"{features.no_head(model)}; make an nn.Linear the last step, and its output the logits"
+        )
+    if layer.bias is None:
+        raise UsageError(
+            "differential training sets the bias of the final linear layer, which has none; "
+            "build it with bias=True"
+        )
+    return layer.bias
 
 
 def _not_binary(outputs: int) -> str:

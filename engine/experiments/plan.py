@@ -17,8 +17,9 @@ from engine.execution.executor import Executor, Observer, Task
 from engine.execution.local import LocalExecutor
 from engine.experiments import changed_code
 from engine.experiments.experiment_file import Experiment, Run
-from engine.experiments.tasks import Adoption, Planned, Tasks
+from engine.experiments.tasks import Adoption, Planned, Tasks, Training
 from engine.experiments.trainings import Models
+from engine.experiments.trying import refused_first
 from engine.jobs import Request, evaluation, kinds, model
 from engine.jobs import experiment as index_kind
 
@@ -59,6 +60,7 @@ def run(
     tasks = planned.tasks
     if only is not None:
         tasks = _needed_for(only, tasks)
+    tasks = refused_first(tasks, planned.trainings, store)
     made = (executor or LocalExecutor(store)).run(tasks, observer)
     return [made[task.name] for task in tasks if task.stage == "index"]
 
@@ -88,6 +90,7 @@ def _planned(experiment: Experiment, seeds: int) -> Planned:
     """Return the tasks of all runs, and what is adopted before they begin; nothing is made."""
     tasks: dict[str, Task] = {}
     adoptions: list[Adoption] = []
+    trainings: list[Training] = []
     loaded: dict[str, Data] = {}
     for each in experiment.runs(seeds):
         key = repr(each.spec.dataset)
@@ -97,7 +100,8 @@ def _planned(experiment: Experiment, seeds: int) -> Planned:
         # What runs share, their images say, is one task.
         tasks |= {task.name: task for task in planned.tasks if task.name not in tasks}
         adoptions += planned.adoptions
-    return Planned(list(tasks.values()), adoptions)
+        trainings += planned.trainings
+    return Planned(list(tasks.values()), adoptions, trainings)
 
 
 def _of_run(run: Run, data: Data) -> Planned:
@@ -121,7 +125,7 @@ def _of_run(run: Run, data: Data) -> Planned:
     everything = {role: role for role in tasks.roles if role.kind != "candidate"}
     index = Request(Role("experiment"), "index", _index(run, data), everything)
     tasks.add("index", "experiment", index)
-    return Planned(tasks.all, models.adoptions)
+    return Planned(tasks.all, models.adoptions, models.trainings)
 
 
 def _add(role: Role, wanted: Mapping[Role, tuple[str, str, Request]], tasks: Tasks) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.artifacts import NUMERIC_PATH, Artifact, Recipe, Role
+from engine.datasets import Data
+from engine.defenses import Defense
 from engine.execution.executor import Task
 from engine.experiments.experiment_file import Run
 from engine.jobs import Request, kinds
@@ -43,11 +45,31 @@ class Adoption:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A network that is to be trained, and can be tried before.
+
+    Attributes:
+        task: trains it.
+        architecture: builds it.
+        defense: trains it; of a sweep any, which differ in a value only.
+        data: what it is trained on.
+        seed: decides its first weights.
+    """
+
+    task: Task
+    architecture: Architecture
+    defense: Defense
+    data: Data
+    seed: int
+
+
+@dataclass(frozen=True)
 class Planned:
     """What is to be done: networks to adopt, and then tasks, each after all that it needs."""
 
     tasks: list[Task]
     adoptions: list[Adoption]
+    trainings: list[Training] = field(default_factory=list)
 
 
 class Tasks:

@@ -13,7 +13,7 @@ from engine.defenses import Combined, Defense
 from engine.errors import PlausiblyError, UsageError
 from engine.experiments.experiment_file import Run
 from engine.experiments.sweeps import Derived, Sweep
-from engine.experiments.tasks import Adoption, Made, Tasks, ToCome
+from engine.experiments.tasks import Adoption, Made, Tasks, ToCome, Training
 from engine.jobs import Request, model, selection
 from engine.models import Architecture
 
@@ -32,6 +32,7 @@ class Models:
 
     def __init__(self, run: Run, data: Data, tasks: Tasks) -> None:
         self.adoptions: list[Adoption] = []
+        self.trainings: list[Training] = []
         self._run = run
         self._data = data
         self._tasks = tasks
@@ -142,7 +143,7 @@ class Models:
                 "training": self._run.schedule(label, role).model_dump(mode="json"),
             }
 
-        return self._tasks.add_task(
+        to_come = self._tasks.add_task(
             f"train {name}",
             "train",
             "model",
@@ -152,6 +153,10 @@ class Models:
             also=also,
             mode="closed_form" if defense.differentiates_input() else "eager",
         )
+        self.trainings.append(
+            Training(self._tasks.all[-1], architecture, defense, self._data, self._run.seed)
+        )
+        return to_come
 
     def _adopt(self, name: str, architecture: Architecture) -> ToCome:
         """Add a network that is trained already: a task finds it, once it is adopted."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import saliency
-from engine.artifacts import Artifact, Role, write_arrays
+from engine.artifacts import Artifact, Role, write_arrays, write_json
 from engine.components import versions_of
 from engine.datasets import Data, Split, evenly
+from engine.errors import PlausiblyError
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
 from engine.jobs._requests import Asking, Request
@@ -24,6 +25,28 @@ if TYPE_CHECKING:
 VERSION = 1
 STAGE = "measure"
 FILE = "measures.npz"
+ABSENT = "absent.json"
+"""What the network does not have, with the reasons; there is none where all is measured."""
+_OF_FEATURES = ("singular_values", "margins")
+
+
+class Measures(dict[str, NDArray[Any]]):
+    """What was measured of a model: arrays by name; see `make`.
+
+    Args:
+        arrays: by name.
+        absent: why a measure that others have is not there, by name.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], absent: Mapping[str, str]) -> None:
+        super().__init__(arrays)
+        self.absent = dict(absent)
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        """Raise PlausiblyError, with the reason where there is one."""
+        raise PlausiblyError(
+            f"{name} was not measured: {self.absent.get(name, 'the run is from before it was')}"
+        )
 
 
 def wanted(run: Asking, label: str) -> Iterator[Request]:
@@ -41,7 +64,8 @@ def make(job: Job) -> None:
     zero in every pixel, so that FGSM returns the image as it was, which is gradient masking and
     not robustness (Carlini et al. 2019); `smoothness` and `edge_alignment` (N,) of the paper's
     map, the gradient of the summed log-probabilities. Of train and test images: the penultimate
-    features' `singular_values` (D,) and the head's `margins` (N,).
+    features' `singular_values` (D,) and the head's `margins` (N,). Where no linear layer gives the
+    logits these two are absent, and `ABSENT` has the reason.
     """
     from engine.metrics import smoothness_and_edges
     from engine.networks import inference
@@ -53,7 +77,7 @@ def make(job: Job) -> None:
     job.progress({"step": 1, "steps": 3})
     maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
     job.progress({"step": 2, "steps": 3})
-    layers = _of_features(network, data, test)
+    layers, absent = _of_features(network, data, test)
     arrays = {
         "labels": test.labels,
         "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
@@ -63,25 +87,37 @@ def make(job: Job) -> None:
         "edge_alignment": smoothness_and_edges.edge_alignment(maps, test.images),
     }
     write_arrays(job.draft / FILE, arrays | layers)
+    if absent:
+        write_json(job.draft / ABSENT, absent)
 
 
-def read(artifact: Artifact, reader: Reader) -> dict[str, NDArray[Any]]:
-    """Return the measures as arrays by name."""
-    return artifact.arrays(FILE)
+def read(artifact: Artifact, reader: Reader) -> Measures:
+    """Return the measures as arrays by name, and why others are absent."""
+    absent = artifact.json(ABSENT) if ABSENT in artifact.manifest["files"] else {}
+    return Measures(artifact.arrays(FILE), absent)
 
 
-def _of_features(network: nn.Module, data: Data, test: Split) -> dict[str, NDArray[np.float64]]:
-    """Return what is measured of the last layer and the features that it takes."""
+def _of_features(
+    network: nn.Module, data: Data, test: Split
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
+    """Return what is measured of the last layer and the features it takes, and what is not."""
     from engine.networks import features, inference
 
-    layer = inference.head(network)
+    layer = inference.head(network, test.images)
+    if layer is None:
+        reason = features.no_head(network)
+        return {}, {f"{each}_{s}": reason for each in _OF_FEATURES for s in ("train", "test")}
     weight, bias = (
         np.zeros(layer.out_features) if part is None else part.detach().cpu().numpy()
         for part in (layer.weight, layer.bias)
     )
     found: dict[str, NDArray[np.float64]] = {}
+    absent: dict[str, str] = {}
     for name, split in (("train", evenly(data.train, MEASURED)), ("test", test)):
         phi = features.penultimate(network, split.images)
         found[f"singular_values_{name}"] = features.singular_values(phi)
-        found[f"margins_{name}"] = features.margins(phi, split.labels, weight, bias)
-    return found
+        try:
+            found[f"margins_{name}"] = features.margins(phi, split.labels, weight, bias)
+        except PlausiblyError as error:
+            absent[f"margins_{name}"] = str(error)
+    return found, absent

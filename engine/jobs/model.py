@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from engine.jobs.context import Job
+    from engine.networks.probe import Probe
 
 VERSION = None
 WEIGHTS = "weights.safetensors"
@@ -23,12 +24,15 @@ CURVE = "curve.json"
 CODE = "code.json"
 """Of a network of one's own: the SHA-256 of each file of its code."""
 NOT_RECORDED = "not recorded"
+PROBE = "probe.json"
+"""What the network's probe has to tell; there is none where that is nothing."""
 
 
 def make(job: Job) -> None:
-    """Train the network, or go on where an earlier process stopped."""
+    """Probe the network and train it, or go on where an earlier process stopped."""
     from safetensors.torch import save_file
 
+    from engine.networks.state import separate
     from engine.training.checkpoint import Checkpoint
     from engine.training.loop import TrainingConfig, train
 
@@ -39,9 +43,8 @@ def make(job: Job) -> None:
             "run the experiment again"
         )
     architecture = models.registry.from_config(config["architecture"])
-    network = architecture.build(
-        data.shape, len(data.class_names), seed=seeds.derive(config["seed"], "weights")
-    ).to(job.device)
+    network, found = fresh(architecture, data, config["seed"])
+    network.to(job.device)
     checkpoint = Checkpoint(job.store.scratch(job.recipe))
     try:
         curve = train(
@@ -60,11 +63,28 @@ def make(job: Job) -> None:
         record = {"term": error.term, "value": error.value, "step": error.step}
         write_json(job.draft / CURVE, {"diverged": {**record, "message": str(error)}})
         return
-    save_file(network.state_dict(), job.draft / WEIGHTS)
+    save_file(separate(network.state_dict()), job.draft / WEIGHTS)
     for kept in checkpoint.kept():
         shutil.copyfile(kept, job.draft / kept.name)
     _write_curve(job.draft, network, data, curve)
     _write_code(job.draft, job.recipe, architecture)
+    _write_probe(job.draft, found)
+
+
+def fresh(architecture: models.Architecture, data: Data, seed: int) -> tuple[nn.Module, Probe]:
+    """Return the network that a training begins with, on the CPU, and what its probe found.
+
+    Args:
+        architecture: of the network.
+        data: what it is trained on.
+        seed: the experiment's.
+
+    Raises:
+        UsageError: the network cannot be built, or not be used; see `engine.networks.probe`.
+    """
+    classes = len(data.class_names)
+    network = architecture.build(data.shape, classes, seed=seeds.derive(seed, "weights"))
+    return network, _probed(network, architecture, data)
 
 
 def adopt(recipe: Recipe, store: ArtifactStore, architecture: models.Architecture) -> Artifact:
@@ -73,19 +93,23 @@ def adopt(recipe: Recipe, store: ArtifactStore, architecture: models.Architectur
     Not in a worker: what workers get holds the weights' hash and not where they lie.
 
     Raises:
-        UsageError: its weights cannot be read or do not fit.
+        UsageError: its weights cannot be read or do not fit, or the network cannot be used.
     """
     from safetensors.torch import save_file
 
-    found = store.find(recipe)
-    if found is not None:
-        return found
+    from engine.networks.state import separate
+
+    stored = store.find(recipe)
+    if stored is not None:
+        return stored
     data = datasets.registry.from_config(recipe.config["dataset"]).load()
     network = architecture.build(data.shape, len(data.class_names), seed=0).eval()
+    found = _probed(network, architecture, data)
     with store.draft(recipe, seed=recipe.config["seed"]) as draft:
-        save_file(network.state_dict(), draft / WEIGHTS)
+        save_file(separate(network.state_dict()), draft / WEIGHTS)
         _write_curve(draft, network, data, [])
         _write_code(draft, recipe, architecture)
+        _write_probe(draft, found)
     return store.get(recipe.kind, recipe.key)
 
 
@@ -93,6 +117,13 @@ def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
     """Return how the training went; `engine.jobs.context.load_model` gives the network."""
     curve: dict[str, Any] = artifact.json(CURVE)
     return curve
+
+
+def notes(artifact: Artifact) -> tuple[str, ...]:
+    """Return what people should know of a network, in sentences; none for most."""
+    if PROBE not in artifact.manifest["files"]:
+        return ()
+    return tuple(artifact.json(PROBE)["notes"])
 
 
 def diverged(artifact: Artifact) -> bool:
@@ -136,3 +167,23 @@ def _write_curve(draft: Path, network: nn.Module, data: Data, points: list[dict[
 
     final = {"valid": accuracy(network, data.valid), "test": accuracy(network, data.test)}
     write_json(draft / CURVE, {"points": points, "accuracy": final})
+
+
+def _probed(network: nn.Module, architecture: models.Architecture, data: Data) -> Probe:
+    from engine.networks.probe import probe, some
+
+    # Without the path of its weights: what is read back from an artifact does not know it.
+    stored = models.registry.from_config(architecture.config())
+    classes = len(data.class_names)
+    return probe(
+        network,
+        some(data.train),
+        classes,
+        name=architecture.called,
+        again=lambda: stored.build(data.shape, classes, seed=0),
+    )
+
+
+def _write_probe(draft: Path, found: Probe) -> None:
+    if found.notes:
+        write_json(draft / PROBE, found.to_json())

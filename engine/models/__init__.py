@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from engine import preprocessing as steps
 from engine.components import Component, Registry
 from engine.models._code import changes
@@ -27,10 +29,19 @@ class Architecture(Component):
             `[grey, gcn, {name: shift, by: -0.5}]`. The model input is the space `model_input` of
             attacks and penalties.
         input_layers: steps that belong to the network, behind the model input: `[lcn]`.
+        draws: for a network that draws at random when it answers: how many draws make an answer,
+            the log of their mean softmax (`engine.networks.stochastic`). 1 for all others.
     """
 
     preprocessing: Steps = ()
     input_layers: Steps = ()
+    # Left out where it is 1, so that what was made before it was known is found again.
+    draws: int = Field(1, ge=1, le=1000, exclude_if=lambda draws: draws == 1)
+
+    @property
+    def called(self) -> str:
+        """How messages call its networks."""
+        return f"model {self.name!r}"
 
     def made_of(self) -> tuple[steps.Step, ...]:
         """Return the steps, of both sides of the model input."""
@@ -65,7 +76,8 @@ class Architecture(Component):
         """Return a fresh network: float32 (N, *shape) in [0, 1] -> logits (N, classes).
 
         Equal seeds give equal weights; the caller's random state is untouched. With steps it is
-        an `engine.networks.spaces.Preprocessed`, without any the plain network.
+        an `engine.networks.spaces.Preprocessed`, without any the plain network; with draws that
+        network is an `engine.networks.stochastic.Expectation`.
 
         Raises:
             UsageError: a step or the network cannot take images of `shape`.
@@ -73,6 +85,7 @@ class Architecture(Component):
         import torch
 
         from engine.networks.spaces import Preprocessed
+        from engine.networks.stochastic import Expectation
 
         before, within = (
             [steps.registry.from_config(config) for config in configs]
@@ -84,6 +97,8 @@ class Architecture(Component):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.network((channels, height, width), classes)
+        if self.draws > 1:
+            network = Expectation(network, self.draws)
         return Preprocessed(before, within, network) if before or within else network
 
     def network(self, shape: tuple[int, int, int], classes: int) -> nn.Module:

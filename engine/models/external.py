@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from engine.errors import ChangedCodeError, UsageError, said
 from engine.models import Architecture, _code, _weights, register
-from engine.networks.inference import frozen
+from engine.networks.probe import require_logits
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _MOST_NAMED = 5
@@ -101,6 +101,11 @@ class External(Architecture):
         return _code.running(self.module.partition(":")[0]).files
 
     @property
+    def called(self) -> str:
+        """The class, as it was given."""
+        return self.module
+
+    @property
     def pretrained(self) -> bool:
         """Whether there are weights."""
         return self.weights_sha256 is not None
@@ -151,28 +156,9 @@ class External(Architecture):
                 self.weights,
                 f"{self.weights} does not fit {self.module}",
             )
-        self._try(network, shape, classes)
+        # Needs no data; what a network must do beyond that is asked on real images.
+        require_logits(network, torch.zeros(2, *shape), classes, self.called)
         return network
-
-    def _try(self, network: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
-        """Raise UsageError unless two images of `shape` get logits (2, classes)."""
-        try:
-            with frozen(network), torch.no_grad():
-                logits = network(torch.zeros(2, *shape))
-        except Exception as error:
-            raise UsageError(
-                f"{self.module} cannot take images of shape {shape}: {said(error)}"
-            ) from error
-        found = (
-            f"{logits.dtype} {tuple(logits.shape)}"
-            if isinstance(logits, Tensor)
-            else type(logits).__name__
-        )
-        if found != f"{torch.float32} {(2, classes)}":
-            raise UsageError(
-                f"{self.module} must give float32 logits (N, {classes}), one for each class of "
-                f"the dataset; for N = 2 it gave {found}"
-            )
 
 
 def _class(module: str) -> type[nn.Module]:

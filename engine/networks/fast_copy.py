@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
@@ -28,8 +29,9 @@ def prepare(model: nn.Module, x: Tensor) -> nn.Module:
     linear layer before it, max-pooling comes before the ReLU that it follows (a quarter of the
     work, the same values and gradients), and convolutions compute in channels_last. Which layers
     follow one another is read off a symbolic trace. Where none can be made, as with control flow
-    that depends on the data, and where the result does not give the network's logits, the copy
-    is a plain one.
+    that depends on the data, and where the result does not give the network's logits, the layers
+    stay as they are; where the network takes a view that channels_last does not have
+    (`x.view(N, -1)` behind a convolution), so does the layout of its weights.
 
     A copy holds the weights as they are now: make another when they changed. A copy is not copied
     again: to attack many batches, prepare once and give the copy to each attack.
@@ -44,12 +46,26 @@ def prepare(model: nn.Module, x: Tensor) -> nn.Module:
     """
     if model in _prepared:
         return model
-    made = _copy(model)
-    if not (_rewritten(made) and _agree(made, model, x[:2])):
+    for made in _candidates(model):
+        if _agree(made, model, x[:2]):
+            break
+    else:
         made = _copy(model)
-    made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _prepared.add(made)
     return made
+
+
+def _candidates(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield copies, the fastest first, that may turn out not to be the same function."""
+    for rewrite in (True, False):
+        made = _copy(model)
+        if rewrite and not _rewritten(made):
+            continue
+        try:
+            made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        except RuntimeError:  # a weight of five dimensions
+            continue
+        yield made
 
 
 def _copy(model: nn.Module) -> nn.Module:
@@ -63,13 +79,20 @@ def _copy(model: nn.Module) -> nn.Module:
 
 
 def _agree(made: nn.Module, model: nn.Module, x: Tensor) -> bool:
+    """Say whether the copy gives the network's logits.
+
+    Also of images that lie in memory as its gradients do, since an attack's iterates may.
+    """
     with frozen(model), torch.no_grad():
-        expected = model(x)
-        try:
-            found = made(x)
-        except Exception:  # it looks into a layer that is another now
-            return False
-        return bool((found - expected).abs().max() <= _CLOSE * expected.abs().max())
+        expected = model(x.clone(memory_format=torch.contiguous_format))
+        for layout in (torch.contiguous_format, torch.channels_last):
+            try:
+                found = made(x.clone(memory_format=layout))
+            except Exception:  # it looks into a layer that is another now, or takes a view
+                return False
+            if not (found - expected).abs().max() <= _CLOSE * expected.abs().max():
+                return False
+    return True
 
 
 class _Tracer(fx.Tracer):

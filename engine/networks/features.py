@@ -23,23 +23,36 @@ def penultimate(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.flo
     The network runs in evaluation mode and is left as found.
 
     Raises:
-        UsageError: the network has no final linear layer; see `engine.networks.inference.head`.
+        PlausiblyError: no linear layer gives the logits; see `engine.networks.inference.head`.
     """
     import torch
 
     from engine.networks import inference
 
+    layer = inference.head(model, images)
+    if layer is None:
+        raise PlausiblyError(no_head(model))
     seen: list[Tensor] = []
 
     def keep(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.append(inputs[0])
 
-    handle = inference.head(model).register_forward_pre_hook(keep)
+    handle = layer.register_forward_pre_hook(keep)
     try:
         inference.logits(model, images)
     finally:
         handle.remove()
-    return torch.cat(seen).numpy()
+    return torch.cat(seen).cpu().numpy()
+
+
+def no_head(model: nn.Module) -> str:
+    """Return why `model` has no penultimate features, for one without a final linear layer."""
+    from engine.networks.stochastic import draws_of
+
+    draws = draws_of(model)
+    if draws > 1:
+        return f"the network's answer is a mean over {draws} draws, which no single layer gives"
+    return "the network has no linear layer (nn.Linear) whose output is its logits"
 
 
 def singular_values(features: NDArray[np.floating]) -> NDArray[np.float64]:

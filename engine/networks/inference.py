@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import numpy as np
@@ -11,10 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.errors import UsageError
+from engine.errors import NotFiniteError
 
 BATCH = 256
 D = TypeVar("D", bound=np.generic)
+LOGIT, GRADIENT = "a logit", "an input gradient"
+"""What is looked at, as messages call it."""
+_on_device: ContextVar[list[tuple[str, Tensor]] | None] = ContextVar("_on_device", default=None)
+"""What was looked at on a GPU, and whether it was finite, for `finite` to read all at once."""
 
 
 @contextmanager
@@ -45,11 +50,17 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
-    """Return logits (N, K), on the CPU, of float32 images (N, C, H, W) in [0, 1]."""
+    """Return logits (N, K), on the CPU, of float32 images (N, C, H, W) in [0, 1].
+
+    Raises:
+        NotFiniteError: one is NaN or infinite.
+    """
     device = device_of(model)
     with frozen(model), torch.inference_mode():
-        parts = [model(torch.from_numpy(part).to(device)).cpu() for part in batches(images)]
-        return torch.cat(parts)
+        parts = [model(copied(part, device)).cpu() for part in batches(images)]
+        found = torch.cat(parts)
+    _require_finite(found, LOGIT)
+    return found
 
 
 def gradient_norms(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -59,13 +70,14 @@ def gradient_norms(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.
     is what a masked model gives in float32.
     """
     norms = []
-    with frozen(model):
+    with frozen(model), finite():
         for part in batches(images):
-            x = torch.from_numpy(part).to(device_of(model)).requires_grad_(True)
+            x = copied(part, device_of(model)).requires_grad_(True)
             log_p = model(x).log_softmax(1)
             columns = []
             for k in range(log_p.shape[1]):
                 (gradient,) = torch.autograd.grad(log_p[:, k].sum(), x, retain_graph=True)
+                looked_at(gradient, GRADIENT)
                 # In float64: squares of a masked model's tiny gradients would underflow to zero.
                 columns.append(gradient.flatten(1).double().norm(dim=1))
             norms.append(torch.stack(columns, 1).cpu())
@@ -80,19 +92,37 @@ def predict(
     return label.numpy(), confidence.numpy()
 
 
-def head(model: nn.Module) -> nn.Linear:
-    """Return the final linear layer: the last registered module without children.
+def copied(images: NDArray[D], device: torch.device) -> Tensor:
+    """Return images as a contiguous tensor of its own, which a network may write into."""
+    return torch.from_numpy(images).contiguous().to(device, copy=True)
 
-    Raises:
-        UsageError: that module is of another type.
+
+def head(model: nn.Module, images: NDArray[np.float32]) -> nn.Linear | None:
+    """Return the linear layer whose output is the logits, None where there is none.
+
+    Found by asking on some images, and not by its place among the modules. None also for a
+    network whose answer is a mean over draws: no single layer gives it.
+
+    Args:
+        model: in any mode; it is left as found.
+        images: float32 (N, C, H, W) in [0, 1], N >= 1; the first two are asked.
     """
-    last = [module for module in model.modules() if not list(module.children())][-1]
-    if not isinstance(last, nn.Linear):
-        raise UsageError(
-            f"the network ends in {type(last).__name__}, not in a linear layer; make an "
-            "nn.Linear that gives the logits its last module"
-        )
-    return last
+    given: list[tuple[nn.Linear, Tensor]] = []
+
+    def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        assert isinstance(layer, nn.Linear)
+        # What is done to the output in place afterwards makes other logits of it.
+        given.append((layer, output.detach().clone()))
+
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    handles = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with frozen(model), torch.no_grad():
+            answer = model(copied(images[:2], device_of(model)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return next((layer for layer, output in reversed(given) if torch.equal(output, answer)), None)
 
 
 def batches(array: NDArray[D]) -> list[NDArray[D]]:
@@ -101,6 +131,48 @@ def batches(array: NDArray[D]) -> list[NDArray[D]]:
 
 
 def input_gradient(loss: Tensor, x: Tensor) -> Tensor:
-    """Return d loss / d x for a loss summed over the batch; the weights' `.grad` are left alone."""
+    """Return d loss / d x for a loss summed over the batch; the weights' `.grad` are left alone.
+
+    Raises:
+        NotFiniteError: it is NaN or infinite somewhere. On a GPU, where looking would mean
+            waiting, `finite` raises it at its end, if it is asked within one.
+    """
     (gradient,) = torch.autograd.grad(loss, x)
-    return gradient
+    return looked_at(gradient, GRADIENT)
+
+
+def looked_at(values: Tensor, what: str) -> Tensor:
+    """Return logits or input gradients that are finite; see `input_gradient`.
+
+    Args:
+        values: of any shape.
+        what: LOGIT or GRADIENT.
+    """
+    if not values.is_cuda:
+        _require_finite(values, what)
+    elif (notes := _on_device.get()) is not None:
+        notes.append((what, values.isfinite().all()))
+    return values
+
+
+@contextmanager
+def finite() -> Iterator[None]:
+    """Raise NotFiniteError at the end when what was looked at within was not finite, on a GPU too.
+
+    Attacks would go on from NaN as if it were a direction, and report what argmax makes of it.
+    """
+    token = _on_device.set([])
+    try:
+        yield
+        notes = _on_device.get()
+        if notes:
+            whole = torch.stack([good for _, good in notes]).tolist()
+            if not all(whole):
+                raise NotFiniteError(notes[whole.index(False)][0], "not finite")
+    finally:
+        _on_device.reset(token)
+
+
+def _require_finite(values: Tensor, what: str) -> None:
+    if not values.isfinite().all():
+        raise NotFiniteError(what, str(values[~values.isfinite()][0].item()))

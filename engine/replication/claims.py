@@ -34,6 +34,7 @@ class Check:
         low, high: its 95 % interval.
         bound: what the quantity must exceed for the statement to hold.
         seeds, images: how many it rests on.
+        reason: why it could not be measured, where that is known.
     """
 
     claim: str
@@ -45,6 +46,7 @@ class Check:
     bound: float
     seeds: int
     images: int
+    reason: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -62,7 +64,7 @@ class Check:
     def measured(self) -> str:
         """The quantity and its interval in words."""
         if self.value is None:
-            return "not measured"
+            return f"not measured: {self.reason}" if self.reason else "not measured"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -76,6 +78,7 @@ def check(
     reduce: Reduce = np.min,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    reason: str = "",
 ) -> Check:
     """Measure one statement.
 
@@ -88,6 +91,7 @@ def check(
         reduce: from the scores to the quantity; see `interval`.
         seed: decides the resamples.
         resamples: how many; see `interval`.
+        reason: why the scores are NaN, where that is known.
     """
     found = interval(scores, reduce=reduce, seed=seed, resamples=resamples)
     return Check(
@@ -100,6 +104,7 @@ def check(
         bound,
         found.seeds,
         found.images,
+        reason if found.value is None else "",
     )
 
 

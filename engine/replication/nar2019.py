@@ -35,6 +35,8 @@ _WITHIN = {"linf": (0.01, 0.02, 0.04, 0.08, 0.16), "l2": (0.25, 0.5, 1, 2)}
 _LOW_RANK = 0.1
 """Effective rank over the layer's width below which features count as low rank."""
 
+_SPECTRUM, _MARGINS = "singular_values_train", "margins_train"
+
 Scores = NDArray[np.float64]
 
 
@@ -75,6 +77,7 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
             f"cross-entropy{', BatchNorm' if plain.endswith('norm') else ''}: effective rank of "
             "the centred penultimate features over the layer's width, how far below .1",
             [_LOW_RANK - _rank_share(runs, plain)],
+            reason=_absent(runs, plain, _SPECTRUM),
         )
     for differential, plain, words in _PAIRS.values():
         add(
@@ -119,9 +122,15 @@ def _transfer(runs: Sequence[Results], source: str, tested: str) -> Scores:
 
 
 def _rank_share(runs: Sequence[Results], model: str) -> Scores:
-    """Effective rank over width, (S, 1): a number of the whole network."""
-    values = [results.measures(model)["singular_values_train"] for results in runs]
-    return np.array([[effective_rank(v) / len(v)] for v in values])
+    """Effective rank over width, (S, 1): a number of the whole network; NaN where there is none."""
+    values = [results.measures(model).get(_SPECTRUM) for results in runs]
+    return np.array([[np.nan if v is None else effective_rank(v) / len(v)] for v in values])
+
+
+def _absent(runs: Sequence[Results], model: str, name: str) -> str:
+    """Return why a measure of the model is absent; "" where none is, or no reason is known."""
+    reasons = (results.measures(model).absent.get(name, "") for results in runs)
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def tables(runs: Sequence[Results]) -> str:
@@ -153,7 +162,7 @@ def tables(runs: Sequence[Results]) -> str:
             "|---|---|---|---|---|---|",
         ]
         for model, title in titles.items():
-            ranks = [effective_rank(r.measures(model)["singular_values_train"]) for r in seeds]
+            ranks = [_rank(r, model) for r in seeds]
             margins = [_relative_margin(r, model) for r in seeds]
             other = np.mean([_wrong(r, "cross_entropy_test", model, -1) for r in seeds])
             steps = [
@@ -161,11 +170,17 @@ def tables(runs: Sequence[Results]) -> str:
                 for i in range(2)
             ]
             lines.append(
-                f"| {title} | {_right(seeds, model).mean():.3f} | {np.mean(ranks):.1f} | "
-                f"{np.mean(margins):.2f} | {other:.2f} | {steps[0]:.2f} / {steps[1]:.2f} |"
+                f"| {title} | {_right(seeds, model).mean():.3f} | {_mean(ranks, 1)} | "
+                f"{_mean(margins, 2)} | {other:.2f} | {steps[0]:.2f} / {steps[1]:.2f} |"
             )
         if said := legend(set().union(*reasons.values())):
             lines += ["", said]
+        for model, title in titles.items():
+            absent = (_absent(seeds, model, name) for name in (_SPECTRUM, _MARGINS))
+            lines += [
+                "",
+                *(f"{title}, not measured: {each}." for each in dict.fromkeys(absent) if each),
+            ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -175,8 +190,24 @@ def _wrong(results: Results, curve: str, model: str, index: int) -> float:
     return float((made.tested[model][index] != made.labels).mean())
 
 
+def _rank(results: Results, model: str) -> float:
+    """The effective rank of the features; NaN where there are none."""
+    values = results.measures(model).get(_SPECTRUM)
+    return np.nan if values is None else effective_rank(values)
+
+
 def _relative_margin(results: Results, model: str) -> float:
-    """The median margin over the root mean square of the features along their first direction."""
+    """The median margin over the root mean square of the features along their first direction.
+
+    NaN where there is none.
+    """
     measures = results.measures(model)
-    margins, values = measures["margins_train"], measures["singular_values_train"]
+    if _MARGINS not in measures:
+        return np.nan
+    margins, values = measures[_MARGINS], measures[_SPECTRUM]
     return float(np.median(margins) / (values[0] / np.sqrt(len(margins))))
+
+
+def _mean(values: Sequence[float], decimals: int) -> str:
+    mean = float(np.mean(values))
+    return f"{mean:.{decimals}f}" if np.isfinite(mean) else "not measured"

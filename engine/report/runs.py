@@ -167,6 +167,16 @@ class Dataset:
             if defenses is None or defense in defenses
         )
 
+    def network_notes(self) -> tuple[str, ...]:
+        """Return a sentence for everything that people should know of a network."""
+        found = (
+            f"{title}: {note}."
+            for defense, title in self.defenses.items()
+            for run in self.runs
+            for note in run.notes(defense)
+        )
+        return tuple(dict.fromkeys(found))
+
     # Curves ------------------------------------------------------------------
 
     @cached_property
@@ -210,6 +220,16 @@ class Dataset:
     @cached_property
     def _accuracies(self) -> dict[tuple[str, str, str], list[Interval]]:
         return {}
+
+    def absence(self, defense: str, name: str) -> str | None:
+        """Return why a run lacks a measure; "" where it is from before it was measured.
+
+        None where every run has it.
+        """
+        lacking = [run.measures(defense) for run in self.runs]
+        lacking = [measures for measures in lacking if name not in measures]
+        reasons = dict.fromkeys(measures.absent.get(name, "") for measures in lacking)
+        return "; ".join(filter(None, reasons)) if lacking else None
 
     def measure(self, defense: str, name: str) -> NDArray[Any]:
         """Return a measure stacked over the runs: (S, N, ...)."""

@@ -122,7 +122,7 @@ def _judgement(paper: str, checks: Sequence[Check], study: Study) -> Judgement:
 
 def _measured(check: Check) -> str:
     if check.value is None:
-        return "not measured"
+        return check.measured
     if max(map(abs, (check.value, check.low, check.high))) >= 10:
         return f"{check.value:.0f} [{check.low:.0f}, {check.high:.0f}]".replace("-", "−")
     return f"{number(check.value)} [{number(check.low)}, {number(check.high)}]"

@@ -9,6 +9,7 @@ from engine.jobs.curve import Predictions
 from engine.jobs.examples import CLEAN, Examples
 from engine.jobs.grid import Grid
 from engine.jobs.maps import Maps
+from engine.jobs.measures import Measures
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.model import WEIGHTS, code_sha256, diverged
 from engine.jobs.source import Source
@@ -21,6 +22,7 @@ __all__ = [
     "Examples",
     "Grid",
     "Maps",
+    "Measures",
     "MinimumNorm",
     "Predictions",
     "Results",

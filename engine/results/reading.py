@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from engine.artifacts import Artifact, ArtifactStore, Role, labels_of
 from engine.errors import UsageError
 from engine.jobs import Reader, ladder, without_source
+from engine.jobs import model as model_kind
 from engine.jobs.answers import Answers
 from engine.jobs.curve import Predictions
 from engine.jobs.examples import Examples
 from engine.jobs.grid import Grid
 from engine.jobs.maps import Maps
+from engine.jobs.measures import Measures
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.source import Source
 from engine.robustness.doubt import Ladder
@@ -93,6 +95,10 @@ class Results:
         """Return the model artifact of `defense`."""
         return self.artifact(Role("model", defense))
 
+    def notes(self, defense: str) -> tuple[str, ...]:
+        """Return what people should know of the network with `defense`, in sentences."""
+        return model_kind.notes(self.model(defense))
+
     @property
     def source(self) -> Source:
         """The test images with their labels and ids."""
@@ -161,9 +167,9 @@ class Results:
         by_source = {each: self.read(Role("ladder", each)) for each in self.labels("ladder")}
         return ladder.climbed(by_source, defense) if by_source else None
 
-    def measures(self, defense: str) -> dict[str, NDArray[Any]]:
-        """Return what was measured of the model with `defense`, as arrays by name."""
-        measures: dict[str, NDArray[Any]] = self.read(Role("measures", defense))
+    def measures(self, defense: str) -> Measures:
+        """Return what was measured of the model with `defense`, and why the rest was not."""
+        measures: Measures = self.read(Role("measures", defense))
         return measures
 
     def training_time(self, defense: str) -> dict[str, NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from captum.attr import Saliency
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.networks.inference import batches, device_of, frozen
+from engine.networks.inference import GRADIENT, batches, copied, device_of, frozen, looked_at
 from engine.saliency import SaliencyMethod, register
 
 _QUANTITIES = {
@@ -51,10 +51,10 @@ class InputGradient(SaliencyMethod):
         maps, device = [], device_of(model)
         with frozen(model):
             for image_batch, label_batch in zip(batches(images), batches(labels), strict=True):
-                x = torch.from_numpy(image_batch).to(device).requires_grad_(True)
+                x = copied(image_batch, device).requires_grad_(True)
                 scalar = self._scalar(model, torch.from_numpy(label_batch).to(device))
                 maps.append(Saliency(scalar).attribute(x, abs=False).detach().cpu())
-        return torch.cat(maps).numpy()
+        return looked_at(torch.cat(maps), GRADIENT).numpy()
 
     def _scalar(self, model: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
         def scalar(x: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from engine.networks.state import separate
+
 KEPT = "weights-{step:06d}.safetensors"
 """Name of a file with the weights of one step."""
 _FILE = "training.safetensors"
@@ -38,7 +40,7 @@ class Checkpoint:
         """Keep the weights of `step` beside the state; a resumed training writes them again."""
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{KEPT.format(step=step)}-{os.getpid()}"
-        save_file(model.state_dict(), draft)
+        save_file(separate(model.state_dict()), draft)
         draft.rename(self._folder / KEPT.format(step=step))
 
     def kept(self) -> list[Path]:
@@ -81,7 +83,8 @@ class Checkpoint:
             tensors |= {f"optimizer.{number}.{what}": tensor for what, tensor in values.items()}
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{_FILE}-{os.getpid()}"
-        save_file(tensors, draft, metadata={"state": json.dumps({"step": step, "curve": curve})})
+        kept = json.dumps({"step": step, "curve": curve})
+        save_file(separate(tensors), draft, metadata={"state": kept})
         draft.rename(self._folder / _FILE)
         self._saved_at = time.monotonic()
 

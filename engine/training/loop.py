@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine import attacks, seeds
-from engine.datasets import Data, Split
+from engine.datasets import Data, Split, evenly
 from engine.defenses import Context, Defense
-from engine.errors import DivergedError
+from engine.errors import DivergedError, NotFiniteError
+from engine.networks import state
 from engine.networks.inference import device_of, frozen, gradient_norms, predict
 from engine.preprocessing import Space
 from engine.training.checkpoint import Checkpoint
@@ -92,7 +93,7 @@ def train(
         UsageError: the defense cannot train such a network.
         DivergedError: a term of the loss or, in the last step, a weight became NaN or infinite.
     """
-    defense.check(model)
+    defense.check(model, evenly(data.train, 2).images)
     device = device_of(model)
     for teacher in (required or {}).values():
         teacher.eval()
@@ -106,9 +107,15 @@ def train(
         for step in range(record.done + 1, config.steps + 1):
             # What is random in a step depends on the seed and the step alone.
             torch.manual_seed(seeds.derive(seed, "dropout", step))
-            loss, terms = step_of(*batches.of(step), Context(required=required or {}))
-            optimizer.step()
-            record.add(step, loss.detach(), {name: term.detach() for name, term in terms.items()})
+            try:
+                loss, terms = step_of(*batches.of(step), Context(required=required or {}))
+                optimizer.step()
+                record.add(step, loss.detach(), {k: term.detach() for k, term in terms.items()})
+            except NotFiniteError as error:
+                # Where it began tells more than where it showed.
+                record.require_finite()
+                _require_finite_weights(model, step)
+                raise DivergedError(error.what, error.value, step) from error
     _require_finite_weights(model, config.steps)
     model.eval()
     defense.finalize(model, data.train)
@@ -156,7 +163,7 @@ class _Record:
         if checkpoint and config.keep_every and step % config.keep_every == 0:
             checkpoint.keep(self._model, step)
         if step % config.report_every == 0 or step == config.steps:
-            _require_finite(self._unread)
+            self.require_finite()
             self._unread.clear()
             point = {
                 "step": step,
@@ -168,6 +175,10 @@ class _Record:
             self._progress({**point, "steps": config.steps})
             if checkpoint:
                 checkpoint.save(self._model, self._optimizer, step, self.curve)
+
+    def require_finite(self) -> None:
+        """Raise DivergedError when a term since the last report is NaN or infinite."""
+        _require_finite(self._unread)
 
 
 def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, Any]:
@@ -220,16 +231,16 @@ class _Batches:
 
 
 def _on(device: torch.device, split: Split) -> tuple[Tensor, Tensor]:
-    """Return images and labels of a split on `device`."""
-    return torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device)
+    """Return images and labels of a split on `device`; the images contiguous."""
+    images = torch.from_numpy(split.images).contiguous().to(device)
+    return images, torch.from_numpy(split.labels).to(device)
 
 
 def _require_finite_weights(model: nn.Module, step: int) -> None:
     """Raise `DivergedError` when the last update, which no loss has seen, left NaN or infinity."""
-    for name, tensor in model.state_dict().items():
-        wrong = tensor[~tensor.isfinite()]
-        if len(wrong):
-            raise DivergedError(name, str(float(wrong[0])), step)
+    broken = state.not_finite(model)
+    if broken is not None:
+        raise DivergedError(*broken, step)
 
 
 def _require_finite(steps: list[tuple[int, dict[str, Tensor]]]) -> None:

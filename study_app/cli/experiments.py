@@ -144,14 +144,19 @@ def schema() -> None:
 
 
 def _notes(runs: list[Results]) -> list[str]:
-    """Return what the datasets left out, once a dataset."""
-    return list(
-        dict.fromkeys(
-            f"{results.config['dataset']['name']}: {note}"
-            for results in runs
-            for note in results.config["notes"]
-        )
-    )
+    """Return what the datasets left out, and what people should know of a network; each once."""
+    left_out = [
+        f"{results.config['dataset']['name']}: {note}"
+        for results in runs
+        for note in results.config["notes"]
+    ]
+    of_networks = [
+        f"{title}: {note}"
+        for results in runs
+        for defense, title in results.config["defenses"].items()
+        for note in results.notes(defense)
+    ]
+    return list(dict.fromkeys([*left_out, *of_networks]))
 
 
 def _executor(name: Literal["local", "ray"], store: ArtifactStore, device: Device) -> Executor:

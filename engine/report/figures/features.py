@@ -29,6 +29,7 @@ READING = (
 )
 _COLUMNS = ("dataset", "defense", "quantity", "split", "index", *INTERVAL, "interval")
 _SMALLEST = 1e-6
+_NONE = "No network here has penultimate features with a linear head."
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,18 @@ _Margins = dict[tuple[str, str], Interval]
 
 
 def draw(data: Dataset) -> list[Figure]:
-    """Return the figure, for runs that measured the features."""
-    if any("singular_values_train" not in data.first.measures(d) for d in data.defenses):
-        return []
+    """Return the figure, for runs that measured the features; of some networks there are none."""
     slug, width = f"features-{data.label}", 1000
-    spectra = {defense: _spectrum(data, defense) for defense in data.defenses}
+    notes = _absences(data)
+    measured = [d for d in data.defenses if data.absence(d, "singular_values_train") is None]
+    if not measured:
+        # Runs from before they were measured have no reason either, and no figure.
+        nothing = table(slug, _COLUMNS, [])
+        return [Figure(slug, data.title, _NONE, (), nothing, {}, notes)] if notes else []
+    spectra = {defense: _spectrum(data, defense) for defense in measured}
     margins = {
         (defense, split): _relative_margin(data, defense, split)
-        for defense in data.defenses
+        for defense in measured
         for split in ("train", "test")
     }
     with look.drawing():
@@ -79,9 +84,23 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, _rows(data, spectra, margins)),
-            data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
+            data.artifacts(*(Role("measures", defense) for defense in measured)),
+            notes,
         )
     ]
+
+
+def _absences(data: Dataset) -> tuple[str, ...]:
+    """Return a sentence for every model of which a measure is absent, with the reason."""
+    found = []
+    for defense, title in data.defenses.items():
+        reason = data.absence(defense, "singular_values_train")
+        what = "Not measured"
+        if reason is None:
+            reason, what = data.absence(defense, "margins_train"), "No margins"
+        if reason:
+            found.append(f"{what} of “{title}”: {reason}.")
+    return tuple(found)
 
 
 def _spectrum(data: Dataset, defense: str) -> _Spectrum:
@@ -99,6 +118,8 @@ def _spectrum(data: Dataset, defense: str) -> _Spectrum:
 
 def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -> None:
     for defense, style in look.styles(list(data.defenses)).items():
+        if defense not in spectra:
+            continue
         each = spectra[defense]
         x = np.arange(1, len(each.mean) + 1)
         axes.fill_between(x, each.low, each.high, color=style.colour, alpha=0.14, linewidth=0)
@@ -113,7 +134,9 @@ def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -
 
 
 def _draw_margins(axes: Axes, data: Dataset, margins: _Margins) -> None:
-    for row, (defense, style) in enumerate(look.styles(list(data.defenses)).items()):
+    styles = look.styles(list(data.defenses))
+    drawn = list(dict.fromkeys(defense for defense, _ in margins))
+    for row, (defense, style) in enumerate((each, styles[each]) for each in drawn):
         for offset, split in ((-0.15, "train"), (0.15, "test")):
             found = margins[defense, split]
             if found.value is None:
@@ -125,7 +148,7 @@ def _draw_margins(axes: Axes, data: Dataset, margins: _Margins) -> None:
                 capsize=3, elinewidth=1.4,
                 **{**style.line(), "markerfacecolor": fill},
             )  # fmt: skip
-    look.name_rows(axes, list(data.defenses.values()), room=0.5)
+    look.name_rows(axes, [data.defenses[defense] for defense in drawn], room=0.5)
     axes.set_xlabel("relative margin (filled: training images, outlined: test images)")
     axes.set_title("Median margin", loc="left")
 
@@ -134,12 +157,17 @@ def _sentence(data: Dataset, spectra: Mapping[str, _Spectrum], margins: _Margins
     """Name the lowest and the highest effective rank, and the widest margin."""
     lowest = min(spectra, key=lambda d: spectra[d].rank[0])
     highest = max(spectra, key=lambda d: spectra[d].rank[0])
-    _, widest = extremes({defense: margins[defense, "train"] for defense in data.defenses})
-    return (
+    _, widest = extremes({defense: margins[defense, "train"] for defense in spectra})
+    ranks = (
         f"“{data.defenses[lowest]}” has the features of the lowest effective rank "
         f"({spectra[lowest].rank[0]:.1f}), “{data.defenses[highest]}” those of the highest "
-        f"({spectra[highest].rank[0]:.1f}); the widest relative margin on training images is that "
-        f"of “{data.defenses[widest]}”, {words(margins[widest, 'train'])}."
+        f"({spectra[highest].rank[0]:.1f})"
+    )
+    if margins[widest, "train"].value is None:
+        return f"{ranks}."
+    return (
+        f"{ranks}; the widest relative margin on training images is that of "
+        f"“{data.defenses[widest]}”, {words(margins[widest, 'train'])}."
     )
 
 
@@ -165,6 +193,8 @@ def _rows(
 
 def _relative_margin(data: Dataset, defense: str, split: str) -> Interval:
     """The margins over the features' root mean square along their first direction; their median."""
+    if data.absence(defense, f"margins_{split}") is not None:
+        return Interval(None, np.nan, np.nan, len(data.runs), 0)
     margins = data.measure(defense, f"margins_{split}")
     first = data.measure(defense, f"singular_values_{split}")[:, :1]
     scale = first / np.sqrt(margins.shape[1])

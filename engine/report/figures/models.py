@@ -63,7 +63,7 @@ def draw(data: Dataset) -> list[Figure]:
             (),
             table(name, _COLUMNS, rows),
             data.artifacts(*roles, *(Role("measures", defense) for defense in data.defenses)),
-            data.doubt_notes(),
+            (*data.network_notes(), *data.doubt_notes()),
             tuple(shown),
         )
     ]

@@ -1,13 +1,16 @@
 """Spectrum, effective rank and margins of penultimate features against cases known by hand."""
 
+import lab_networks
 import numpy as np
 import pytest
 import torch
+from lab_networks import colour_data
 from networks import small_cnn
 
 from engine.errors import PlausiblyError
 from engine.networks import features
 from engine.networks.inference import head, logits
+from engine.networks.stochastic import Expectation
 
 
 def test_penultimate_features_give_the_logits_and_leave_the_network_as_found():
@@ -17,9 +20,12 @@ def test_penultimate_features_give_the_logits_and_leave_the_network_as_found():
     phi = features.penultimate(net, images)
     assert phi.shape == (300, 8)
     assert net.training
-    assert not head(net)._forward_pre_hooks
+    last = head(net, images)
+    assert last is net.logits
+    assert not last._forward_pre_hooks
+    assert not last._forward_hooks
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
-    weight, bias = (w.detach().numpy() for w in (head(net).weight, head(net).bias))
+    weight, bias = (w.detach().numpy() for w in (last.weight, last.bias))
     np.testing.assert_allclose(phi @ weight.T + bias, logits(net, images).numpy(), atol=1e-5)
 
 
@@ -55,3 +61,22 @@ def test_margins_are_distances_to_the_nearest_boundary():
 def test_margins_need_different_weights():
     with pytest.raises(PlausiblyError, match="equal weights"):
         features.margins(np.zeros((1, 2)), np.zeros(1, np.int64), np.ones((2, 2)), np.zeros(2))
+
+
+def test_without_a_final_linear_layer_there_are_no_penultimate_features():
+    images = colour_data().test.images
+    for net, said in (
+        (lab_networks.ConvolutionalHead(), "no linear layer .* whose output is its logits"),
+        (lab_networks.Scaled(), "no linear layer"),
+        (Expectation(lab_networks.Stochastic(), 3), "mean over 3 draws, which no single layer"),
+    ):
+        assert head(net, images) is None
+        with pytest.raises(PlausiblyError, match=said):
+            features.penultimate(net, images)
+
+
+def test_the_head_is_found_by_what_it_gives_and_not_by_where_it_was_registered():
+    net = lab_networks.DropoutLast()
+    images = colour_data().test.images
+    assert head(net, images) is net.fc2
+    assert features.penultimate(net, images).shape == (len(images), 8)

@@ -1,7 +1,9 @@
 """The prepared copy is the network: for every architecture, and for what cannot be rewritten."""
 
+import contextlib
 import copy
 
+import lab_networks
 import pytest
 import torch
 from networks import Branching, Own, Scaled, small_cnn, warmed
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 from engine import attacks, models
 from engine.attacks import GradientAttack
 from engine.errors import UsageError
+from engine.networks import inference
 from engine.networks.fast_copy import prepare
 from engine.networks.spaces import Preprocessed
 
@@ -233,3 +236,33 @@ def test_a_network_that_cannot_be_copied_is_refused_with_the_way_out():
 
     with pytest.raises(UsageError, match=r"Locked cannot be copied.*one of a kind.*prepare false"):
         prepare(Locked(), images((1, 12, 12)))
+
+
+@pytest.mark.parametrize(
+    "name", ["Tutorial", "ViewMinusOne", "ViewDataDependent", "ViewOfTheImage", "FiveDimensions"]
+)
+def test_a_network_that_needs_its_own_layout_keeps_it(name):
+    network, x = getattr(lab_networks, name)().eval(), images((3, 8, 8), 6)
+    made = prepare(network, x.clone(memory_format=torch.channels_last))
+    assert made is not network
+    logits, gradient = logits_and_gradient(network, x)
+    found, found_gradient = logits_and_gradient(made, x)
+    assert torch.equal(found, logits)
+    assert torch.equal(found_gradient, gradient)
+
+
+def test_a_view_behind_convolutions_works_on_grey_images_too():
+    network, x = lab_networks.Tutorial(channels=1).eval(), images((1, 8, 8), 6)
+    same(prepare(network, x), network, x)
+
+
+def test_the_callers_images_stay_as_they_are():
+    x = images((3, 8, 8), 4)
+    before, array = x.clone(), x.numpy().copy()
+    for network in (lab_networks.InPlace().eval(), lab_networks.Minus().eval()):
+        prepare(network, x)
+        inference.logits(network, array)
+        with contextlib.suppress(RuntimeError):
+            attacks.create("pgd", eps=0.1, steps=2, label="predicted")(network, x, torch.arange(4))
+    assert torch.equal(x, before)
+    assert (array == before.numpy()).all()

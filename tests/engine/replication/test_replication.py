@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.errors import UsageError
 from engine.replication import Check, check, markdown, nar2019, papers, ross2018
-from engine.results import MinimumNorm, Predictions
+from engine.results import Measures, MinimumNorm, Predictions
 from engine.robustness import doubt
 
 IMAGES = 60
@@ -125,7 +125,8 @@ class World:
         return {"reasons": [doubt.MASKED] if defense == "distillation" else [], "checks": []}
 
     def measures(self, defense):
-        return self._measures(defense)
+        found = self._measures(defense)
+        return found if isinstance(found, Measures) else Measures(found, {})
 
     def selection(self, defense):
         row = {"value": 1.95, "clean": 0.9, "transferred": 0.8, "white_box": 0.7}
@@ -299,6 +300,30 @@ def test_differential_training_is_judged_by_shares_with_an_adversarial_example(b
     assert verdicts == {"a": {"holds"}, "b": {expected}, "c": {expected}, "d": {expected}}
     assert len([each for each in found if each.claim == "b"]) == 4 * 4
     assert "| squared |" in nar2019.tables(worlds)
+
+
+def test_a_network_without_a_head_leaves_its_claim_unmeasured_with_the_reason():
+    reason = "the network has no linear layer (nn.Linear) whose output is its logits"
+
+    def measures(defense):
+        found = nar_measures(1)(defense)
+        if defense != "none":
+            return found
+        absent = ("singular_values_train", "margins_train")
+        kept = {name: value for name, value in found.items() if name not in absent}
+        return Measures(kept, dict.fromkeys(absent, reason))
+
+    worlds = [World(BINARY, lambda *_: 0.5, measures)]
+    found = [each for each in nar2019.checks(worlds) if each.claim == "c"]
+    assert [each.measured for each in found][:1] == [f"not measured: {reason}"]
+    assert found[0].verdict == "undecided"
+    assert found[0].to_json()["reason"] == reason
+    assert found[1].value is not None
+    assert found[1].reason == ""
+    text = nar2019.tables(worlds)
+    assert f"none, not measured: {reason}." in text.replace("no defense", "none")
+    assert "| not measured | not measured |" in text
+    assert "nan" not in text
 
 
 def test_an_image_has_an_example_within_every_eps_from_its_smallest_disturbance_on():

@@ -23,6 +23,7 @@ from engine.replication import Check, published
 from engine.report import figure, look, verdicts
 from engine.report.figures import sweeps
 from engine.report.runs import Study
+from engine.results import Measures, Results
 from engine.statistics import interval, median_interval
 
 ROOT = Path(__file__).parents[3]
@@ -363,6 +364,51 @@ def test_runs_without_the_new_measurements_lack_these_figures_and_say_so(store):
     assert not {"#ladder", "#doubt", "#verdicts", "#targets"} & headings
     assert "Not checked" in page.words[""]
     assert built.verdicts == {}
+
+
+NO_HEAD = "the network has no linear layer whose output is its logits"
+
+
+def without_features(monkeypatch, *defenses):
+    measured = Results.measures
+
+    def measures(results, defense):
+        found = measured(results, defense)
+        if defense not in defenses:
+            return found
+        gone = {name for name in found if name.startswith(("singular", "margins"))}
+        kept = {name: found[name] for name in found if name not in gone}
+        return Measures(kept, dict.fromkeys(gone, NO_HEAD))
+
+    monkeypatch.setattr(Results, "measures", measures)
+
+
+def test_what_a_network_cannot_give_is_absent_with_its_reason(runs, monkeypatch):
+    without_features(monkeypatch, "penalty_loss")
+    built = report.build(runs, title="Made up", command=COMMAND)
+    name = "features-made_up"
+    measured = {row["defense"] for row in rows(built, name)}
+    assert measured == {"none", "distillation"}
+    page = Page(built.files["report.html"].decode())
+    assert f"Not measured of “Gradient penalty”: {NO_HEAD}." in page.words[name]
+
+
+def test_a_section_that_no_network_can_fill_says_why(runs, monkeypatch):
+    without_features(monkeypatch, *DEFENSES)
+    built = report.build(runs, title="Made up", command=COMMAND)
+    page = Page(built.files["report.html"].decode())
+    name = "features-made_up"
+    assert page.words[name].count(NO_HEAD) == len(DEFENSES)
+    assert "No network here has penultimate features" in page.words[name]
+    assert not any(tag == "svg" for tag, _ in page.figures[name])
+
+
+def test_what_is_to_be_known_of_a_network_stands_with_the_models(runs, monkeypatch):
+    said = "stochastic, 20 draws: its answer is the log of the mean softmax over them"
+    monkeypatch.setattr(Results, "notes", lambda _, d: (said,) if d == "penalty_loss" else ())
+    built = report.build(runs, title="Made up", command=COMMAND)
+    words = Page(built.files["report.html"].decode()).words["models-made_up"]
+    assert words.count(f"Gradient penalty: {said}.") == 1
 
 
 def test_several_datasets_share_sections_and_keep_their_tables(store):
