@@ -114,32 +114,32 @@ def read(content: bytes, reading: Reading) -> Picture:
     """Return the picture that a file holds, upright; of several the first.
 
     Raises:
-        UnreadableError: see `opened`; also colours that cannot be converted, and values that are
-            not finite.
+        UnreadableError: see `opened`; also values that are not finite.
         RangeNeededError: 32-bit values, and no range.
     """
     from PIL import Image, ImageOps
 
+    traits: set[Trait] = set()
+    values = None
     with opened(content) as image:
         header = _Header.of(image)
         image.load()
         upright = ImageOps.exif_transpose(image)
-        several = _holds_several(image)
-    traits: set[Trait] = {"several"} if several else set()
-    if ";16" in header.raw and upright.mode not in _16_BIT | _32_BIT:
-        traits.add("16-bit colour")
-    values = None
-    if upright.mode in _16_BIT | _32_BIT:
-        upright, values, clipped = _shallow(upright, header, reading.range)
-        if clipped:
-            traits.add("clipped")
-    flat = _composited(upright, reading.background)
-    if flat is not None:
-        traits.add("transparent")
-    try:
-        converted = (upright if flat is None else flat).convert("L" if reading.grey else "RGB")
-    except ValueError:
-        raise UnreadableError("colours", f"mode {upright.mode}") from None
+        if _holds_several(image):
+            traits.add("several")
+        if ";16" in header.raw and upright.mode not in _16_BIT | _32_BIT:
+            traits.add("16-bit colour")
+        if upright.mode in _16_BIT | _32_BIT:
+            upright, values, clipped = _shallow(upright, header, reading.range)
+            if clipped:
+                traits.add("clipped")
+        flat = _composited(upright, reading.background)
+        if flat is not None:
+            traits.add("transparent")
+        converted = upright if flat is None else flat
+        if converted.mode == "LAB":  # from which Pillow knows no way to grey
+            converted = converted.convert("RGB")
+        converted = converted.convert("L" if reading.grey else "RGB")
     if reading.size is not None:
         converted = converted.resize(reading.size[::-1], Image.Resampling.LANCZOS)
     pixels = np.asarray(converted)
