@@ -13,6 +13,7 @@ FEW = 20
 """An accuracy on fewer images has a 95 % interval wider than a fifth to both sides."""
 UNEVEN = 10
 _LISTED = 6
+_IMAGES = {"train": "training", "valid": "validation", "test": "test"}
 
 Counts: TypeAlias = Mapping[SplitName, Sequence[int]]
 
@@ -64,7 +65,7 @@ def doubt_counts(counts: Counts, names: Sequence[str]) -> tuple[str, ...]:
     least, most = int(np.argmin(own)), int(np.argmax(own))
     if own[most] > UNEVEN * own[least]:
         found.append(
-            f"the classes differ by more than {UNEVEN} times in {split} images "
+            f"the classes differ by more than {UNEVEN} times in {_IMAGES[split]} images "
             f"({names[most]} {own[most]}, {names[least]} {own[least]}): an accuracy over all "
             "images says little of the small ones; read those by class"
         )

@@ -11,7 +11,7 @@ from engine.report.figure import INTERVAL, Cell, Figure, cells, number, table, w
 from engine.report.grids import Frame, Heat, heat
 from engine.report.runs import Dataset
 from engine.results import Results
-from engine.statistics import Interval, interval
+from engine.statistics import Interval, interval, wilson
 
 TITLE = "Accuracy by class"
 READING = (
@@ -112,10 +112,22 @@ def _right(data: Dataset, defense: str, attack: str) -> NDArray[np.float64]:
 def _by_class(
     right: NDArray[np.float64], labels: NDArray[np.int64], classes: int
 ) -> list[Interval]:
-    return [
-        interval([right[:, own]]) if own.any() else Interval(None, -np.inf, np.inf, len(right), 0)
-        for own in (labels == k for k in range(classes))
-    ]
+    return [_of_few(right[:, labels == k]) for k in range(classes)]
+
+
+def _of_few(right: NDArray[np.float64]) -> Interval:
+    """Return the mean of (S, N) with an interval that is never narrower than Wilson's for N.
+
+    Resampling cannot see beyond few images: one that is right gives [1, 1].
+    """
+    seeds, images = right.shape
+    if not images:
+        return Interval(None, -np.inf, np.inf, seeds, images)
+    found = interval([right])
+    if found.value is None:
+        return found
+    low, high = wilson(round(found.value * images), images)
+    return Interval(found.value, min(low, found.low), max(high, found.high), seeds, images)
 
 
 def _counts(data: Dataset, labels: NDArray[np.int64], classes: int) -> dict[SplitName, list[int]]:

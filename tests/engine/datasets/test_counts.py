@@ -23,7 +23,7 @@ def test_images_are_counted_by_class_and_split():
     )
     assert doubt_counts(counts, ("cat", "dog")) == (
         "1 class has fewer than 20 test images (dog 2): accuracies by class are rough there",
-        "the classes differ by more than 10 times in train images (cat 500, dog 5): an accuracy "
+        "the classes differ by more than 10 times in training images (cat 500, dog 5): an accuracy "
         "over all images says little of the small ones; read those by class",
     )
 
