@@ -261,9 +261,13 @@ def _count_images(folder: Path) -> int:
 
 
 def _require_different(names: Iterable[str]) -> None:
-    """Refuse two names that nobody can tell apart."""
+    """Refuse two names that nobody can tell apart, and one that is no text."""
     seen: dict[str, str] = {}
     for name in names:
+        if any(unicodedata.category(each) == "Cs" for each in name):
+            raise UsageError(
+                f"folder: the name of the class {name!a} is not UTF-8; rename its folder"
+            )
         visible = "".join(each for each in name if unicodedata.category(each) != "Cf")
         shown = unicodedata.normalize("NFC", " ".join(visible.split()))
         if shown in seen:

@@ -119,9 +119,11 @@ class Account:
         return [path for path in self.skipped.get(reason, []) if path.parent == folder]
 
     def named(self, paths: Sequence[Path]) -> str:
-        """Return the first few of these paths, from the root on."""
+        """Return the first few of these paths, from the root on, as text that can be stored."""
         shown = ", ".join(str(path.relative_to(self.root)) for path in paths[:_SHOWN])
-        return shown + (", …" if len(paths) > _SHOWN else "")
+        # Linux takes any bytes as a name; those that are not UTF-8 cannot be written as JSON.
+        written = shown.encode("utf-8", "backslashreplace").decode("utf-8")
+        return written + (", …" if len(paths) > _SHOWN else "")
 
     def notes(self, **words: str) -> tuple[str, ...]:
         """Return a sentence per reason and trait that there is.

@@ -132,7 +132,8 @@ def _run_experiment(
     observer.summary()
     runs = [Results(store, index) for index in made]
     for line in [*_notes(runs), *class_lines(runs), *chosen_lines(runs)]:
-        console.print(line, highlight=False, soft_wrap=True)
+        # Names of files and classes may hold brackets, which are no markup.
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return runs
 
 

@@ -176,6 +176,15 @@ def test_names_that_differ_in_case_are_kept_and_said(root):
     assert data.notes == ("the names of two classes differ in case or width alone: Cat, cat",)
 
 
+def test_names_that_are_no_text_are_written_as_such(root):
+    (root / "cat" / os.fsdecode(b"\xff.png")).touch()
+    (note,) = load(root).notes
+    assert note == "skipped 1 empty file: cat/\\udcff.png"
+    (root / "dog").rename(root / os.fsdecode(b"d\xf6g"))
+    with pytest.raises(UsageError, match=r"the class 'd\\udcf6g' is not UTF-8; rename its folder"):
+        load(root)
+
+
 def test_folders_beside_the_splits_are_counted(root, tmp_path):
     split = tmp_path / "split"
     for part in ("train", "test"):
