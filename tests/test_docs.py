@@ -55,13 +55,18 @@ def test_options_named_in_the_readme_exist():
 
 def test_the_example_of_an_experiment_file_is_one():
     text = (ROOT / "docs/experiments.md").read_text()
-    whole, layers, own = (yaml.safe_load(b) for b in re.findall(r"```yaml\n(.+?)```", text, re.S))
+    blocks = re.findall(r"```yaml\n(.+?)```", text, re.S)
+    whole, folder, layers, own = (yaml.safe_load(block) for block in blocks)
     experiment = experiment_file.Experiment(**whole)
     assert [run.name for run in experiment.runs(2)][::2] == [
         "penalties_digits",
         "penalties_digits_seed1",
     ]
     experiment_file.Experiment(**{**whole, **layers})
+    without = {key: value for key, value in whole.items() if key != "datasets"}
+    pictures = experiment_file.Experiment(**without, **folder).dataset
+    assert pictures.background == "#ffffff"
+    assert pictures.range == (0, 4095)
     # Its module exists nowhere; everything else is right.
     with pytest.raises(ValidationError, match="our_lab") as refused:
         experiment_file.Experiment(**{**whole, "defenses": own["defenses"]})

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import SerializeAsAny
 
 from engine.components import Registry
+from engine.datasets._counts import class_counts, describe_counts, doubt_counts
 from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
 from engine.datasets._published import Check, File, Progress, Published
 from engine.errors import UsageError
@@ -24,7 +25,10 @@ __all__ = [
     "Published",
     "Split",
     "SplitName",
+    "class_counts",
     "create",
+    "describe_counts",
+    "doubt_counts",
     "evenly",
     "register",
     "registry",

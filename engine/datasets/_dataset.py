@@ -20,13 +20,31 @@ SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 class Split:
     """Images and labels of one split.
 
+    Arrays of another memory layout are copied into C order: a network is then given what PyTorch
+    calls contiguous, whose `view` works, and equal pixels train to equal bits.
+
     Attributes:
-        pixels: uint8 (N, C, H, W), exactly what a stimulus of the clean image shows.
-        labels: int64 (N,).
+        pixels: uint8 (N, C, H, W), C-contiguous, exactly what a stimulus of the clean image shows.
+        labels: int64 (N,), C-contiguous.
+
+    Raises:
+        TypeError: pixels or labels of another type.
+        ValueError: of another shape, or not as many labels as images.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name, dtype, axes in (("pixels", np.uint8, 4), ("labels", np.int64, 1)):
+            array = getattr(self, name)
+            if array.dtype != dtype:
+                raise TypeError(f"{name} of a split must be {dtype.__name__}, not {array.dtype}")
+            if array.ndim != axes:
+                raise ValueError(f"{name} of a split must have {axes} axes, not {array.shape}")
+            object.__setattr__(self, name, np.ascontiguousarray(array))
+        if len(self.pixels) != len(self.labels):
+            raise ValueError(f"{len(self.pixels)} images have {len(self.labels)} labels")
 
     @property
     def images(self) -> NDArray[np.float32]:

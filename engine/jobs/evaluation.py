@@ -8,14 +8,17 @@ import numpy as np
 
 from engine import rendering
 from engine.artifacts import Artifact, Role, labels_of, write_json
+from engine.datasets import Data, class_counts
 from engine.jobs import examples, ladder, measures
 from engine.jobs._kinds import Reader
 
 if TYPE_CHECKING:
     from engine.jobs.context import Job
 
-VERSION = 2
+VERSION = 3
 FILE = "result.json"
+_BY_CLASS = 3
+"""The version from which on there are counts and accuracies of each class."""
 READS = ("model", "examples", "measures", "ladder")
 """Kinds of artifacts of a run that it needs."""
 
@@ -44,13 +47,33 @@ def make(job: Job) -> None:
         of_attack = result["examples"].setdefault(role.further, {})
         of_attack[role.label] = _tested(job, role, networks, data.test.labels)
         job.progress({"step": done + 1, "steps": len(sources)})
+    if job.recipe.versions.get("evaluation", 1) >= _BY_CLASS:
+        _add_classes(result, data, networks)
     write_json(job.draft / FILE, result)
 
 
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
-    """Return clean accuracies, shares of zero gradients, doubts, and the transfer matrices."""
+    """Return clean accuracies, shares of zero gradients, doubts, and the transfer matrices.
+
+    From version 3 on also `class_counts` by split, and of each model `class_accuracy`, both in the
+    classes' order; an accuracy is None where a class has no test image.
+    """
     result: dict[str, Any] = artifact.json(FILE)
     return result
+
+
+def _add_classes(result: dict[str, Any], data: Data, networks: dict[str, Any]) -> None:
+    """Add the images of each class by split, and each model's clean accuracy on each class."""
+    from engine.networks.inference import predict
+
+    result["class_counts"] = class_counts(data)
+    labels, tested = data.test.labels, np.array(result["class_counts"]["test"])
+    for label, network in networks.items():
+        predicted, _ = predict(network, data.test.images)
+        right = np.bincount(labels[predicted == labels], minlength=len(tested))
+        result["models"][label]["class_accuracy"] = [
+            float(own / of) if of else None for own, of in zip(right, tested, strict=True)
+        ]
 
 
 def _doubts(climbed: dict[str, Any], label: str, zero: np.ndarray) -> dict[str, Any]:

@@ -114,12 +114,19 @@ def verify(
 
 
 def _read(dataset: Dataset) -> dict[str, Any]:
+    from engine.datasets import class_counts, describe_counts, doubt_counts
+
     try:
         data = dataset.load()
     except PlausiblyError as error:
         return {"name": "images", "status": "wrong", "sha256": None, "detail": str(error)}
+    counts = class_counts(data)
+    classes = describe_counts(counts, data.class_names)
+    doubts = doubt_counts(counts, data.class_names)
     sizes = " / ".join(str(len(split)) for split in (data.train, data.valid, data.test))
-    detail = "; ".join([f"{sizes} images", f"checksum {data.sha256}", *data.notes])
+    detail = "; ".join(
+        [f"{sizes} images", f"checksum {data.sha256}", classes, *doubts, *data.notes]
+    )
     return {"name": "images", "status": "read", "sha256": data.sha256, "detail": detail}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from engine.datasets import describe_counts, doubt_counts
 from engine.replication import Check
 from engine.results import Results, by_dataset, doubted
 from engine.robustness.doubt import legend, marked
@@ -61,6 +62,19 @@ def chosen_lines(runs: Sequence[Results]) -> list[str]:
                 f"{len(selection['candidates'])} values" + (f" ({lost} diverged)" if lost else "")
             )
     return lines
+
+
+def class_lines(runs: Sequence[Results]) -> list[str]:
+    """Return, once a dataset, how many images its classes have, and what makes that doubtful."""
+    lines: list[str] = []
+    for results in runs:
+        counts = results.evaluation().get("class_counts")
+        if counts is None:  # evaluated with an earlier version
+            continue
+        names, dataset = results.class_names, results.config["dataset"]["name"]
+        said = [describe_counts(counts, names), *doubt_counts(counts, names)]
+        lines += [f"{dataset}: {each}" for each in said]
+    return list(dict.fromkeys(lines))
 
 
 def checks_table(paper: str, checks: Sequence[Check]) -> Table:

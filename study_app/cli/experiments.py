@@ -110,7 +110,7 @@ def _run_experiment(
     """Make what an experiment file declares, showing how it goes; return its finished runs."""
     from engine.experiments import experiment_file, plan
     from engine.results import Results
-    from study_app.cli.experiment_tables import chosen_lines
+    from study_app.cli.experiment_tables import chosen_lines, class_lines
     from study_app.cli.progress import ProgressObserver, console
 
     loaded = experiment_file.load(experiment)
@@ -131,8 +131,9 @@ def _run_experiment(
         raise typer.Exit(130) from None
     observer.summary()
     runs = [Results(store, index) for index in made]
-    for line in [*_notes(runs), *chosen_lines(runs)]:
-        console.print(line, highlight=False, soft_wrap=True)
+    for line in [*_notes(runs), *class_lines(runs), *chosen_lines(runs)]:
+        # Names of files and classes may hold brackets, which are no markup.
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return runs
 
 

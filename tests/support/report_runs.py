@@ -262,4 +262,6 @@ def _evaluation(*, doubted: bool, judged: bool) -> dict[str, Any]:
         reasons = [check["reason"]] if failed else []
         doubt = {"doubt": {"reasons": reasons, "checks": [check]}} if judged else {}
         models[defense] = {"clean_accuracy": 0.95, "zero_gradient_share": 0.0, **doubt}
-    return {"images": IMAGES, "models": models, "examples": {}}
+    counts = {"train": [300, 20, 40], "valid": [30, 2, 4], "test": [IMAGES // CLASSES] * CLASSES}
+    known = {"class_counts": counts} if judged else {}
+    return {"images": IMAGES, "models": models, "examples": {}, **known}

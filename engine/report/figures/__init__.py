@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.report.figure import Figure
 from engine.report.figures import (
+    classes,
     curves,
     doubt,
     features,
@@ -50,6 +51,7 @@ SECTIONS = tuple(
     Section(module.__name__.rsplit(".", 1)[1].replace("_", "-"), title, reading, module.draw)
     for module, title, reading in (
         (models, models.TITLE, models.READING),
+        (classes, classes.TITLE, classes.READING),
         (doubt, doubt.TITLE, doubt.READING),
         (gradients, gradients.TITLE, gradients.READING),
         (curves, curves.TITLE, curves.READING),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cifar10_files import BATCHES, IMAGES, LABELS, NAMES, write
+from dataset_contract import held
 
 from engine import datasets
 from engine.datasets import cifar10
@@ -10,7 +11,7 @@ from engine.errors import PlausiblyError, UsageError
 
 
 def load(folder, name="cifar10", **params):
-    return datasets.create(name, root=str(folder), **{"valid_size": 15, **params}).load()
+    return held(datasets.create(name, root=str(folder), **{"valid_size": 15, **params}).load())
 
 
 def test_the_splits_are_in_the_order_of_the_batches(tmp_path):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from dataset_contract import held
 from fontTools.ttLib import TTFont
 
 from engine import datasets
@@ -19,7 +20,7 @@ BUILT_IN = ("house_numbers", "letters", "photo_patches")
 
 @pytest.fixture(scope="module")
 def loaded():
-    return {name: datasets.create(name).load() for name in BUILT_IN}
+    return {name: held(datasets.create(name).load()) for name in BUILT_IN}
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,6 @@ def test_built_in_data_are_balanced_and_no_image_is_there_twice(loaded, name, sh
     assert data.shape == shape
     assert [len(split) for split in splits] == sizes
     for split in splits:
-        assert split.pixels.dtype == np.uint8
-        assert split.labels.dtype == np.int64
-        assert split.pixels.shape == (len(split), *shape)
         assert len(set(np.bincount(split.labels))) == 1
         assert len(np.bincount(split.labels)) == len(data.class_names)
         # Shuffled: the first hundred show every class.
@@ -57,6 +55,34 @@ def test_a_split_is_found_by_its_name(loaded):
     assert data.split("train") is data.train
     assert data.split("valid") is data.valid
     assert data.split("test") is data.test
+
+
+def test_arrays_of_another_layout_are_copied_into_c_order():
+    channels_last = (
+        np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3).transpose(0, 3, 1, 2)
+    )
+    labels = np.arange(4, dtype=np.int64)[::2]
+    split = datasets.Split(channels_last, labels)
+    assert split.pixels.flags.c_contiguous
+    assert split.labels.flags.c_contiguous
+    assert np.array_equal(split.pixels, channels_last)
+    assert np.array_equal(split.labels, labels)
+    # What is in order already is not copied.
+    assert datasets.Split(split.pixels, split.labels).pixels is split.pixels
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "message"),
+    [
+        (np.zeros((2, 1, 3, 3), np.float32), np.zeros(2, np.int64), "must be uint8, not float32"),
+        (np.zeros((2, 1, 3, 3), np.uint8), np.zeros(2, np.int32), "must be int64, not int32"),
+        (np.zeros((2, 3, 3), np.uint8), np.zeros(2, np.int64), r"4 axes, not \(2, 3, 3\)"),
+        (np.zeros((2, 1, 3, 3), np.uint8), np.zeros(3, np.int64), "2 images have 3 labels"),
+    ],
+)
+def test_arrays_of_another_type_or_shape_are_refused(pixels, labels, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        datasets.Split(pixels, labels)
 
 
 def test_draws_stay_in_range_and_come_from_the_promised_stream():

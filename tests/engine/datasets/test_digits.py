@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
+from dataset_contract import held
 from sklearn.datasets import load_digits
 
 from engine import datasets
 from engine.datasets.digits import upsample
 
-DATA = datasets.create("digits").load()
+DATA = held(datasets.create("digits").load())
 
 
 def test_splits_are_stratified_and_share_no_image():

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from dataset_contract import held
 
 from engine import datasets
 from engine.errors import PlausiblyError, UsageError
@@ -32,7 +33,7 @@ def folder(tmp_path):
 
 
 def load(folder, **params):
-    return datasets.create("mnist", root=str(folder), **{"valid_size": 10, **params}).load()
+    return held(datasets.create("mnist", root=str(folder), **{"valid_size": 10, **params}).load())
 
 
 def test_the_splits_are_those_of_the_paper(folder):

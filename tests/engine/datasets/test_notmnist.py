@@ -7,6 +7,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from dataset_contract import held
 from PIL import Image
 
 from engine import datasets
@@ -48,7 +49,7 @@ def folder(tmp_path):
 
 
 def load(folder):
-    return datasets.create("notmnist", root=str(folder), **SIZES).load()
+    return held(datasets.create("notmnist", root=str(folder), **SIZES).load())
 
 
 def contents(split, letter):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from dataset_contract import held
 from scipy.io import savemat
 from svhn_files import IMAGES, MARKS, write
 
@@ -20,7 +21,7 @@ def folder(tmp_path):
 
 def load(folder, **params):
     sizes = {"train_size": 60, "valid_per_class": 2, "valid_per_class_extra": 1}
-    return datasets.create("svhn", root=str(folder), **{**sizes, **params}).load()
+    return held(datasets.create("svhn", root=str(folder), **{**sizes, **params}).load())
 
 
 def test_the_splits_are_those_of_the_paper_and_ten_is_zero(folder):

@@ -10,13 +10,13 @@ from starlette.testclient import TestClient
 from tiny_run import Here, Log, experiment
 
 from db.session import Database
-from engine import report, stimuli
+from engine import datasets, report, stimuli
 from engine.artifacts import ArtifactStore
 from engine.errors import UsageError
 from engine.experiments import plan
 from engine.results import Results
 from study_app.api import Context, create_api
-from study_app.cli.experiment_tables import run_tables
+from study_app.cli.experiment_tables import class_lines, run_tables
 from study_app.gallery import grid_page
 from study_app.gallery.catalog import catalog
 from study_app.gallery.view import GalleryView
@@ -55,6 +55,19 @@ def test_what_is_made_is_found(results):
     maps = results.maps("trained", "gradient")
     assert maps.images == ("clean",)
     assert len(maps.all("clean")) == len(results.source)
+
+
+def test_classes_are_counted_and_tested_one_by_one(results):
+    evaluation = results.evaluation()
+    data = datasets.create("digits:3,8").load()
+    assert evaluation["class_counts"] == datasets.class_counts(data)
+    for label in ("none", "trained"):
+        right = results.answers(label).label == data.test.labels
+        own = [float(right[data.test.labels == k].mean()) for k in (0, 1)]
+        assert evaluation["models"][label]["class_accuracy"] == own
+    assert class_lines([results, results]) == [
+        f"digits:3,8: {datasets.describe_counts(evaluation['class_counts'], ['3', '8'])}"
+    ]
 
 
 def test_stimuli_are_drawn(results):

@@ -21,10 +21,10 @@ from engine.artifacts import ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError, UsageError
 from engine.replication import Check, published
 from engine.report import figure, look, verdicts
-from engine.report.figures import sweeps
+from engine.report.figures import classes, sweeps
 from engine.report.runs import Study
 from engine.results import Measures, Results
-from engine.statistics import interval, median_interval
+from engine.statistics import interval, median_interval, wilson
 
 ROOT = Path(__file__).parents[3]
 COMMAND = "plausibly report made-up.yaml --seeds 2"
@@ -104,11 +104,53 @@ def close(row, wanted):
 
 def test_every_kind_of_figure_is_there_once(built, page):
     assert [slug.removesuffix("-made_up") for slug in built.figures] == [
-        "models", "doubt", "gradients", "curves-fgsm", "transfer-fgsm", "ladder", "vulnerable",
-        "overlap", "targets-jsma", "target-shares-jsma", "sweeps", "training-time",
+        "models", "classes", "doubt", "gradients", "curves-fgsm", "transfer-fgsm", "ladder",
+        "vulnerable", "overlap", "targets-jsma", "target-shares-jsma", "sweeps", "training-time",
         "log-probabilities", "gradient-norms", "features",
     ]  # fmt: skip
     assert set(page.figures) == set(built.figures)
+
+
+def test_accuracies_by_class_are_those_of_the_answers(runs, built, page):
+    found = rows(built, "classes-made_up")
+    assert len(found) == len(DEFENSES) * 2 * CLASSES
+    labels = runs[0].source.labels
+    for attack in ("", "tgsm"):
+        said = [
+            run.examples("none", attack).label if attack else run.answers("none").label
+            for run in runs
+        ]
+        for k, name in enumerate("abc"):
+            row = one(found, defense="none", attack=attack, label=k)
+            right = np.stack([own[labels == k] == k for own in said])
+            resampled = interval([right])
+            # Resampling knows nothing of what eight images do not show.
+            low, high = wilson(round(right.mean() * 8), 8)
+            assert float(row["value"]) == pytest.approx(right.mean())
+            assert float(row["low"]) == pytest.approx(min(low, resampled.low))
+            assert float(row["high"]) == pytest.approx(max(high, resampled.high))
+            assert row["class"] == name
+            assert row["test_images"] == "8"
+    assert one(found, defense="none", attack="", label=1)["train_images"] == "20"
+    words = page.words["classes-made_up"]
+    assert "3 classes have fewer than 20 test images (a 8, b 8, c 8)" in words
+    assert "more than 10 times in training images (a 300, b 20)" in words
+    assert "300 / 30 / 8" in words
+    assert one(found, defense="distillation", attack="", label=0)["doubt"]
+
+
+def test_of_many_classes_those_that_are_mistaken_most_are_drawn(runs, monkeypatch):
+    monkeypatch.setattr(classes, "_SHOWN", 2)
+    (data,) = Study(runs, "Made up").datasets
+    (figure_,) = classes.draw(data)
+    assert "Drawn are the 2 of 3 classes that are most often mistaken" in " ".join(figure_.notes)
+    mean = dict.fromkeys("abc", 0.0)
+    for row in map(dict, (zip(figure_.table.columns, r, strict=True) for r in figure_.table.rows)):
+        if row["attack"] == "":
+            mean[row["class"]] += row["value"]
+    drawn = [name for name in "abc" if f">{name}</text>" in figure_.pictures[0].svg]
+    assert len(drawn) == 2
+    assert max(mean[name] for name in drawn) == sorted(mean.values())[1]
 
 
 def test_the_page_loads_nothing(built, page):
@@ -358,8 +400,10 @@ def test_runs_without_the_new_measurements_lack_these_figures_and_say_so(store):
     built = report.build(old, title="Made up", command=COMMAND)
     page = Page(built.files["report.html"].decode())
     assert [slug.split("-made_up")[0] for slug in built.figures] == [
-        "models", "gradients", "log-probabilities", "gradient-norms",
+        "models", "classes", "gradients", "log-probabilities", "gradient-norms",
     ]  # fmt: skip
+    row = one(rows(built, "classes-made_up_seed7"), defense="none", attack="", label=2)
+    assert (row["train_images"], row["test_images"]) == ("", "8")
     headings = {a["href"] for tag, a in page.elements if tag == "a" and a["href"][:1] == "#"}
     assert not {"#ladder", "#doubt", "#verdicts", "#targets"} & headings
     assert "Not checked" in page.words[""]

@@ -90,7 +90,9 @@ def test_reading_reports_what_was_skipped(server, tmp_path):
     result = run("verify", "folder", "--root", str(tmp_path / "mine"), "--read")
     assert result.exit_code == 0
     assert "folder: images  read  6 / 2 / 2 images; checksum " in result.stdout
-    assert "; skipped 1 file that cannot be read: a/cut.png" in result.stdout
+    assert "; skipped 1 empty file: a/cut.png" in result.stdout
+    assert "; a 3 / 1 / 1, b 3 / 1 / 1 images (train / valid / test); " in result.stdout
+    assert "2 classes have fewer than 20 test images (a 1, b 1)" in result.stdout
     run("fetch", "cifar10")
     result = run("verify", "cifar10", "--read")
     assert result.exit_code == 1
