@@ -20,6 +20,8 @@ from engine.experiments.tasks import Adoption, Planned, Tasks
 from engine.experiments.trainings import Models
 from engine.jobs import Request, evaluation, kinds, model
 from engine.jobs import experiment as index_kind
+from engine.networks import budget
+from engine.networks.memory import Memory
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
 
@@ -51,12 +53,16 @@ def run(
     if only is not None and only not in STAGES:
         raise UsageError(f"unknown stage {only!r}; known: {', '.join(STAGES)}")
     planned = _planned(experiment, seeds)
-    for adoption in planned.adoptions:
-        model.adopt(adoption.task.recipe({}), store, adoption.architecture)
+    executor = executor or LocalExecutor(store)
+    if planned.adoptions:
+        # In this process, before there are workers.
+        with Memory(executor.memory_budget or budget.of_machine(sharers=1)).applied():
+            for adoption in planned.adoptions:
+                model.adopt(adoption.task.recipe({}), store, adoption.architecture)
     tasks = planned.tasks
     if only is not None:
         tasks = _needed_for(only, tasks)
-    made = (executor or LocalExecutor(store)).run(tasks, observer)
+    made = executor.run(tasks, observer)
     return [made[task.name] for task in tasks if task.stage == "index"]
 
 

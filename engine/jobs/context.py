@@ -22,7 +22,6 @@ from engine.jobs import model
 from engine.jobs._kinds import Reader
 from engine.jobs.source import Source
 from engine.networks import inference
-from engine.networks.inference import batches
 from engine.training.checkpoint import KEPT
 from engine.training.loop import Progress
 
@@ -116,11 +115,8 @@ class Job:
         # Once, and not for every batch.
         network = attack.prepared(network, torch.from_numpy(images[:2]).to(self.device))
         made = []
-        parts = zip(
-            *map(batches, (images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]
-            strict=True,
-        )
-        for part in parts:
+        arrays = (images, split.labels, aim, image_seeds)
+        for part in inference.parts(network, *arrays, work="attacks"):
             x, y, t, image_seed = (torch.from_numpy(each).to(self.device) for each in part)
             made.append(attack(network, x, y, t, seeds=image_seed).cpu().numpy())
             progress({"step": sum(map(len, made)), "steps": len(split)})

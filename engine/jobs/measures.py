@@ -47,7 +47,7 @@ def make(job: Job) -> None:
     data = job.data()
     network = job.model(Role("model"))
     test = evenly(data.test, MEASURED)
-    norms = inference.gradient_norms(network, test.images)
+    norms = inference.gradient_norms(network, test.images, test.labels)
     job.progress({"step": 1, "steps": 3})
     maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
     job.progress({"step": 2, "steps": 3})

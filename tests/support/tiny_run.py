@@ -54,6 +54,8 @@ class Log:
 class Here:
     """Makes every artifact in this process, one after the other."""
 
+    memory_budget = None
+
     def __init__(self, store):
         self._store = store
 
