@@ -10,6 +10,7 @@ from pydantic import SerializeAsAny
 from engine.components import Registry
 from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
 from engine.datasets._published import Check, File, Progress, Published
+from engine.datasets._spread import spread
 from engine.errors import UsageError
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "evenly",
     "register",
     "registry",
+    "spread",
 ]
 
 

@@ -18,7 +18,7 @@ from engine.execution.local import LocalExecutor
 from engine.experiments.experiment_file import Experiment, Run
 from engine.experiments.tasks import Adoption, Planned, Tasks
 from engine.experiments.trainings import Models
-from engine.jobs import Request, evaluation, kinds, model
+from engine.jobs import Request, evaluation, kinds, model, selection
 from engine.jobs import experiment as index_kind
 from engine.networks import budget
 from engine.networks.memory import Memory
@@ -151,9 +151,21 @@ def _index(run: Run, data: Data) -> dict[str, Any]:
         "experiment": experiment.name,
         "dataset_label": run.label,
         "class_names": list(data.class_names),
-        "notes": list(data.notes),
+        "notes": [*data.notes, *_notes(run, data)],
         **titles,
     }
+
+
+def _notes(run: Run, data: Data) -> list[str]:
+    """Return what kinds have to say of the images that the file asks for.
+
+    Raises:
+        UsageError: they are too few.
+    """
+    found = list(selection.image_notes(run.experiment.selection, data))
+    for kind in kinds.having("notes").values():
+        found += kind.notes(run.section(kind.SECTION.name), data)
+    return found
 
 
 def _needed_for(stage: str, tasks: Sequence[Task]) -> list[Task]:

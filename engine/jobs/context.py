@@ -100,16 +100,20 @@ class Job:
         split: Split,
         *,
         target: NDArray[np.int64] | None = None,
+        places: NDArray[np.int64] | None = None,
         progress: Progress = _ignore,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return examples (N, C, H, W) for every image of `split`, and the targets (N,).
 
-        An image's seed is derived from its place in `split`. Without `target` the configuration's
-        rule chooses it, by default the next class.
+        An image's seed is derived from its place in `split`, or from that in `places` (N,). Without
+        `target` the configuration's rule chooses it, by default the next class.
         """
         aim = self._aim(network, split) if target is None else target
         image_seeds = np.array(
-            [seeds.derive(self.config["seed"], attack.name, i) for i in range(len(split))]
+            [
+                seeds.derive(self.config["seed"], attack.name, int(place))
+                for place in (range(len(split)) if places is None else places)
+            ]
         )
         images = split.images
         # Once, and not for every batch.

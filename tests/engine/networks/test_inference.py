@@ -63,7 +63,10 @@ def test_of_many_classes_a_few_are_measured_and_the_rest_is_absent():
         net(one).log_softmax(1)[0, k].backward()
         assert found[n, k] == pytest.approx(float(one.grad.norm()), rel=1e-4)
     # The others are spread over all classes.
-    gaps = [np.diff(np.sort((np.flatnonzero(row) - y) % 53)) for row, y in zip(known, labels)]
+    gaps = [
+        np.diff(np.sort((np.flatnonzero(row) - y) % 53))
+        for row, y in zip(known, labels, strict=True)
+    ]
     assert max(map(max, gaps)) <= 2 * 53 // FEW_CLASSES + 1
 
 
