@@ -254,7 +254,12 @@ class ArtifactStore:
 
     @contextmanager
     def draft(
-        self, recipe: Recipe, *, seed: int | None = None, device: str = "cpu"
+        self,
+        recipe: Recipe,
+        *,
+        seed: int | None = None,
+        device: str = "cpu",
+        environment: Mapping[str, Any] | None = None,
     ) -> Iterator[Path]:
         """Give a folder to write the files of `recipe` into; store it when the block succeeds.
 
@@ -265,6 +270,7 @@ class ArtifactStore:
             recipe: decides its key.
             seed: for the manifest.
             device: what it is computed on, for the manifest.
+            environment: what else the manifest says of how it was computed, as it is at the end.
 
         Raises:
             PlausiblyError: the disk is full or the folder is not writable.
@@ -276,7 +282,8 @@ class ArtifactStore:
             _sweep(home)
             started = time.monotonic()
             yield draft
-            _seal(draft, recipe, seed, time.monotonic() - started, device)
+            facts = {"device": device, **(environment or {})}
+            _seal(draft, recipe, seed, time.monotonic() - started, facts)
             with suppress(FileExistsError):
                 _rename_once(draft, home / recipe.key)
             shutil.rmtree(self.scratch(recipe), ignore_errors=True)
@@ -302,7 +309,9 @@ def _load(path: Path) -> Artifact:
     return artifact
 
 
-def _seal(draft: Path, recipe: Recipe, seed: int | None, seconds: float, device: str) -> None:
+def _seal(
+    draft: Path, recipe: Recipe, seed: int | None, seconds: float, facts: Mapping[str, Any]
+) -> None:
     files = {}
     for path in sorted(draft.iterdir()):
         data = path.read_bytes()
@@ -317,7 +326,7 @@ def _seal(draft: Path, recipe: Recipe, seed: int | None, seconds: float, device:
         "files": files,
         "created": provenance.now(),
         "seconds": round(seconds, 3),
-        "environment": {**provenance.environment(), "device": device},
+        "environment": {**provenance.environment(), **facts},
     }
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     _sync(draft / MANIFEST)

@@ -11,6 +11,7 @@ from engine.components import Registry
 from engine.datasets._counts import class_counts, describe_counts, doubt_counts
 from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
 from engine.datasets._published import Check, File, Progress, Published
+from engine.datasets._spread import spread
 from engine.errors import UsageError
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "evenly",
     "register",
     "registry",
+    "spread",
 ]
 
 

@@ -60,10 +60,12 @@ class Executor(ABC):
 
     Args:
         store: where artifacts are found and put.
+        memory_budget: bytes that each process may take; None: its share of what there is.
     """
 
-    def __init__(self, store: ArtifactStore) -> None:
+    def __init__(self, store: ArtifactStore, memory_budget: int | None = None) -> None:
         self._store = store
+        self.memory_budget = memory_budget
 
     def run(self, tasks: Sequence[Task], observer: Observer) -> dict[str, Artifact]:
         """Make what is missing; return all artifacts by task name.

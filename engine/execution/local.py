@@ -18,6 +18,7 @@ from threading import Lock
 from engine.artifacts import ArtifactStore, Recipe
 from engine.errors import PlausiblyError
 from engine.execution.executor import Executor, Observer, Task, raise_if_failed, worker_environment
+from engine.networks import budget
 
 
 @dataclass
@@ -35,6 +36,9 @@ class LocalExecutor(Executor):
         store: where artifacts are found and put.
         workers: processes at a time; default: one a core on the CPU, one a GPU on GPUs.
         devices: what they compute on, in turn; see `engine.networks.devices.resolve`.
+        memory_budget: bytes that each may take, of the machine or of its GPU; default: what there
+            is, shared among them. With one on the CPU the default of `workers` is as many as the
+            machine's memory holds.
     """
 
     def __init__(
@@ -42,9 +46,13 @@ class LocalExecutor(Executor):
         store: ArtifactStore,
         workers: int | None = None,
         devices: Sequence[str] = ("cpu",),
+        memory_budget: int | None = None,
     ) -> None:
-        super().__init__(store)
-        own = len(os.sched_getaffinity(0)) if tuple(devices) == ("cpu",) else len(devices)
+        super().__init__(store, memory_budget)
+        own = len(devices)
+        if tuple(devices) == ("cpu",):
+            own = len(os.sched_getaffinity(0))
+            own = own if memory_budget is None else budget.processes(memory_budget, own)
         self._devices = list(islice(cycle(devices), workers or own))
         self._lock = Lock()
 
@@ -66,17 +74,22 @@ class LocalExecutor(Executor):
         try:
             if worker.process is None or worker.process.poll() is not None:
                 worker.process = self._launch(worker.device, recipe)
-            self._compute(worker.process, task, recipe, observer)
+            self._compute(worker, task, recipe, observer)
         finally:
             self._free.append(worker)
 
-    def _compute(
-        self, process: subprocess.Popen[str], task: Task, recipe: Recipe, observer: Observer
-    ) -> None:
+    def _compute(self, worker: _Worker, task: Task, recipe: Recipe, observer: Observer) -> None:
+        process = worker.process
+        assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
         observer.started(task)
-        order = {"store": str(self._store_of(task).root), "recipe": recipe.to_json()}
+        order = {
+            "store": str(self._store_of(task).root),
+            "recipe": recipe.to_json(),
+            "memory_budget": self.memory_budget,
+            "sharers": self._devices.count(worker.device),
+        }
         try:
             print(json.dumps(order), file=process.stdin, flush=True)
             for line in process.stdout:
@@ -90,7 +103,8 @@ class LocalExecutor(Executor):
         code = process.wait()
         raise PlausiblyError(
             f"{task.name}: its worker process ended with code {code} before it was done "
-            "(killed, or out of memory?); run again to go on where it stopped"
+            "(killed, or out of memory?); run again to go on where it stopped. Where it was "
+            f"memory, {budget.REMEDY}"
         )
 
     def _launch(self, device: str, recipe: Recipe) -> subprocess.Popen[str]:

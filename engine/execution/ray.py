@@ -22,6 +22,7 @@ from engine.artifacts import Artifact, ArtifactStore, Recipe
 from engine.errors import PlausiblyError, UsageError
 from engine.execution.executor import Executor, Observer, Task, raise_if_failed, worker_environment
 from engine.execution.worker import compute
+from engine.networks import budget
 from engine.networks.devices import Device
 
 _POLL_S = 0.3
@@ -55,6 +56,8 @@ class RayExecutor(Executor):
         gpus_per_job: what part of a GPU a job on CUDA gets; below 1, jobs share one.
         workers: of a Ray of its own; default: one a core.
         retries: how often a job whose worker died is begun again, from its checkpoint.
+        memory_budget: bytes that each job may take, of its node or of its GPU; default: a core's
+            share of the node, or the job's part of the GPU.
 
     Raises:
         UsageError: the package ray is not installed.
@@ -69,8 +72,9 @@ class RayExecutor(Executor):
         gpus_per_job: float = 1,
         workers: int | None = None,
         retries: int = 3,
+        memory_budget: int | None = None,
     ) -> None:
-        super().__init__(store)
+        super().__init__(store, memory_budget)
         self._ray = _import_ray()
         self._address = address or os.environ.get("RAY_ADDRESS")
         self._wanted = device
@@ -129,11 +133,20 @@ class RayExecutor(Executor):
 
     def _make(self, task: Task, recipe: Recipe) -> None:
         root = str(self._store_of(task).root.resolve())
-        order = json.dumps({"store": root, "recipe": recipe.to_json()})
+        on_cpu = self._device == "cpu"
+        order = json.dumps(
+            {
+                "store": root,
+                "recipe": recipe.to_json(),
+                "memory_budget": self.memory_budget,
+                # Ray begins one job per core of a node.
+                "sharers": None if on_cpu else max(1, round(1 / self._gpus)),
+            }
+        )
         job = self._ray.remote(_job).options(
             name=task.name,
             num_cpus=recipe.numeric_path["threads"],
-            num_gpus=0 if self._device == "cpu" else self._gpus,
+            num_gpus=0 if on_cpu else self._gpus,
             # Counted here: Ray itself would begin a job that lacks memory again without end.
             max_retries=0,
             runtime_env={"env_vars": worker_environment(recipe)},
@@ -160,7 +173,8 @@ class RayExecutor(Executor):
                 return
         raise PlausiblyError(
             f"{task.name}: its worker died {self._retries + 1} times ({reason}: killed, or out of "
-            "memory?); run again to go on where it stopped"
+            "memory?); run again to go on where it stopped. Where it was memory, "
+            f"{budget.REMEDY}"
         )
 
     def _made(self, task: Task, recipe: Recipe) -> Artifact:

@@ -1,9 +1,9 @@
 """A worker process: takes recipes on standard input, one JSON line each, and makes the artifacts.
 
-Started by the executor as `python -m engine.execution.worker DEVICE`. A line names the store and
-holds the recipe. It answers on standard output with JSON lines: `progress` now and then, then
-`done` or `failed`. It ends when its input ends, which is also how it notices that the process that
-started it was killed.
+Started by the executor as `python -m engine.execution.worker DEVICE`. A line is an order
+(`compute`). It answers on standard output with JSON lines: `progress` now and then, then `done` or
+`failed`. It ends when its input ends, which is also how it notices that the process that started it
+was killed.
 """
 
 from __future__ import annotations
@@ -46,21 +46,33 @@ def main(device: str) -> None:
 
 
 def compute(order: dict[str, Any], device: str, progress: Progress) -> dict[str, Any]:
-    """Make the artifact of one order ({"store", "recipe"}); return how it ended, as JSON."""
+    """Make the artifact of one order; return how it ended, as JSON.
+
+    An order has the `store`, the `recipe`, and of the memory the `memory_budget` in bytes or,
+    where that is None, the number of processes that share the machine or its GPU (`sharers`).
+    """
     from engine.jobs import making
+    from engine.networks import budget
+    from engine.networks.memory import Memory, ran_out
 
     recipe = Recipe.from_json(order["recipe"])
     try:
-        making.run(recipe, ArtifactStore(Path(order["store"])), progress, device=device)
+        memory = Memory(order["memory_budget"] or budget.of_machine(device, order["sharers"]))
+        making.run(
+            recipe, ArtifactStore(Path(order["store"])), progress, device=device, memory=memory
+        )
     except BrokenPipeError:
         raise
     except PlausiblyError as error:
         return {"event": "failed", "message": str(error), "exit_code": error.exit_code}
     except Exception as error:
         traceback.print_exc()
+        message = said(error)
+        if ran_out(error):
+            message = f"the memory of {device} ran out ({message}); {budget.REMEDY}"
         return {
             "event": "failed",
-            "message": said(error),
+            "message": message,
             "exit_code": 1,
         }
     return {"event": "done"}

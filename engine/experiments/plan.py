@@ -20,8 +20,10 @@ from engine.experiments.experiment_file import Experiment, Run
 from engine.experiments.tasks import Adoption, Planned, Tasks, Training
 from engine.experiments.trainings import Models
 from engine.experiments.trying import refused_first
-from engine.jobs import Request, evaluation, kinds, model
+from engine.jobs import Request, evaluation, kinds, model, selection
 from engine.jobs import experiment as index_kind
+from engine.networks import budget
+from engine.networks.memory import Memory
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
 
@@ -55,13 +57,17 @@ def run(
     planned = _planned(experiment, seeds)
     for sentence in changed_code.sentences(planned.tasks, store):
         observer.noted(sentence)
-    for adoption in planned.adoptions:
-        model.adopt(adoption.task.recipe({}), store, adoption.architecture)
+    executor = executor or LocalExecutor(store)
+    if planned.adoptions:
+        # In this process, before there are workers.
+        with Memory(executor.memory_budget or budget.of_machine(sharers=1)).applied():
+            for adoption in planned.adoptions:
+                model.adopt(adoption.task.recipe({}), store, adoption.architecture)
     tasks = planned.tasks
     if only is not None:
         tasks = _needed_for(only, tasks)
     tasks = refused_first(tasks, planned.trainings, store)
-    made = (executor or LocalExecutor(store)).run(tasks, observer)
+    made = executor.run(tasks, observer)
     return [made[task.name] for task in tasks if task.stage == "index"]
 
 
@@ -153,9 +159,21 @@ def _index(run: Run, data: Data) -> dict[str, Any]:
         "experiment_title": experiment.title,
         "dataset_label": run.label,
         "class_names": list(data.class_names),
-        "notes": list(data.notes),
+        "notes": [*data.notes, *_notes(run, data)],
         **titles,
     }
+
+
+def _notes(run: Run, data: Data) -> list[str]:
+    """Return what kinds have to say of the images that the file asks for.
+
+    Raises:
+        UsageError: they are too few.
+    """
+    found = list(selection.image_notes(run.experiment.selection, data))
+    for kind in kinds.having("notes").values():
+        found += kind.notes(run.section(kind.SECTION.name), data)
+    return found
 
 
 def _needed_for(stage: str, tasks: Sequence[Task]) -> list[Task]:

@@ -93,7 +93,8 @@ class Models:
         config = {
             "parameter": sweep.template.parameter,
             "values": list(sweep.values),
-            **rule.model_dump(mode="json"),
+            # A setting that is not given is not in recipes that were made before there was one.
+            **rule.model_dump(mode="json", exclude={"images"} if rule.images is None else None),
         }
         fgsm = versions_of(attacks.registry.get("fgsm"))
         request = Request(Role("selection", label), f"select {label}", config, parents, fgsm)

@@ -25,7 +25,8 @@ class Kind(Protocol):
 
     It may also have `SECTION`, its part of an experiment file (`Section`), with
     `problems(section, runs)`, sentences for what is wrong with it in that file, and
-    `NEEDS_REFERENCE`; and `STAGE` with `wanted(run, label)`, what an experiment wants of it for
+    `NEEDS_REFERENCE`, and `notes(section, data)`, sentences for readers on what it asks of a
+    dataset; and `STAGE` with `wanted(run, label)`, what an experiment wants of it for
     each model (`Asking`, `Request`).
     """
 

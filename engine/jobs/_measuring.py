@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from engine import rendering
 
 MEASURED = 1000
-"""Images of a split that measures are taken on, evenly spaced, when there are more."""
+"""Images of a split that measures are taken on, evenly spaced, when there are more and the file
+says nothing else."""
 
 
 def norms(

@@ -22,7 +22,6 @@ from engine.jobs import model
 from engine.jobs._kinds import Reader
 from engine.jobs.source import Source
 from engine.networks import inference
-from engine.networks.inference import batches
 from engine.training.checkpoint import KEPT
 from engine.training.loop import Progress
 
@@ -104,26 +103,27 @@ class Job:
         split: Split,
         *,
         target: NDArray[np.int64] | None = None,
+        places: NDArray[np.int64] | None = None,
         progress: Progress = _ignore,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return examples (N, C, H, W) for every image of `split`, and the targets (N,).
 
-        An image's seed is derived from its place in `split`. Without `target` the configuration's
-        rule chooses it, by default the next class.
+        An image's seed is derived from its place in `split`, or from that in `places` (N,). Without
+        `target` the configuration's rule chooses it, by default the next class.
         """
         aim = self._aim(network, split) if target is None else target
         image_seeds = np.array(
-            [seeds.derive(self.config["seed"], attack.name, i) for i in range(len(split))]
+            [
+                seeds.derive(self.config["seed"], attack.name, int(place))
+                for place in (range(len(split)) if places is None else places)
+            ]
         )
         images = split.images
         # Once, and not for every batch.
         network = attack.prepared(network, torch.from_numpy(images[:2]).to(self.device))
         made = []
-        parts = zip(
-            *map(batches, (images, split.labels, aim, image_seeds)),  # type: ignore[arg-type]
-            strict=True,
-        )
-        for part in parts:
+        arrays = (images, split.labels, aim, image_seeds)
+        for part in inference.parts(network, *arrays, work="attacks"):
             x, y, t, image_seed = (torch.from_numpy(each).to(self.device) for each in part)
             made.append(attack(network, x, y, t, seeds=image_seed).cpu().numpy())
             progress({"step": sum(map(len, made)), "steps": len(split)})

@@ -89,6 +89,10 @@ def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) 
     from engine.networks.inference import predict
 
     made = job.parent(role).arrays(examples.FILE)
+    attacked = examples.indices(made)
+    # What says how many they are is left out where they are all.
+    some = {"images": len(attacked)} if len(attacked) < len(labels) else {}
+    labels = labels[attacked]
     images = rendering.to_images(made["pixels"])
     tested = {}
     for label, network in networks.items():
@@ -99,6 +103,7 @@ def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) 
         }
     undone = (made["unrounded_label"] != labels) & (made["label"] == labels)
     return {
+        **some,
         "tested": tested,
         "rounded_away": int(undone.sum()),
         "median_linf": float(np.median(made["linf"])),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from engine import attacks, rendering
 from engine.artifacts import Artifact, Role, write_arrays
 from engine.attacks import TargetRule
 from engine.components import Document
-from engine.jobs import _old_layouts
+from engine.datasets import Data, spread
+from engine.jobs import _images, _old_layouts
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import norms
 from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, aimed
@@ -51,11 +52,14 @@ class AttackSpec(Document):
         title: its name for readers.
         attack: the component.
         target: which class a targeted one aims at; see `engine.attacks.choose_target`.
+        images: how many test images, spread over the classes; None means all. The same image has
+            the same example whatever it is.
     """
 
     title: str
     attack: SomeAttack
     target: TargetRule = "next_class"
+    images: _images.SomeImages = None
 
 
 SECTION = Section("attacks", dict[AttackLabel, AttackSpec])
@@ -63,13 +67,14 @@ SECTION = Section("attacks", dict[AttackLabel, AttackSpec])
 
 @dataclass(frozen=True)
 class Examples:
-    """What one attack made of every test image of one model; arrays of length N.
+    """What one attack made of test images of one model; arrays of length N.
 
     Prediction, confidence and norms are those of the rounded 8-bit pixels on the original model.
 
     Attributes:
         artifact: where they are stored.
-        source, before: give the images they were made from, and the model's answers to these.
+        source, before: give all test images, and the model's answers to these.
+        indices: which of the test images they were made from, ascending.
         pixels: uint8 (N, C, H, W), after the attack.
         target: the class aimed at, or for an untargeted attack the class it ended in.
         label, confidence: the model's answer to the example.
@@ -80,6 +85,7 @@ class Examples:
     artifact: Artifact
     source: Callable[[], Source]
     before: Callable[[], Answers]
+    indices: NDArray[np.int64]
     pixels: NDArray[np.uint8]
     target: NDArray[np.int64]
     label: NDArray[np.int64]
@@ -92,28 +98,58 @@ class Examples:
     @property
     def clean(self) -> NDArray[np.uint8]:
         """uint8 (N, C, H, W), before the attack."""
-        return self.source().pixels
+        return self._own(self.source().pixels)
 
     @property
     def true_label(self) -> NDArray[np.int64]:
         """(N,) the dataset's label."""
-        return self.source().labels
+        return self._own(self.source().labels)
 
     @property
     def before_label(self) -> NDArray[np.int64]:
         """(N,) the model's answer to the clean image."""
-        return self.before().label
+        return self._own(self.before().label)
 
     @property
     def before_confidence(self) -> NDArray[np.float32]:
         """(N,) the model's confidence in its answer to the clean image."""
-        return self.before().confidence
+        return self._own(self.before().confidence)
 
     @property
     def mistakes(self) -> NDArray[np.bool_]:
         """(N,) whether the example is a mistake stimulus: prediction = target, not the truth."""
         hit: NDArray[np.bool_] = (self.label == self.target) & (self.label != self.true_label)
         return hit
+
+    @property
+    def taken(self) -> NDArray[np.bool_]:
+        """Which of all test images were attacked."""
+        return self.over_all(np.ones(len(self), dtype=np.bool_), fill=False)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def row(self, index: int) -> int:
+        """Return the place of test image `index` in the arrays.
+
+        Raises:
+            UsageError: it was not attacked.
+        """
+        return _images.row(self.indices, index, f"attack {self._name!r}")
+
+    def over_all(self, values: NDArray[Any], fill: Any) -> NDArray[Any]:
+        """Return values (N, ...) of the attacked images for all test images, `fill` elsewhere."""
+        whole = np.full((len(self.source()), *values.shape[1:]), fill, values.dtype)
+        whole[self.indices] = values
+        return whole
+
+    @property
+    def _name(self) -> str:
+        return str(self.artifact.recipe.config["attack"]["name"])
+
+    def _own(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return those of the attacked images, of values of all test images."""
+        return values if len(self) == len(values) else values[self.indices]
 
 
 def wanted(run: Asking, label: str) -> Iterator[Request]:
@@ -122,7 +158,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         yield Request(
             Role("examples", label, attack),
             f"attack {label} with {attack}",
-            {**aimed(spec.attack, spec.target), "split": "test"},
+            {**aimed(spec.attack, spec.target), "split": "test", **_images.said(spec.images)},
             {
                 Role("model"): Role("model", label),
                 Role("source"): Role("source"),
@@ -132,14 +168,22 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         )
 
 
+def notes(section: Mapping[str, AttackSpec], data: Data) -> Iterator[str]:
+    """Yield what is to be said of the images that attacks ask for."""
+    for label, spec in section.items():
+        yield from _images.notes(f"{SECTION.name}.{label}", spec.images, data)
+
+
 def make(job: Job) -> None:
-    """Attack every test image; what is stored is measured on the 8-bit pixels."""
+    """Attack the test images; what is stored is measured on the 8-bit pixels."""
     from engine.networks.inference import predict
 
-    split = job.source()
+    source = job.source()
+    chosen = spread(source.labels, job.config.get("images"))
+    split = _images.some(source, chosen)
     network = job.model(Role("model"))
     attack = attacks.registry.from_config(job.config["attack"])
-    examples, aim = job.attack(attack, network, split, progress=job.progress)
+    examples, aim = job.attack(attack, network, split, places=chosen, progress=job.progress)
     pixels = rendering.to_pixels(examples)
     unrounded, _ = predict(network, examples)
     after, confidence = predict(network, rendering.to_images(pixels))
@@ -150,6 +194,7 @@ def make(job: Job) -> None:
         "confidence": confidence,
         "unrounded_label": unrounded,
         **norms(pixels, split.pixels),
+        **_images.stored(chosen, len(source)),
     }
     if _old_layouts.is_old(job.recipe):
         arrays = _old_layouts.examples(arrays, split, predict(network, split.images))
@@ -159,6 +204,7 @@ def make(job: Job) -> None:
 def read(artifact: Artifact, reader: Reader) -> Examples:
     """Return the examples; images and answers are read when they are asked for."""
     arrays = artifact.arrays(FILE)
+    arrays[_images.INDICES] = indices(arrays)
     if _old_layouts.is_old(artifact.recipe):
         source, before, arrays = _old_layouts.split_examples(artifact, arrays, reader)
         return Examples(artifact, lambda: source, lambda: before, **arrays)
@@ -168,3 +214,9 @@ def read(artifact: Artifact, reader: Reader) -> Examples:
         lambda: reader.parent(artifact, Role("answers")),
         **arrays,
     )
+
+
+def indices(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """Return which of the test images stored examples were made from."""
+    found = arrays.get(_images.INDICES)
+    return np.arange(len(arrays["label"])) if found is None else found

@@ -28,7 +28,8 @@ from engine.artifacts import (
     write_json,
 )
 from engine.components import Document, member
-from engine.jobs import _old_layouts, examples
+from engine.datasets import Data, spread
+from engine.jobs import _images, _old_layouts, examples
 from engine.jobs._kinds import Reader
 from engine.jobs._requests import Asking, Label, Request, Section
 from engine.jobs.examples import CLEAN
@@ -53,12 +54,15 @@ class SaliencySpec(Document):
     Attributes:
         title: its name for readers.
         method: the component.
+        images: how many test images, spread over the classes; None means all. Of examples those
+            of the images that were also attacked.
     """
 
     title: str
     method: Annotated[
         saliency.SaliencyMethod, member(saliency.registry), WithJsonSchema({"member": "saliency"})
     ]
+    images: _images.SomeImages = None
 
 
 SECTION = Section("saliency", dict[Label, SaliencySpec])
@@ -89,9 +93,9 @@ def summarise(values: Values) -> Summary:
     """Return what is known of maps (N, C, H, W).
 
     `scale: model` of studies and of the gallery is `model_scale`: the 99th percentile of |value|
-    over every pixel of all test images' maps, by the same model and method, of the same image kind.
-    One pixel in a hundred is then in full colour over all, which a median of the maps' own scales
-    does not give.
+    over every pixel of all test images' maps that there are, by the same model and method, of the
+    same image kind. One pixel in a hundred is then in full colour over all, which a median of the
+    maps' own scales does not give.
     """
     drawn = values.sum(axis=1)
     size = np.abs(drawn).reshape(len(drawn), -1)
@@ -125,6 +129,8 @@ class Maps:
         quantity: what they are, with the reading of their sign.
         stored: by image kind.
         summary: returns that of an image kind.
+        indices: which of the test images were explained, ascending, by image kind; those that are
+            left out are of all.
     """
 
     def __init__(
@@ -133,27 +139,44 @@ class Maps:
         quantity: str,
         stored: Mapping[str, Stored],
         summary: Callable[[str], Summary],
+        indices: Mapping[str, NDArray[np.int64]] | None = None,
     ) -> None:
         self.artifact = artifact
         self.quantity = quantity
         self._stored = stored
         self._summary = summary
+        self._indices = indices or {}
 
     @property
     def images(self) -> tuple[str, ...]:
         """The image kinds that have maps, sorted."""
         return tuple(sorted(self._stored))
 
+    def indices(self, image: str) -> NDArray[np.int64]:
+        """Return which of the test images have maps (N,), ascending; none for unknown kinds."""
+        if image in self._indices:
+            return self._indices[image]
+        return np.arange(len(self._stored[image]) if image in self._stored else 0)
+
+    def row(self, image: str, index: int) -> int:
+        """Return the place of test image `index` among the maps and summaries of a kind.
+
+        Raises:
+            UsageError: it was not explained.
+        """
+        name = self.artifact.recipe.config["saliency"]["name"]
+        return _images.row(self.indices(image), index, f"method {name!r}, of {image!r},")
+
     def map(self, image: str, index: int) -> Values:
-        """Return the map (C, H, W) of one picture; only its block is read."""
-        return self._stored[image].row(index)
+        """Return the map (C, H, W) of test image `index`; only its block is read."""
+        return self._stored[image].row(self.row(image, index))
 
     def all(self, image: str) -> Values:
-        """Return the maps (N, C, H, W) of all pictures of a kind."""
+        """Return the maps (N, C, H, W) of all explained pictures of a kind."""
         return self._stored[image].all()
 
     def summary(self, image: str) -> Summary:
-        """Return scales, sizes and the like of all pictures of a kind; no map is read for it."""
+        """Return scales, sizes and the like of a kind's maps (`row`); no map is read for it."""
         return self._summary(image)
 
 
@@ -167,15 +190,23 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         yield Request(
             Role("maps", label, method),
             f"explain {label} by {method}",
-            {"saliency": spec.method.config(), "split": "test"},
+            {"saliency": spec.method.config(), "split": "test", **_images.said(spec.images)},
             {Role("model"): Role("model", label), Role("source"): Role("source"), **attacked},
             spec.method.versions(),
         )
 
 
+def notes(section: Mapping[str, SaliencySpec], data: Data) -> Iterator[str]:
+    """Yield what is to be said of the images that methods ask for."""
+    for label, spec in section.items():
+        yield from _images.notes(f"{SECTION.name}.{label}", spec.images, data)
+
+
 def make(job: Job) -> None:
     """Explain the model on the clean test images and on the examples made for it."""
-    split = job.source()
+    source = job.source()
+    chosen = spread(source.labels, job.config.get("images"))
+    split = _images.some(source, chosen)
     network = job.model(Role("model"))
     method = saliency.registry.from_config(job.config["saliency"])
     old = _old_layouts.is_old(job.recipe)
@@ -185,11 +216,16 @@ def make(job: Job) -> None:
         labels = labels_of("examples", job.recipe.parents)
         attacked = {label: Role("examples", label) for label in labels}
 
+    indices = {CLEAN: chosen}
+
     def explained() -> Iterator[tuple[str, Values]]:
         yield CLEAN, method.attribute(network, split.images, split.labels)
         for done, (attack, role) in enumerate(sorted(attacked.items())):
-            pixels = job.parent(role).arrays(examples.FILE)["pixels"]
-            yield attack, method.attribute(network, rendering.to_images(pixels), split.labels)
+            made = job.parent(role).arrays(examples.FILE)
+            both, rows, _ = np.intersect1d(examples.indices(made), chosen, return_indices=True)
+            indices[attack] = both
+            images = rendering.to_images(made["pixels"][rows])
+            yield attack, method.attribute(network, images, source.labels[both])
             job.progress({"step": done + 2, "steps": len(attacked) + 1})
 
     if old:
@@ -197,17 +233,30 @@ def make(job: Job) -> None:
         write_arrays(job.draft / OLD_FILE, found)
         write_json(job.draft / ABOUT, {"quantity": method.quantity, "images": sorted(found)})
     else:
-        write(job.draft, method.quantity, explained())
+        write(job.draft, method.quantity, explained(), indices, len(source))
 
 
-def write(folder: Path, quantity: str, maps: Iterable[tuple[str, Values]]) -> None:
-    """Write the files of the artifact, one image kind after the other."""
+def write(
+    folder: Path,
+    quantity: str,
+    maps: Iterable[tuple[str, Values]],
+    indices: Mapping[str, NDArray[np.int64]] | None = None,
+    of: int = 0,
+) -> None:
+    """Write the files of the artifact, one image kind after the other.
+
+    Where maps are not those of all `of` test images, `indices` says by image kind which; an entry
+    has to be there when its maps have been taken.
+    """
     records: dict[str, Any] = {}
     summaries: dict[str, NDArray[Any]] = {}
     for image, values in maps:
         records[image] = write_blocks(folder / f"{image}.npy", values)
         for name, value in vars(summarise(values)).items():
             summaries[f"{name}/{image}"] = np.asarray(value)
+        if indices is not None:
+            for name, array in _images.stored(indices[image], of).items():
+                summaries[f"{name}/{image}"] = array
     write_arrays(folder / SUMMARY, summaries)
     write_json(folder / ABOUT, {"quantity": quantity, "images": records})
 
@@ -227,7 +276,12 @@ def read(artifact: Artifact, reader: Reader) -> Maps:
         }
         return Summary(**{**own, "model_scale": float(own["model_scale"])})
 
-    return Maps(artifact, about["quantity"], stored, summary)
+    indices = {
+        image: summaries[f"{_images.INDICES}/{image}"]
+        for image in stored
+        if f"{_images.INDICES}/{image}" in summaries
+    }
+    return Maps(artifact, about["quantity"], stored, summary, indices)
 
 
 class _Whole:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from engine import saliency
 from engine.artifacts import Artifact, Role, write_arrays, write_json
-from engine.components import versions_of
-from engine.datasets import Data, Split, evenly
+from engine.components import Document, versions_of
+from engine.datasets import Data, Split, evenly, spread
 from engine.errors import PlausiblyError
+from engine.jobs import _images
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
-from engine.jobs._requests import Asking, Request
+from engine.jobs._requests import Asking, Request, Section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,20 +50,41 @@ class Measures(dict[str, NDArray[Any]]):
         )
 
 
+class MeasureSpec(Document):
+    """What is measured of every model on clean images.
+
+    Attributes:
+        images: how many training and how many test images, spread over the classes; None means
+            1000 evenly spaced ones, or all where there are fewer.
+    """
+
+    images: _images.SomeImages = None
+
+
+SECTION = Section("measure", MeasureSpec, MeasureSpec(), labelled=False)
+
+
 def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for the measures of the model `label`."""
     parents = {Role("model"): Role("model", label)}
+    config = _images.said(run.section(SECTION.name).images)
     method = saliency.registry.get("input_gradient")
-    yield Request(Role("measures", label), f"measure {label}", {}, parents, versions_of(method))
+    yield Request(Role("measures", label), f"measure {label}", config, parents, versions_of(method))
+
+
+def notes(section: MeasureSpec, data: Data) -> Iterator[str]:
+    """Yield what is to be said of the images that are asked for."""
+    yield from _images.notes(SECTION.name, section.images, data, ("train", "test"))
 
 
 def make(job: Job) -> None:
     """Measure one model on clean images.
 
     Of the test images: `labels` (N,), `log_probabilities` and `gradient_norms` (N, K), the
-    latter of the cross-entropy with every label; `zero_gradient` (N,): the true label's is exactly
-    zero in every pixel, so that FGSM returns the image as it was, which is gradient masking and
-    not robustness (Carlini et al. 2019); `smoothness` and `edge_alignment` (N,) of the paper's
+    latter of the cross-entropy with every label, NaN for those of many classes that are not
+    measured (`engine.networks.inference.gradient_norms`); `zero_gradient` (N,): the true label's is
+    exactly zero in every pixel, so that FGSM returns the image as it was, which is gradient masking
+    and not robustness (Carlini et al. 2019); `smoothness` and `edge_alignment` (N,) of the paper's
     map, the gradient of the summed log-probabilities. Of train and test images: the penultimate
     features' `singular_values` (D,) and the head's `margins` (N,). Where no linear layer gives the
     logits these two are absent, and `ABSENT` has the reason.
@@ -72,12 +94,12 @@ def make(job: Job) -> None:
 
     data = job.data()
     network = job.model(Role("model"))
-    test = evenly(data.test, MEASURED)
-    norms = inference.gradient_norms(network, test.images)
+    test = _some(data.test, job.config)
+    norms = inference.gradient_norms(network, test.images, test.labels)
     job.progress({"step": 1, "steps": 3})
     maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
     job.progress({"step": 2, "steps": 3})
-    layers, absent = _of_features(network, data, test)
+    layers, absent = _of_features(network, _some(data.train, job.config), test)
     arrays = {
         "labels": test.labels,
         "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
@@ -97,8 +119,15 @@ def read(artifact: Artifact, reader: Reader) -> Measures:
     return Measures(artifact.arrays(FILE), absent)
 
 
+def _some(split: Split, config: dict[str, Any]) -> Split:
+    """Return the images of a split that measures are taken on."""
+    if "images" in config:
+        return _images.some(split, spread(split.labels, config["images"]))
+    return evenly(split, MEASURED)
+
+
 def _of_features(
-    network: nn.Module, data: Data, test: Split
+    network: nn.Module, train: Split, test: Split
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
     """Return what is measured of the last layer and the features it takes, and what is not."""
     from engine.networks import features, inference
@@ -113,7 +142,7 @@ def _of_features(
     )
     found: dict[str, NDArray[np.float64]] = {}
     absent: dict[str, str] = {}
-    for name, split in (("train", evenly(data.train, MEASURED)), ("test", test)):
+    for name, split in (("train", train), ("test", test)):
         phi = features.penultimate(network, split.images)
         found[f"singular_values_{name}"] = features.singular_values(phi)
         try:

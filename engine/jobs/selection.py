@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from pydantic import Field
 from engine import attacks, rendering
 from engine.artifacts import Artifact, Role, write_json
 from engine.components import Document
-from engine.datasets import Split, evenly
+from engine.datasets import Data, Split, evenly, spread
 from engine.errors import PlausiblyError
-from engine.jobs import model
+from engine.jobs import _images, model
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
 from engine.jobs._requests import Label
@@ -41,12 +42,24 @@ class SelectionSpec(Document):
         eps: FGSM's, whose accuracies are averaged.
         space: the space of eps; see `engine.attacks.GradientAttack`.
         clean_drop: how far below the reference's clean accuracy a candidate may be.
+        images: how many validation images, spread over the classes; None means 1000 evenly spaced
+            ones, or all where there are fewer.
     """
 
     reference: Label = "none"
     eps: list[Annotated[float, Field(ge=0, le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
     space: Space = "pixels"
     clean_drop: float = Field(0.05, ge=0, le=1)
+    images: _images.SomeImages = None
+
+
+def image_notes(spec: SelectionSpec, data: Data) -> Iterator[str]:
+    """Yield what is to be said of the images that are asked for.
+
+    Raises:
+        UsageError: they are too few.
+    """
+    yield from _images.notes("selection", spec.images, data, ("valid",))
 
 
 def candidate(number: int) -> Role:
@@ -59,7 +72,11 @@ def make(job: Job) -> None:
     from engine.training.loop import accuracy
 
     config = job.config
-    valid = evenly(job.data().valid, MEASURED)
+    valid = job.data().valid
+    if config.get("images") is None:
+        valid = evenly(valid, MEASURED)
+    else:
+        valid = _images.some(valid, spread(valid.labels, config["images"]))
     strengths = [attacks.create("fgsm", eps=eps, space=config["space"]) for eps in config["eps"]]
 
     def examples(network: nn.Module) -> list[Split]:

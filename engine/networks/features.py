@@ -37,6 +37,8 @@ def penultimate(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.flo
     def keep(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.append(inputs[0])
 
+    # How many images fit is found with passes of its own, which the hook must not see.
+    inference.logits(model, images[:2])
     handle = layer.register_forward_pre_hook(keep)
     try:
         inference.logits(model, images)
@@ -103,7 +105,8 @@ def margins(
         PlausiblyError: two classes have equal weights: there is no boundary between them.
     """
     phi, w, b = (a.astype(np.float64) for a in (features, weight, bias))
-    apart = np.linalg.norm(w[:, None] - w[None], axis=2)
+    # Row by row: with a thousand classes all differences at once would be gigabytes.
+    apart = np.stack([np.linalg.norm(row - w, axis=1) for row in w])
     others = ~np.eye(len(w), dtype=bool)
     if (apart[others] == 0).any():
         raise PlausiblyError("the head has two classes of equal weights, so no margin; train it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.errors import NotFiniteError
+from engine.networks import memory
+from engine.networks.memory import BATCH, Work
 
-BATCH = 256
 D = TypeVar("D", bound=np.generic)
 LOGIT, GRADIENT = "a logit", "an input gradient"
 """What is looked at, as messages call it."""
 _on_device: ContextVar[list[tuple[str, Tensor]] | None] = ContextVar("_on_device", default=None)
 """What was looked at on a GPU, and whether it was finite, for `finite` to read all at once."""
+MOST_CLASSES = 20
+"""Up to so many classes the gradient norm of every one is measured."""
+FEW_CLASSES = 10
+"""Of how many it is where there are more."""
 
 
 @contextmanager
@@ -56,32 +61,56 @@ def logits(model: nn.Module, images: NDArray[np.float32]) -> Tensor:
         NotFiniteError: one is NaN or infinite.
     """
     device = device_of(model)
-    with frozen(model), torch.inference_mode():
-        parts = [model(copied(part, device)).cpu() for part in batches(images)]
-        found = torch.cat(parts)
+    with frozen(model):
+        walk = parts(model, images, work="answers")
+        with torch.inference_mode():
+            found = torch.cat([model(copied(part, device)).cpu() for (part,) in walk])
     _require_finite(found, LOGIT)
     return found
 
 
-def gradient_norms(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float64]:
+def gradient_norms(
+    model: nn.Module, images: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return ||grad_x H(k, f(x))||_2, (N, K), for every image and label k.
 
     Norms of gradients with respect to pixels in [0, 1], in nats a pixel range. An exact zero
     is what a masked model gives in float32.
+
+    Every label takes a backward pass. With more than `MOST_CLASSES` there are `FEW_CLASSES` of
+    them for each image: its own label, the model's answer (the second choice where that is the
+    label), and others at even distances from the label. The rest is NaN: not measured.
     """
     norms = []
+    device = device_of(model)
     with frozen(model), finite():
-        for part in batches(images):
-            x = copied(part, device_of(model)).requires_grad_(True)
+        for part, label in parts(model, images, labels, work="gradients"):
+            x = copied(part, device).requires_grad_(True)
             log_p = model(x).log_softmax(1)
+            chosen = _measured(log_p.detach(), torch.from_numpy(label).to(device))
             columns = []
-            for k in range(log_p.shape[1]):
-                (gradient,) = torch.autograd.grad(log_p[:, k].sum(), x, retain_graph=True)
+            for which in chosen.T:
+                of = torch.zeros_like(log_p).scatter(1, which[:, None], 1)
+                (gradient,) = torch.autograd.grad(log_p, x, of, retain_graph=True)
                 looked_at(gradient, GRADIENT)
                 # In float64: squares of a masked model's tiny gradients would underflow to zero.
                 columns.append(gradient.flatten(1).double().norm(dim=1))
-            norms.append(torch.stack(columns, 1).cpu())
+            found = torch.full(log_p.shape, torch.nan, dtype=torch.float64, device=device)
+            norms.append(found.scatter(1, chosen, torch.stack(columns, 1)).cpu())
     return torch.cat(norms).numpy()
+
+
+def _measured(log_p: Tensor, labels: Tensor) -> Tensor:
+    """Return for each image the labels (N, M) whose gradients are measured, each once."""
+    images, classes = log_p.shape
+    if classes <= MOST_CLASSES:
+        return torch.arange(classes, device=log_p.device).expand(images, classes)
+    rivals = log_p.scatter(1, labels[:, None], -torch.inf).argmax(1)
+    # The rival's own place among the others, of which as many as are wanted are spread over it.
+    away = (rivals - labels) % classes
+    steps = torch.arange(FEW_CLASSES - 1, device=log_p.device) * (classes - 1) // (FEW_CLASSES - 1)
+    others = (away[:, None] - 1 + steps) % (classes - 1) + 1
+    return torch.cat([labels[:, None], (labels[:, None] + others) % classes], 1)
 
 
 def predict(
@@ -125,9 +154,25 @@ def head(model: nn.Module, images: NDArray[np.float32]) -> nn.Linear | None:
     return next((layer for layer, output in reversed(given) if torch.equal(output, answer)), None)
 
 
-def batches(array: NDArray[D]) -> list[NDArray[D]]:
-    """Cut an array into parts of at most `BATCH` along the first axis."""
-    return [array[start : start + BATCH] for start in range(0, len(array), BATCH)]
+def parts(model: nn.Module, *arrays: NDArray[Any], work: Work) -> Iterator[tuple[Any, ...]]:
+    """Cut arrays along the first axis into parts that `model` is given at a time.
+
+    At most `BATCH` images, fewer where the memory budget of the job asks for it
+    (`engine.networks.memory`): last bits may depend on it.
+
+    Args:
+        model: a network; it is left as found.
+        arrays: images (N, C, H, W) first, and what belongs to them.
+        work: what is done with a part.
+    """
+    images, size = arrays[0], BATCH
+    applied = memory.applied()
+    if applied is not None and len(images):
+        with frozen(model):
+            some = copied(images[:2], device_of(model))
+            size = applied.batch(model, some, work)
+    for start in range(0, len(images), size):
+        yield tuple(array[start : start + size] for array in arrays)
 
 
 def input_gradient(loss: Tensor, x: Tensor) -> Tensor:

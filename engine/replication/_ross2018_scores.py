@@ -69,7 +69,10 @@ class Measured:
         return true
 
     def all_norms(self, defense: str) -> Scores:
-        """The input gradients' norms of the cross-entropy with every label, (S, N, K)."""
+        """The input gradients' norms of the cross-entropy with every label, (S, N, K).
+
+        NaN for those of many classes that are not measured.
+        """
         return self.measure(defense, "gradient_norms")
 
     def decades(self, defense: str, norms: Callable[[str], Scores]) -> Scores:
@@ -80,7 +83,8 @@ class Measured:
         """
         logs = np.log10(np.maximum(norms(defense), _SMALLEST_FLOAT32))
         flat = logs.reshape(*logs.shape[:2], -1)
-        distance: Scores = np.abs(flat - np.median(flat, axis=(1, 2), keepdims=True)).mean(2)
+        middle = np.nanmedian(flat, axis=(1, 2), keepdims=True)
+        distance: Scores = np.nanmean(np.abs(flat - middle), axis=2)
         return distance
 
     def over_time(self, defense: str, what: str) -> list[Scores]:

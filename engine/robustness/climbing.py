@@ -118,10 +118,7 @@ def _attacked(
             torch.from_numpy(y).to(device),
             seeds=torch.from_numpy(s),
         )
-        for x, y, s in zip(
-            *map(inference.batches, (split.images, split.labels, drawn)),  # type: ignore[arg-type]
-            strict=True,
-        )
+        for x, y, s in inference.parts(network, split.images, split.labels, drawn, work="attacks")
     ]
     return _rounded(torch.cat(made).cpu().numpy())
 

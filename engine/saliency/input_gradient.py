@@ -11,7 +11,7 @@ from captum.attr import Saliency
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.networks.inference import GRADIENT, batches, copied, device_of, frozen, looked_at
+from engine.networks.inference import GRADIENT, copied, device_of, frozen, looked_at, parts
 from engine.saliency import SaliencyMethod, register
 
 _QUANTITIES = {
@@ -50,7 +50,7 @@ class InputGradient(SaliencyMethod):
         """Return signed gradients; see `SaliencyMethod.attribute`."""
         maps, device = [], device_of(model)
         with frozen(model):
-            for image_batch, label_batch in zip(batches(images), batches(labels), strict=True):
+            for image_batch, label_batch in parts(model, images, labels, work="gradients"):
                 x = copied(image_batch, device).requires_grad_(True)
                 scalar = self._scalar(model, torch.from_numpy(label_batch).to(device))
                 maps.append(Saliency(scalar).attribute(x, abs=False).detach().cpu())

@@ -12,11 +12,14 @@ from engine.results import Results
 
 
 def hits(results: Results, defense: str, attack: str) -> NDArray[np.bool_]:
-    """Return (N,) where `attack` made a mistake stimulus of an image that the model had right."""
+    """Return (N,) for all test images whether `attack` made a mistake stimulus of one.
+
+    Of one that the model had right; one that was not attacked is none.
+    """
     made = results.examples(defense, attack)
     # A model's mistake on the clean image is not the attack's doing.
-    usable: NDArray[np.bool_] = made.mistakes & (made.before_label == made.true_label)
-    return usable
+    usable = made.mistakes & (made.before_label == made.true_label)
+    return made.over_all(usable, fill=False)
 
 
 def attrition(results: Results, defense: str, attack: str) -> dict[str, int]:

@@ -19,8 +19,9 @@ from engine.results import CLEAN, WEIGHTS, Results
 PASSPORT_SCHEMA = 1
 Scale: TypeAlias = Literal["image", "model"]
 """What full colour stands for: the 99th percentile of |value| over the one map, or over the maps of
-all test images by the same model, method and attack (`engine.jobs.maps.summarise`), which is also
-what the gallery means by it. Either way zero is neutral."""
+all test images that there are, by the same model, method and attack
+(`engine.jobs.maps.summarise`), which is also what the gallery means by it. Either way zero is
+neutral."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,16 @@ def adversarial(results: Results, defense: str, attack: str, index: int) -> Stim
     A control (random signs, say) is made by an attack too and differs in the passport's kind.
     """
     made = results.examples(defense, attack)
-    model = results.model(defense)
+    row, model = made.row(index), results.model(defense)
     config = made.artifact.recipe.config
     component = config["attack"]
     return _stimulus(
         results,
         index,
-        made.pixels[index],
+        made.pixels[row],
         {
             "kind": "control" if config["control"] else "adversarial",
-            "target": int(made.target[index]),
+            "target": int(made.target[row]),
             "defense": defense,
             "model": {"id": model.key, "weights_sha256": model.sha256(WEIGHTS)},
             "attack": {
@@ -85,12 +86,12 @@ def adversarial(results: Results, defense: str, attack: str, index: int) -> Stim
                 "artifact": made.artifact.key,
                 "content_sha256": made.artifact.content_sha256,
             },
-            "before": _answer(made.before_label[index], made.before_confidence[index]),
-            "prediction": _answer(made.label[index], made.confidence[index]),
+            "before": _answer(made.before_label[row], made.before_confidence[row]),
+            "prediction": _answer(made.label[row], made.confidence[row]),
             "norms": {
-                "linf": float(made.linf[index]),
-                "l2": float(made.l2[index]),
-                "l0": int(made.l0[index]),
+                "linf": float(made.linf[row]),
+                "l2": float(made.l2[row]),
+                "l0": int(made.l0[row]),
             },
         },
     )
@@ -136,7 +137,7 @@ def saliency(
         shown: a placebo: draw the map of this other test image, and say so in the passport.
 
     Raises:
-        UsageError: there is no such map.
+        UsageError: there is no such map, of this image or at all.
     """
     maps = results.maps(defense, method)
     if image not in maps.images:
@@ -154,15 +155,12 @@ def saliency(
         "placebo": shown is not None,
     }
     if shown is not None:
-        made = results.examples(
-            defense, next(iter(results.config["attacks"])) if image == CLEAN else image
-        )
         facts["shown_index"] = shown
         # Whoever holds back what a study shows must hold back this image's own map, too.
-        facts["shown_image_id"] = pixels_sha256(made.clean[shown])
+        facts["shown_image_id"] = results.source.image_ids[shown]
     explained = _explained(results, defense, image, index)
     drawn, known = index if shown is None else shown, maps.summary(image)
-    value = float(known.scale[drawn]) if scale == "image" else known.model_scale
+    value = float(known.scale[maps.row(image, drawn)]) if scale == "image" else known.model_scale
     return _drawn(explained, maps.map(image, drawn), value, scale, facts)
 
 
@@ -178,10 +176,12 @@ def edges(
     """
     if defense is None and image != CLEAN:
         raise UsageError(f"edges of {image!r} need the defense whose example it is")
+    row = index
     if image == CLEAN or defense is None:
         images = to_images(results.source.pixels)
     else:
-        images = to_images(results.examples(defense, image).pixels)
+        made = results.examples(defense, image)
+        images, row = to_images(made.pixels), made.row(index)
     facts: dict[str, Any] = {
         "name": "edges",
         "params": {},
@@ -190,7 +190,7 @@ def edges(
         "content_sha256": None,
         "placebo": True,
     }
-    own = _laplacian_of_gaussian(images[index : index + 1])
+    own = _laplacian_of_gaussian(images[row : row + 1])
     wide = _laplacian_of_gaussian(images) if scale == "model" else own
     value = scale_of(wide.sum(axis=1))
     return _drawn(_explained(results, defense, image, index), own[0], value, scale, facts)

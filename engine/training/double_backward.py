@@ -58,6 +58,10 @@ class PenaltyStep:
         self._closed_form = closed_form and defense.differentiates_input()
         self._checked = not self._closed_form
 
+    def on(self, model: nn.Module) -> PenaltyStep:
+        """Return the same step, its check included, on a different network."""
+        return PenaltyStep(model, self.defense, closed_form=self._closed_form)
+
     def __call__(self, x: Tensor, y: Tensor, context: Context) -> tuple[Tensor, Terms]:
         """Return the loss of the batch and its terms; see `Defense.loss` for the arguments.
 

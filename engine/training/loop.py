@@ -11,15 +11,22 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from engine import attacks, seeds
 from engine.datasets import Data, Split, evenly
 from engine.defenses import Context, Defense
 from engine.errors import DivergedError, NotFiniteError
-from engine.networks import state
-from engine.networks.inference import device_of, frozen, gradient_norms, predict
+from engine.networks import memory, state
+from engine.networks.inference import (
+    MOST_CLASSES,
+    device_of,
+    frozen,
+    gradient_norms,
+    parts,
+    predict,
+)
 from engine.preprocessing import Space
+from engine.training import step_memory
 from engine.training.checkpoint import Checkpoint
 from engine.training.double_backward import PenaltyStep
 
@@ -91,6 +98,7 @@ def train(
 
     Raises:
         UsageError: the defense cannot train such a network.
+        PlausiblyError: a step does not fit into the memory budget of the job.
         DivergedError: a term of the loss or, in the last step, a weight became NaN or infinite.
     """
     defense.check(model, evenly(data.train, 2).images)
@@ -100,6 +108,8 @@ def train(
     step_of = PenaltyStep(model, defense, closed_form=closed_form)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
     batches = _Batches(*_on(device, data.train), size=config.batch_size, seed=seed)
+    context = Context(required=required or {})
+    step_memory.require(memory.applied(), step_of, batches.of(1), context)
     record = _Record(model, optimizer, data.valid, config, progress, checkpoint)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model.train()
@@ -190,18 +200,24 @@ def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, A
     them.
     """
     few = Split(split.pixels[:WATCHED], split.labels[:WATCHED])
-    x, y = _on(device_of(model), few)
+    device = device_of(model)
     fgsm = attacks.create("fgsm", eps=config.watch_eps, space=config.watch_space)
-    x_adv = fgsm(model, x, y)
-    with frozen(model), torch.inference_mode():
-        right = (model(x_adv).argmax(1) == y).float().mean()
-    norms = gradient_norms(model, few.images)
-    true = F.one_hot(y, norms.shape[1]).bool().cpu().numpy()
+    right = []
+    for part in parts(model, few.images, few.labels, work="attacks"):
+        x, y = (torch.from_numpy(each).to(device) for each in part)
+        x_adv = fgsm(model, x, y)
+        with frozen(model), torch.inference_mode():
+            right.append(model(x_adv).argmax(1) == y)
+    norms = gradient_norms(model, few.images, few.labels)
+    classes = norms.shape[1]
+    true = np.arange(classes) == few.labels[:, None]
+    # Of many classes a few are measured; a NaN of few classes is the network's, and is shown.
+    median = np.median if classes <= MOST_CLASSES else np.nanmedian
     return {
         "accuracy": accuracy(model, split),
-        "adversarial_accuracy": float(right),
+        "adversarial_accuracy": float(torch.cat(right).float().mean()),
         "true_gradient_norm": float(np.median(norms[true])),
-        "other_gradient_norm": float(np.median(norms[~true])),
+        "other_gradient_norm": float(median(norms[~true])),
     }
 
 

@@ -103,8 +103,8 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
     table = Table(title=first.config["title"], title_justify="left")
     table.add_column("defense", no_wrap=True)
     table.add_column("clean", justify="right")
-    for title in first.config["attacks"].values():
-        table.add_column(title, justify="right")
+    for attack, title in first.config["attacks"].items():
+        table.add_column(title + _of(evaluations[0]["examples"][attack]), justify="right")
     table.add_column("zero gradients", justify="right")
     reasons = {label: doubted(seeds, label) for label in first.config["defenses"]}
     for label, title in first.config["defenses"].items():
@@ -131,6 +131,12 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
             f" {said} What a marked model keeps under attack is no evidence of robustness."
         )
     return table
+
+
+def _of(examples: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return on how many images an attack was made, where it was not on all."""
+    counts = {made["images"] for made in examples.values() if "images" in made}
+    return f" (n = {max(counts)})" if counts else ""
 
 
 def _mean(values: Sequence[float]) -> str:

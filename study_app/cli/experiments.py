@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,7 @@ import typer
 
 from engine.errors import PlausiblyError, UsageError
 from engine.networks.devices import Device
-from study_app.cli.options import AsJson, OnDevice, RunBy, print_json, say
+from study_app.cli.options import AsJson, MemoryBudget, OnDevice, RunBy, print_json, say
 from study_app.installation import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def run(
     ] = None,
     executor: RunBy = "local",
     device: OnDevice = "auto",
+    memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
     """Train, choose, attack, explain and measure what an experiment file declares."""
@@ -45,7 +47,8 @@ def run(
                 raise UsageError(f"{option} is for experiments that train networks")
         _run_linear_theory(experiment, as_json=as_json)
         return
-    runs = _run_experiment(experiment, executor, device, seeds=seeds or 1, only=only)
+    made_by = _Made(executor, device, memory_budget)
+    runs = _run_experiment(experiment, made_by, seeds=seeds or 1, only=only)
     if as_json:
         found = [
             {
@@ -72,6 +75,7 @@ def replicate(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds the intervals rest on.")] = 3,
     executor: RunBy = "local",
     device: OnDevice = "auto",
+    memory_budget: MemoryBudget = None,
     out: Annotated[
         Path | None, typer.Option(help="Markdown file to write, with the numbers behind it.")
     ] = None,
@@ -85,7 +89,8 @@ def replicate(
         raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
     papers = replication.papers()
     experiment = f"{paper}-builtin" if builtin else paper
-    runs = _run_experiment(experiment, executor, device, seeds=seeds, only=None)
+    made_by = _Made(executor, device, memory_budget)
+    runs = _run_experiment(experiment, made_by, seeds=seeds, only=None)
     checks = papers[paper].checks(runs)
     if out is not None:
         text = f"{replication.markdown(checks)}\n\n{papers[paper].tables(runs)}\n"
@@ -99,13 +104,29 @@ def replicate(
         print_table(checks_table(paper, checks))
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What makes artifacts, as the command line says it."""
+
+    executor: Literal["local", "ray"]
+    device: Device
+    memory_budget: int | None
+
+    def by(self, store: ArtifactStore) -> Executor:
+        """Return the executor."""
+        if self.executor == "ray":
+            from engine.execution.ray import RayExecutor
+
+            return RayExecutor(store, device=self.device, memory_budget=self.memory_budget)
+        from engine.execution.local import LocalExecutor
+        from engine.networks import devices
+
+        found = devices.resolve(self.device)
+        return LocalExecutor(store, devices=found, memory_budget=self.memory_budget)
+
+
 def _run_experiment(
-    experiment: str,
-    executor: Literal["local", "ray"],
-    device: Device,
-    *,
-    seeds: int,
-    only: str | None,
+    experiment: str, made_by: _Made, *, seeds: int, only: str | None
 ) -> list[Results]:
     """Make what an experiment file declares, showing how it goes; return its finished runs."""
     from engine.experiments import experiment_file, plan
@@ -122,7 +143,7 @@ def _run_experiment(
                 loaded,
                 store,
                 observer,
-                _executor(executor, store, device),
+                made_by.by(store),
                 seeds=seeds,
                 only=only,
             )
@@ -160,17 +181,6 @@ def _notes(runs: list[Results]) -> list[str]:
     return list(dict.fromkeys([*left_out, *of_networks]))
 
 
-def _executor(name: Literal["local", "ray"], store: ArtifactStore, device: Device) -> Executor:
-    if name == "ray":
-        from engine.execution.ray import RayExecutor
-
-        return RayExecutor(store, device=device)
-    from engine.execution.local import LocalExecutor
-    from engine.networks import devices
-
-    return LocalExecutor(store, devices=devices.resolve(device))
-
-
 def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
     from engine.theory import linear
     from study_app.cli.experiment_tables import linear_theory_table, print_table
@@ -200,6 +210,7 @@ def verify(
         ),
     ] = 0,
     device: OnDevice = "auto",
+    memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
     """Re-hash stored artifacts, or make them again; name all that is not as recorded.
@@ -221,7 +232,8 @@ def verify(
     if what is not None and not checked:
         raise UsageError(f"nothing in {store.root} is called {what!r}")
     if regenerate and not problems:
-        _regenerate(what, store, tolerance, device, as_json=as_json)
+        made_by = _Made("local", device, memory_budget)
+        _regenerate(what, store, tolerance, made_by, as_json=as_json)
         return
     if as_json:
         print_json({"checked": checked, "problems": problems})
@@ -232,7 +244,7 @@ def verify(
 
 
 def _regenerate(
-    what: str | None, store: ArtifactStore, tolerance: float, device: Device, *, as_json: bool
+    what: str | None, store: ArtifactStore, tolerance: float, made_by: _Made, *, as_json: bool
 ) -> None:
     from collections import Counter
     from dataclasses import asdict
@@ -248,8 +260,9 @@ def _regenerate(
     )
     try:
         with ProgressObserver() as observer:
-            executor = _executor("local", store, device)
-            compared = regenerate.run(chosen, store, executor, observer, tolerance=tolerance)
+            compared = regenerate.run(
+                chosen, store, made_by.by(store), observer, tolerance=tolerance
+            )
     except KeyboardInterrupt:
         console.print("Stopped.")
         raise typer.Exit(130) from None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from engine.networks import budget
 from engine.networks.devices import Device
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -16,6 +17,16 @@ RunBy = Annotated[
 ]
 OnDevice = Annotated[
     Device, typer.Option(help="What to compute on; auto takes the GPUs where there are any.")
+]
+MemoryBudget = Annotated[
+    int | None,
+    typer.Option(
+        parser=budget.parse,
+        metavar="SIZE",
+        envvar="PLAUSIBLY_MEMORY_BUDGET",
+        help="Memory for each process, 2GiB say, or of its GPU; large networks are then given "
+        "fewer images at a time. Default: what the machine has, shared among the processes.",
+    ),
 ]
 
 

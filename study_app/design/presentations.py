@@ -101,19 +101,28 @@ class Entries:
             return stimuli.clean(results, index, defense)
         if picture.method is None or defense is None:
             return stimuli.edges(results, defense, picture.of, index, scale=picture.scale)
-        other = self._other_image(index, label, place) if picture.show == "placebo" else None
+        other = (
+            self._other_image(index, label, place, picture) if picture.show == "placebo" else None
+        )
         return stimuli.saliency(
             results, defense, picture.of, index, picture.method, scale=picture.scale, shown=other
         )
 
-    def _other_image(self, index: int, label: str, place: int) -> int:
+    def _other_image(self, index: int, label: str, place: int, picture: Picture) -> int:
         """Return a test image of another class, another one for every place.
 
-        One that the study does not use, so that nobody meets its map again as a real one.
+        One that the study does not use, so that nobody meets its map again as a real one, and that
+        has a map by the method of `picture`.
         """
+        assert picture.defense is not None
+        assert picture.method is not None
+        maps = self._results.maps(picture.defense, picture.method)
+        has_map = set(maps.indices(picture.of).tolist())
         rng = random.Random(seeds.derive(self._study.seed, "other_image", label, index))  # noqa: S311
         for candidates in (self._unused, range(len(self._labels))):
-            others = [i for i in candidates if self._labels[i] != self._labels[index]]
+            others = [
+                i for i in candidates if i in has_map and self._labels[i] != self._labels[index]
+            ]
             if len(others) >= MOST_PICTURES:
                 return rng.sample(others, MOST_PICTURES)[place]
         raise UsageError(
@@ -148,8 +157,9 @@ class Entries:
         if passport["kind"] == "adversarial":
             return int(passport["target"])
         for defense, attack in self._pairs[:1]:
-            made = self._results.examples(defense, attack)
-            return int(made.target[passport["source"]["index"]])
+            made, index = self._results.examples(defense, attack), passport["source"]["index"]
+            if made.taken[index]:
+                return int(made.target[made.row(index)])
         if passport["target"] is not None:
             return int(passport["target"])
         return int(passport["true_label"] + 1) % self._classes

@@ -64,6 +64,7 @@ def choose(study: Study, results: Results, clear_images: int) -> Sources:
     attrition = _attrition(study, results, masks, shared)
 
     right = np.logical_and.reduce([said.label == labels for said in answers]) & once
+    right &= _explained(study, results)
     confidence = np.minimum.reduce([said.confidence for said in answers])
     clearest = sorted(np.flatnonzero(right).tolist(), key=lambda i: (-confidence[i], i))
     clear = _balanced(clearest, labels, clear_images)
@@ -132,18 +133,42 @@ def _usable(study: Study, condition: Condition, results: Results) -> Mask:
     mask = np.ones(len(labels), dtype=np.bool_)
     aims = []
     for picture in condition.shown_pictures:
+        if picture.defense and picture.attack:
+            mask &= results.examples(picture.defense, picture.attack).taken
         if picture.show == "mistake" and picture.defense and picture.attack:
             mask &= stimuli.hits(results, picture.defense, picture.attack)
-            aims.append(results.examples(picture.defense, picture.attack).target)
+            made = results.examples(picture.defense, picture.attack)
+            aims.append(made.over_all(made.target, fill=-1))
         elif picture.is_map and picture.defense and picture.of != stimuli.CLEAN:
             made = results.examples(picture.defense, picture.of)
+            mask &= made.taken
             if not made.artifact.recipe.config["control"]:
                 mask &= stimuli.hits(results, picture.defense, picture.of)
         elif picture.show == "clean" and picture.defense and picture.answer != "any":
             right = results.answers(picture.defense).label == labels
             mask &= right == (picture.answer == "right")
+        if picture.show == "map" and picture.defense and picture.method:
+            mask &= _mapped(results, picture.defense, picture.method, picture.of)
     if ("different targets",) in requirements(condition, study.asked(condition)):
         mask &= np.logical_and.reduce([aims[0] != other for other in aims[1:]])
+    return mask
+
+
+def _explained(study: Study, results: Results) -> Mask:
+    """Return (N,) which test images have all the maps that known answers show."""
+    mask = np.ones(len(results.source), dtype=np.bool_)
+    for picture in (p for c in study.conditions.values() for p in c.undisturbed):
+        if picture.show == "map" and picture.defense and picture.method:
+            mask &= _mapped(results, picture.defense, picture.method, picture.of)
+    return mask
+
+
+def _mapped(results: Results, defense: str, method: str, image: str) -> Mask:
+    """Return (N,) which test images have a map of this image kind."""
+    maps = results.maps(defense, method)
+    mask = np.zeros(len(results.source), dtype=np.bool_)
+    # Where there is none at all, drawing it says so.
+    mask[maps.indices(image) if image in maps.images else slice(None)] = True
     return mask
 
 

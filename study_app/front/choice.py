@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study_app.gallery.exhibit import Exhibit
+from study_app.gallery.exhibit import CLEAN, Exhibit
 
 _COMPARED = 200
 """How many images' maps are compared at most; more would make people wait."""
@@ -39,7 +39,8 @@ def choose(exhibit: Exhibit, embargoed: Collection[str], count: int) -> list[Cho
     attack, method = exhibit.strongest_attack, next(iter(exhibit.methods), None)
     if attack is None or method is None:
         return []
-    visible = np.array(exhibit.visible(embargoed), dtype=np.int64)
+    shown = exhibit.visible(embargoed, method=method, kinds=(CLEAN, attack))
+    visible = np.array(shown, dtype=np.int64)
     fooled = _fooled(exhibit, attack)
     hits = fooled[:, visible].sum(axis=0)
     candidates = visible[np.argsort(-hits, kind="stable")[:_COMPARED]]
@@ -76,11 +77,16 @@ def disagreement(maps: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _fooled(exhibit: Exhibit, attack: str) -> NDArray[np.bool_]:
-    """(D, N) whether the network was right about the clean image and errs on the attacked one."""
-    made = [exhibit.results.examples(defense, attack) for defense in exhibit.defenses]
-    return np.stack(
-        [(each.before_label == each.true_label) & (each.label != each.true_label) for each in made]
-    )
+    """(D, N) whether the network was right about the clean image and errs on the attacked one.
+
+    Of all test images; one that was not attacked fooled none.
+    """
+    fooled = []
+    for defense in exhibit.defenses:
+        made = exhibit.results.examples(defense, attack)
+        right = made.before_label == made.true_label
+        fooled.append(made.over_all(right & (made.label != made.true_label), fill=False))
+    return np.stack(fooled)
 
 
 def _maps(

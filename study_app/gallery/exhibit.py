@@ -28,7 +28,7 @@ SCALE_MODES: dict[ScaleMode, tuple[str, str]] = {
     ),
     "model": (
         "One scale for each model",
-        f"{PERCENTILE}th percentile of |map| over all test images of that model and kind of image: "
+        f"{PERCENTILE}th percentile of |map| over all maps of that model and kind of image: "
         "strengths compare across images, not across defenses",
     ),
     "image": (
@@ -102,22 +102,54 @@ class Exhibit:
     @cached_property
     def strongest_attack(self) -> str | None:
         """The attack that leaves the attacked models the least accuracy, if there is any."""
-        made = self.evaluation["examples"]
         return min(
             self.attacks,
             default=None,
-            key=lambda attack: sum(
-                made[attack][defense]["tested"][defense]["accuracy"] for defense in self.defenses
-            ),
+            key=lambda attack: sum(self._accuracy(attack, defense) for defense in self.defenses),
         )
 
-    def visible(self, embargoed: Collection[str], label: int | None = None) -> list[int]:
-        """Return the test images that may be shown, of class `label` or of all, ascending."""
+    def _accuracy(self, attack: str, defense: str) -> float:
+        """Return a model's accuracy under an attack, on the images that all attacks have."""
+        stored = self.evaluation["examples"]
+        if not any("images" in of[defense] for of in stored.values()):
+            return float(stored[attack][defense]["tested"][defense]["accuracy"])
+        shared = [self.results.examples(defense, each).taken for each in self.attacks]
+        made = self.results.examples(defense, attack)
+        right = made.over_all(made.label == made.true_label, fill=False)
+        return float(right[np.logical_and.reduce(shared)].mean())
+
+    def visible(
+        self,
+        embargoed: Collection[str],
+        label: int | None = None,
+        *,
+        method: str | None = None,
+        kinds: Collection[str] = (),
+    ) -> list[int]:
+        """Return the test images that may be shown, of class `label` or of all, ascending.
+
+        With `method` those that have its maps of all image kinds of `kinds`.
+        """
+        known = set(range(len(self.image_ids)))
+        if method is not None:
+            maps = self.results.maps(next(iter(self.defenses)), method)
+            known = known.intersection(*(maps.indices(kind).tolist() for kind in kinds))
         return [
             index
             for index, image_id in enumerate(self.image_ids)
-            if image_id not in embargoed and (label is None or self.labels[index] == label)
+            if index in known
+            and image_id not in embargoed
+            and (label is None or self.labels[index] == label)
         ]
+
+    def mapped(self, method: str, index: int) -> dict[str, str]:
+        """Return titles of the image kinds of which a test image has a map by `method`."""
+        maps = self.results.maps(next(iter(self.defenses)), method)
+        return {k: title for k, title in self.image_kinds.items() if index in maps.indices(k)}
+
+    def mapping(self, image: str, index: int) -> dict[str, str]:
+        """Return titles of the methods that explain a test image of this kind."""
+        return {k: title for k, title in self.methods.items() if image in self.mapped(k, index)}
 
     def require(
         self,
@@ -141,7 +173,9 @@ class Exhibit:
         )
         if not known or self.image_ids[index] in embargoed:
             raise NotShownError
-        if method is not None and image not in self.results.maps(defense, method).images:
+        if image != CLEAN and not self.results.examples(defense, image).taken[index]:
+            raise NotShownError
+        if method is not None and index not in self.results.maps(defense, method).indices(image):
             raise NotShownError
 
     def pixels(self, defense: str, image: str, index: int) -> NDArray[np.uint8]:
@@ -149,8 +183,9 @@ class Exhibit:
         if image == CLEAN:
             pixels: NDArray[np.uint8] = self.results.source.pixels[index]
             return pixels
-        made: NDArray[np.uint8] = self.results.examples(defense, image).pixels[index]
-        return made
+        made = self.results.examples(defense, image)
+        attacked: NDArray[np.uint8] = made.pixels[made.row(index)]
+        return attacked
 
     def stimulus(self, defense: str, image: str, index: int) -> stimuli.Stimulus:
         """Return the picture with its passport."""
@@ -160,20 +195,23 @@ class Exhibit:
 
     def prediction(self, defense: str, image: str, index: int) -> tuple[int, float]:
         """Return the model's label and confidence for the picture."""
-        said: Answers | Examples
-        said = self.results.answers(defense)
+        said: Answers | Examples = self.results.answers(defense)
+        row = index
         if image != CLEAN:
             said = self.results.examples(defense, image)
-        return int(said.label[index]), float(said.confidence[index])
+            row = said.row(index)
+        return int(said.label[row]), float(said.confidence[row])
 
     def unchanged(self, defense: str, attack: str, index: int) -> bool:
         """Say whether the attack left every pixel as it was."""
-        return bool(self.results.examples(defense, attack).l0[index] == 0)
+        made = self.results.examples(defense, attack)
+        return bool(made.l0[made.row(index)] == 0)
 
     def undone_by_rounding(self, defense: str, attack: str, index: int) -> bool:
         """Say whether the model erred before the picture was rounded to 8 bits, and not after."""
         made, truth = self.results.examples(defense, attack), self.labels[index]
-        return bool(made.unrounded_label[index] != truth and made.label[index] == truth)
+        row = made.row(index)
+        return bool(made.unrounded_label[row] != truth and made.label[row] == truth)
 
     def zero_gradient(self, defense: str, attack: str, index: int) -> bool:
         """Say whether the attack met a loss gradient that is zero in every pixel.
@@ -202,13 +240,15 @@ class Exhibit:
         if mode == "model":
             return self.model_scale(defense, method, image)
         if mode == "image":
-            return float(self.results.maps(defense, method).summary(image).scale[index])
+            stored = self.results.maps(defense, method)
+            return float(stored.summary(image).scale[stored.row(image, index)])
         maps = [self.drawn(each, image, index, method) for each in self.defenses]
         return scale_of(np.stack(maps), PERCENTILE)
 
     def largest(self, defense: str, image: str, index: int, method: str) -> float:
         """Return the largest |value| of the map."""
-        return float(self.results.maps(defense, method).summary(image).largest[index])
+        maps = self.results.maps(defense, method)
+        return float(maps.summary(image).largest[maps.row(image, index)])
 
     def model_scale(self, defense: str, method: str, image: str = CLEAN) -> float:
         """Return the scale of mode "model", of the maps of one image kind."""

@@ -96,6 +96,8 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
     if view.image != CLEAN:
         tested = exhibit.evaluation["examples"][view.image][defense]["tested"][defense]
         lines[0] += f", {percent(tested['accuracy'], 1)} attacked"
+        if some := exhibit.evaluation["examples"][view.image][defense].get("images"):
+            lines[0] += f" (of {some} images)"
     if hides_gradients(facts["zero_gradient_share"]):
         share = percent(facts["zero_gradient_share"])
         lines.append(f"loss gradients exactly zero on {share} of images")

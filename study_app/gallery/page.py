@@ -57,7 +57,8 @@ def map_page() -> None:
             exhibit.require(
                 embargoed, defense=defense, image=image, index=place.index, method=view.method
             )
-        _map(exhibit, view, exhibit.visible(embargoed))
+        kinds = {place.image, *([view.pin[1]] if view.pin else [])}
+        _map(exhibit, view, exhibit.visible(embargoed, method=view.method, kinds=kinds))
 
 
 def _begin() -> None:
@@ -80,7 +81,7 @@ def _embargoed() -> set[str]:
 def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     view = GalleryView.parse(st.query_params.to_dict(), exhibit)
     embargoed = _embargoed()
-    rows = exhibit.visible(embargoed, view.wanted_label)
+    rows = exhibit.visible(embargoed, view.wanted_label, method=view.method, kinds=view.shown_kinds)
     pages = max(1, -(-len(rows) // ROWS))
     view = view.on_page(min(view.page, pages))
     st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks)))
@@ -148,9 +149,10 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
         choose("Defense", "defense", exhibit.defenses, place.defense, query)
-        choose("Picture", "image", exhibit.image_kinds, place.image, query)
-        if len(exhibit.methods) > 1:
-            choose("Map", "method", exhibit.methods, view.method, query)
+        choose("Picture", "image", exhibit.mapped(view.method, place.index), place.image, query)
+        methods = exhibit.mapping(place.image, place.index)
+        if len(methods) > 1:
+            choose("Map", "method", methods, view.method, query)
         scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}
         choose("Colour scale", "scale", scales, view.scale, query)
     st.html(sheet.figures(exhibit, view))

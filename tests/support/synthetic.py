@@ -6,9 +6,12 @@ that moves nothing on the masked model, a control, and maps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
+from engine.datasets import spread
 from engine.jobs import answers, evaluation, examples, maps, source
 from engine.jobs import experiment as index
 from engine.jobs.model import CURVE
@@ -63,8 +66,14 @@ def experiment(
     name: str = "demo",
     defenses: dict[str, str] = DEFENSES,
     attacks: dict[str, str] = ATTACKS,
+    some: Mapping[str, int] | None = None,
 ) -> Results:
-    """Write the experiment and return how it is read."""
+    """Write the experiment and return how it is read.
+
+    `some` says of how many images an attack's examples are, or a method's maps, if not of all.
+    """
+    some = some or {}
+    taken = {label: spread(np.arange(IMAGES) % CLASSES, count) for label, count in some.items()}
     rng = np.random.default_rng(0)
     labels = np.arange(IMAGES, dtype=np.int64) % CLASSES
     clean = rng.integers(0, 256, (IMAGES, 1, SIDE, SIDE)).astype(np.uint8)
@@ -81,13 +90,21 @@ def experiment(
         for attack in attacks:
             shift = 0 if (defense, attack) == ("distillation", "fgsm") else 20 + number
             own = (model, images, said)
-            made[attack] = _examples(store, facts, own, attack, clean, labels, shift)
+            chosen = taken.get(attack, np.arange(IMAGES))
+            made[attack] = _examples(store, facts, own, attack, clean, labels, shift, chosen)
             parents[f"examples:{defense}:{attack}"] = made[attack].as_parent()
         explained = _maps(
-            store, facts, model, images, made, zero=defense == "distillation", size=number + 1
+            store,
+            facts,
+            model,
+            images,
+            made,
+            taken,
+            zero=defense == "distillation",
+            size=number + 1,
         )
         parents[f"maps:{defense}:input_gradient"] = explained.as_parent()
-    parents["evaluation"] = _evaluation(store, facts, defenses, attacks).as_parent()
+    parents["evaluation"] = _evaluation(store, facts, defenses, attacks, some).as_parent()
     config = {
         **facts,
         "name": name,
@@ -131,7 +148,7 @@ def _answers(store: ArtifactStore, facts: dict, model, images, before) -> Artifa
     return store.get("answers", recipe.key)
 
 
-def _examples(store, facts, own, attack, clean, labels, shift) -> Artifact:
+def _examples(store, facts, own, attack, clean, labels, shift, chosen) -> Artifact:
     control = attack in CONTROLS
     component = COMPONENTS.get(attack, {"name": attack})
     config = {**facts, "attack": component, "control": control}
@@ -154,11 +171,14 @@ def _examples(store, facts, own, attack, clean, labels, shift) -> Artifact:
             "l2": np.sqrt(np.square(difference).sum(1)) / 255,
             "l0": (difference != 0).sum(1),
         }
+        arrays = {name: array[chosen] for name, array in arrays.items()}
+        if len(chosen) < IMAGES:
+            arrays["indices"] = chosen
         write_arrays(draft / examples.FILE, arrays)
     return store.get("examples", recipe.key)
 
 
-def _maps(store, facts, model, images, made, *, zero: bool, size: int) -> Artifact:
+def _maps(store, facts, model, images, made, taken, *, zero: bool, size: int) -> Artifact:
     config = {**facts, "saliency": {"name": "input_gradient", "of": "sum_log_probabilities"}}
     attacked = {f"examples:{attack}": made[attack].as_parent() for attack in made}
     parents = {"model": model.as_parent(), "source": images.as_parent(), **attacked}
@@ -172,11 +192,17 @@ def _maps(store, facts, model, images, made, *, zero: bool, size: int) -> Artifa
             else rng.normal(0, size, shape).astype(np.float32)
             for image in ("clean", *made)
         }
-        maps.write(draft, "gradient of Σₖ log pₖ", values.items())
+        everything = np.arange(IMAGES)
+        own = taken.get("input_gradient", everything)
+        indices = {image: np.intersect1d(own, taken.get(image, everything)) for image in values}
+        chosen = ((image, values[image][indices[image]]) for image in values)
+        maps.write(draft, "gradient of Σₖ log pₖ", chosen, indices, IMAGES)
     return store.get("maps", recipe.key)
 
 
-def _evaluation(store: ArtifactStore, facts: dict, defenses: dict, attacks: dict) -> Artifact:
+def _evaluation(
+    store: ArtifactStore, facts: dict, defenses: dict, attacks: dict, some: Mapping[str, int]
+) -> Artifact:
     recipe = Recipe("evaluation", {**facts, "attacks": list(attacks)}, {}, DATA_SHA256)
     tested = {label: {"accuracy": 0.5, "hit": 0.5} for label in defenses}
     result = {
@@ -195,6 +221,7 @@ def _evaluation(store: ArtifactStore, facts: dict, defenses: dict, attacks: dict
         "examples": {
             attack: {
                 source: {
+                    **({"images": some[attack]} if attack in some else {}),
                     "tested": tested,
                     "rounded_away": 0,
                     "median_linf": 0.1,

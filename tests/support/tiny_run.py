@@ -86,6 +86,8 @@ class InThisProcess(Executor):
 class Here:
     """Makes every artifact in this process, one after the other."""
 
+    memory_budget = None
+
     def __init__(self, store):
         self._store = store
 

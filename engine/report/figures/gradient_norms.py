@@ -79,9 +79,21 @@ def draw(data: Dataset) -> list[Figure]:
             (_picture(data, found, slug, sentence),),
             table(slug, _COLUMNS, _rows(data, found)),
             data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
-            (*notes, *data.doubt_notes()),
+            (*notes, *_few_labels(data), *data.doubt_notes()),
         )
     ]
+
+
+def _few_labels(data: Dataset) -> tuple[str, ...]:
+    """Say for how many labels there are norms, where these are not all."""
+    norms = data.measure(next(iter(data.defenses)), "gradient_norms")
+    classes, measured = norms.shape[2], int(np.isfinite(norms).sum(2).max())
+    if measured == classes:
+        return ()
+    return (
+        f"Of {classes} labels the norms of {measured} are measured for each image: the true one, "
+        "the model's answer or else its second choice, and others spread over the classes.",
+    )
 
 
 def _picture(data: Dataset, found: _Found, slug: str, sentence: str) -> Picture:

@@ -88,17 +88,21 @@ class _Maps:
 
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a saliency method, from the first seed."""
-    images = _images(data)
-    return [_figure(data, method, title, images) for method, title in data.has("saliency").items()]
+    return [
+        _figure(data, method, title, _images(data, method))
+        for method, title in data.has("saliency").items()
+    ]
 
 
-def _images(data: Dataset) -> _Images:
-    """Choose an image of every class, one that all models are right on where there is one."""
+def _images(data: Dataset, method: str) -> _Images:
+    """Choose an explained image of every class, if possible one that all models are right on."""
     labels, clean = data.first.source.labels, data.first.source.pixels
     answers = [data.first.answers(defense).label for defense in data.defenses]
     right = np.all([each == labels for each in answers], axis=0)
     names = data.first.class_names
-    firsts = [_pick(labels == k, right) for k in range(len(names))]
+    explained = np.zeros(len(labels), dtype=np.bool_)
+    explained[data.first.maps(next(iter(data.defenses)), method).indices(CLEAN)] = True
+    firsts = [_pick((labels == k) & explained, right) for k in range(len(names))]
     places = np.array([place for place in firsts if place is not None])
     classes = [name for name, place in zip(names, firsts, strict=True) if place is not None]
     return _Images(places, classes, clean[places], bool(right[places].all()))
@@ -193,17 +197,18 @@ def _sentence(data: Dataset, maps: _Maps) -> str:
 
 
 def _smoothest(data: Dataset) -> str:
-    """Say whose gradients are the smoothest over all test images; "" where not measured."""
+    """Say whose gradients are the smoothest over test images; "" where not measured."""
     if any("smoothness" not in data.first.measures(defense) for defense in data.defenses):
         return ""
-    smooth = {d: interval([data.measure(d, "smoothness")]).value for d in data.defenses}
-    known = {d: value for d, value in smooth.items() if value is not None}
+    smooth = {d: interval([data.measure(d, "smoothness")]) for d in data.defenses}
+    known = {d: found.value for d, found in smooth.items() if found.value is not None}
     if not known:
         return ""
     best, first = max(known, key=known.__getitem__), next(iter(known))
     return (
-        f"The smoothest over all test images are those of “{data.defenses[best]}” "
-        f"(Moran’s I {number(known[best])}; “{data.defenses[first]}” {number(known[first])})."
+        f"The smoothest over {smooth[best].images} test images are those of "
+        f"“{data.defenses[best]}” (Moran’s I {number(known[best])}; “{data.defenses[first]}” "
+        f"{number(known[first])})."
     )
 
 
@@ -212,8 +217,10 @@ def _notes(data: Dataset, images: _Images, maps: _Maps) -> list[str]:
     which = (
         "that every model classifies correctly" if images.all_right else "that most are right on"
     )
+    explained = len(data.first.maps(maps.defenses[0], maps.method).indices(CLEAN))
+    some = "" if explained == len(data.first.source) else f", of the {explained} explained ones,"
     notes = [
-        f"The first test image of each class {which}; seed {data.seeds[0]}. Drawn is the "
+        f"The first test image of each class{some} {which}; seed {data.seeds[0]}. Drawn is the "
         f"{maps.quantity}; channels are summed."
     ]
     zero = [t for i, t in enumerate(data.defenses.values()) if (maps.largest[i] == 0).all()]

@@ -7,6 +7,7 @@ import numpy as np
 from engine.artifacts import Role
 from engine.report.figure import INTERVAL, Figure, cells, table, words
 from engine.report.runs import Dataset
+from engine.results import Examples
 from engine.statistics import Interval, interval
 
 TITLE = "The models at a glance"
@@ -22,13 +23,14 @@ _COLUMNS = ("dataset", "defense", "title", "quantity", "attack", *INTERVAL, "dou
 def draw(data: Dataset) -> list[Figure]:
     """Return the table."""
     attacks = data.has("attacks")
-    rows, shown = [], [("Model", "Clean", *attacks.values(), "Zero gradients", "Doubt")]
+    headings = [title + _of(data, attack) for attack, title in attacks.items()]
+    rows, shown = [], [("Model", "Clean", *headings, "Zero gradients", "Doubt")]
     clean: dict[str, Interval] = {}
     labels = [run.source.labels for run in data.runs]
     for defense, title in data.defenses.items():
         clean[defense] = _accuracy([run.answers(defense).label for run in data.runs], labels)
         white_box = {
-            attack: _accuracy([run.examples(defense, attack).label for run in data.runs], labels)
+            attack: _white_box([run.examples(defense, attack) for run in data.runs])
             for attack in attacks
         }
         zero = interval([data.measure(defense, "zero_gradient")])
@@ -67,6 +69,16 @@ def draw(data: Dataset) -> list[Figure]:
             tuple(shown),
         )
     ]
+
+
+def _of(data: Dataset, attack: str) -> str:
+    """Return on how many images an attack was made, where it was not on all test images."""
+    made = data.first.examples(next(iter(data.defenses)), attack)
+    return f" (n = {len(made)})" if len(made) < len(data.first.source) else ""
+
+
+def _white_box(made: list[Examples]) -> Interval:
+    return _accuracy([each.label for each in made], [each.true_label for each in made])
 
 
 def _accuracy(predicted: list[np.ndarray], labels: list[np.ndarray]) -> Interval:

@@ -168,7 +168,7 @@ def doubts(net, data, eps=EPS, images=100):
     arrays = climbing.climb(
         net, split, eps=eps, steps=10, restarts=3, seed=0, others={}, progress=lambda _event: None
     )
-    norms = inference.gradient_norms(net, split.images)
+    norms = inference.gradient_norms(net, split.images, split.labels)
     zero = norms[np.arange(len(split)), split.labels] == 0
     eps = [float(each) for each in arrays.pop("eps")]
     return Ladder(eps, **arrays), examine(Ladder(eps, **arrays), zero)
