@@ -171,8 +171,8 @@ def _notes(run: Run, data: Data) -> list[str]:
         UsageError: they are too few.
     """
     found = list(selection.image_notes(run.experiment.selection, data))
-    for kind in kinds.having("notes").values():
-        found += kind.notes(run.section(kind.SECTION.name), data)
+    for kind in kinds.having("image_notes").values():
+        found += kind.image_notes(run.section(kind.SECTION.name), data)
     return found
 
 

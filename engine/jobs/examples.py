@@ -168,7 +168,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         )
 
 
-def notes(section: Mapping[str, AttackSpec], data: Data) -> Iterator[str]:
+def image_notes(section: Mapping[str, AttackSpec], data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that attacks ask for."""
     for label, spec in section.items():
         yield from _images.notes(f"{SECTION.name}.{label}", spec.images, data)

@@ -72,7 +72,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
     yield Request(Role("measures", label), f"measure {label}", config, parents, versions_of(method))
 
 
-def notes(section: MeasureSpec, data: Data) -> Iterator[str]:
+def image_notes(section: MeasureSpec, data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that are asked for."""
     yield from _images.notes(SECTION.name, section.images, data, ("train", "test"))
 
