@@ -94,7 +94,14 @@ def experiment(
             made[attack] = _examples(store, facts, own, attack, clean, labels, shift, chosen)
             parents[f"examples:{defense}:{attack}"] = made[attack].as_parent()
         explained = _maps(
-            store, facts, model, images, made, taken, zero=defense == "distillation", size=number + 1
+            store,
+            facts,
+            model,
+            images,
+            made,
+            taken,
+            zero=defense == "distillation",
+            size=number + 1,
         )
         parents[f"maps:{defense}:input_gradient"] = explained.as_parent()
     parents["evaluation"] = _evaluation(store, facts, defenses, attacks, some).as_parent()

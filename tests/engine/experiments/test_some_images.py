@@ -79,7 +79,9 @@ def test_examples_are_those_of_the_chosen_images_and_no_others(results, whole):
     assert np.array_equal(some.clean, whole.source.pixels[chosen])
     assert np.array_equal(some.before_label, whole.answers("none").label[chosen])
     assert some.taken.sum() == 12
-    assert "indices" not in results.artifact(Role("examples", "none", "fgsm")).arrays("examples.npz")
+    assert "indices" not in results.artifact(Role("examples", "none", "fgsm")).arrays(
+        "examples.npz"
+    )
 
 
 def test_maps_explain_the_images_that_are_chosen_for_both(results, whole):
@@ -148,8 +150,9 @@ def test_accuracies_say_on_how_many_images_they_are(results):
 
 def test_more_images_than_there_are_is_noted_and_too_few_are_refused(results, store):
     count = len(results.source)
-    assert f"attacks.fgsm: 5000 test images are asked for; all {count} are taken" in (
-        results.config["notes"]
+    assert (
+        f"attacks.fgsm: 5000 test images are asked for; all {count} are taken"
+        in (results.config["notes"])
     )
     for place, changes in {
         "attacks.fgsm": {"attacks": {"fgsm": {**FGSM, "images": 1}}},
