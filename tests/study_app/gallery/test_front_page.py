@@ -108,7 +108,8 @@ class Three:
         self._after = {"one": [1, 0, 1, 0], "two": [0, 0, 1, 0]}
         self._maps = {"one": [1, 1, 1, 1], "two": [-1, 1, -1, 0]}
 
-    def visible(self, embargoed):
+    def visible(self, embargoed, *, method, kinds):
+        assert (method, kinds) == ("gradient", ("clean", "hits"))
         return [index for index in range(4) if index not in embargoed]
 
     def examples(self, defense, attack):
@@ -122,6 +123,9 @@ class Three:
 class Stored:
     def __init__(self, true_label, before_label, label):
         self.true_label, self.before_label, self.label = true_label, before_label, label
+
+    def over_all(self, values, *, fill):
+        return values
 
 
 def test_the_best_are_fooled_everywhere_have_maps_and_these_disagree():
