@@ -40,8 +40,8 @@ def describe_counts(counts: Counts, names: Sequence[str]) -> str:
             for place, name in enumerate(names)
         )
         return f"{', '.join(listed)} images ({' / '.join(splits)})"
-    ranges = (f"{_range(counts[split])} {split}" for split in splits)
-    return f"{len(names)} classes of {', '.join(ranges)} images"
+    ranges = (f"{_range(counts[split])} {_IMAGES[split]}" for split in splits)
+    return f"{len(names)} classes, each with {', '.join(ranges)} images"
 
 
 def doubt_counts(counts: Counts, names: Sequence[str]) -> tuple[str, ...]:

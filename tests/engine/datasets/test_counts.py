@@ -31,7 +31,7 @@ def test_images_are_counted_by_class_and_split():
 def test_many_classes_are_summed_up():
     counts = class_counts(data([50] * 10, [5] * 10, list(range(11, 21))))
     assert describe_counts(counts, "abcdefghij") == (
-        "10 classes of 50 train, 5 valid, 11 to 20 test images"
+        "10 classes, each with 50 training, 5 validation, 11 to 20 test images"
     )
     assert doubt_counts(counts, "abcdefghij") == (
         "9 classes have fewer than 20 test images (a 11, b 12, c 13, d 14, e 15, f 16, …): "

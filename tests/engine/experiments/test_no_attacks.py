@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from starlette.testclient import TestClient
 from tiny_run import Here, Log, experiment
 
 from db.session import Database
 from engine import datasets, report, stimuli
-from engine.artifacts import ArtifactStore
+from engine.artifacts import ArtifactStore, Role
 from engine.errors import UsageError
 from engine.experiments import plan
+from engine.jobs import evaluation
+from engine.jobs.context import Job
 from engine.results import Results
 from study_app.api import Context, create_api
 from study_app.cli.experiment_tables import class_lines, run_tables
@@ -68,6 +72,21 @@ def test_classes_are_counted_and_tested_one_by_one(results):
     assert class_lines([results, results]) == [
         f"digits:3,8: {datasets.describe_counts(evaluation['class_counts'], ['3', '8'])}"
     ]
+
+
+def test_an_evaluation_of_before_is_made_again_as_it_was(results):
+    evaluated = results.artifact(Role("evaluation"))
+    old = replace(evaluated.recipe, versions={"evaluation": 2})
+    with results.store.draft(old) as draft:
+        evaluation.make(Job(old, results.store, draft, lambda _: None, torch.device("cpu")))
+    kept = results.evaluation()
+    known = {
+        label: {key: value for key, value in of.items() if key != "class_accuracy"}
+        for label, of in kept["models"].items()
+    }
+    wanted = {key: value for key, value in kept.items() if key != "class_counts"}
+    found = results.store.find(old).json(evaluation.FILE)
+    assert found == {**wanted, "models": known}
 
 
 def test_stimuli_are_drawn(results):
