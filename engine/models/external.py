@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from engine import canonical
 from engine.errors import ChangedCodeError, UsageError, said
 from engine.models import Architecture, _code, _weights, register
 from engine.networks.inference import frozen
@@ -68,6 +70,16 @@ class External(Architecture):
     def _can_be_imported(cls, module: str) -> str:
         _class(module)
         return module
+
+    @field_validator("arguments")
+    @classmethod
+    def _as_they_are_stored(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        # What a worker reads back: no tuples, no keys that are numbers, no dates.
+        try:
+            stored: dict[str, Any] = json.loads(canonical.dumps(arguments))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"must be JSON ({error})") from None
+        return stored
 
     @field_validator("weights_sha256")
     @classmethod
