@@ -102,8 +102,8 @@ class External(Architecture):
                 f"the code of {module!r} is not what this was made with: its SHA-256 was "
                 f"{str(given)[:12]}…, that of {', '.join(code.files)} here is "
                 f"{str(code.sha256)[:12]}… (last written: {code.last_changed}); bring the code "
-                "back as it was, or run the experiment file again: changed code is another model "
-                "(code_sha256 in the file itself is to be left out)",
+                "back as it was, or run the experiment file again, without a code_sha256 in it: "
+                "changed code is another model",
                 code.files,
             )
         return code.sha256
