@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Protocol
 
@@ -123,11 +123,17 @@ class Executor(ABC):
             plan.fail(task, error)
             telling.failed(task, error)
             return
-        if artifact is None:
-            running[self._submit(task, recipe, telling)] = (task, recipe)
-        else:
+        if artifact is not None:
             plan.made[task.name] = artifact
             telling.finished(task, artifact, reused=True)
+            return
+        where = (self._store_of(task).root, recipe.kind, recipe.key)
+        for other, its in running.values():
+            if (self._store_of(other).root, its.kind, its.key) == where:
+                # Two at work on one artifact would share its unfinished state, too.
+                plan.wait_for(task, other)
+                return
+        running[self._submit(task, recipe, telling)] = (task, recipe)
 
     def _store_of(self, task: Task) -> ArtifactStore:
         return task.store or self._store
@@ -168,6 +174,10 @@ class _Plan:
                 self.waiting.remove(task)
                 return task
         return None
+
+    def wait_for(self, task: Task, other: Task) -> None:
+        """Put a task back that wants what another one is making."""
+        self.waiting.insert(0, replace(task, needs=(*task.needs, other.name)))
 
     def fail(self, task: Task, error: PlausiblyError) -> None:
         """Note the failure; give up what needs the task, directly or not.

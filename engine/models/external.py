@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from engine import canonical
 from engine.errors import ChangedCodeError, UsageError, said
 from engine.models import Architecture, _code, _weights, register
 from engine.networks.probe import require_logits
@@ -69,6 +71,16 @@ class External(Architecture):
         _class(module)
         return module
 
+    @field_validator("arguments")
+    @classmethod
+    def _as_they_are_stored(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        # What a worker reads back: no tuples, no keys that are numbers, no dates.
+        try:
+            stored: dict[str, Any] = json.loads(canonical.dumps(arguments))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"must be JSON ({error})") from None
+        return stored
+
     @field_validator("weights_sha256")
     @classmethod
     def _is_that_of_the_weights(cls, given: str | None, info: ValidationInfo) -> str | None:
@@ -90,8 +102,8 @@ class External(Architecture):
                 f"the code of {module!r} is not what this was made with: its SHA-256 was "
                 f"{str(given)[:12]}…, that of {', '.join(code.files)} here is "
                 f"{str(code.sha256)[:12]}… (last written: {code.last_changed}); bring the code "
-                "back as it was, or run the experiment file again: changed code is another model "
-                "(code_sha256 in the file itself is to be left out)",
+                "back as it was, or run the experiment file again, without a code_sha256 in it: "
+                "changed code is another model",
                 code.files,
             )
         return code.sha256

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
+from threading import Timer
 
 import pytest
 from tiny_run import Log, workers
@@ -68,6 +70,38 @@ def test_everything_is_made_in_the_order_of_need_and_then_found(store):
     Direct(store).run(TREE, again)
     assert again.made == []
     assert len(again.reused) == len(TREE)
+
+
+class Later(Direct):
+    """As `Direct`, but what it makes takes until somebody waits for it."""
+
+    def __init__(self, store, **failures) -> None:
+        super().__init__(store, **failures)
+        self.submitted: list[str] = []
+
+    def _submit(self, task, recipe, observer):
+        self.submitted.append(task.name)
+        future: Future[None] = Future()
+        Timer(
+            0.05, lambda: self._end(super(Later, self)._submit(task, recipe, observer), future)
+        ).start()
+        return future
+
+    def _end(self, made, future) -> None:
+        error = made.exception()
+        future.set_result(None) if error is None else future.set_exception(error)
+
+
+def test_what_two_tasks_want_is_made_once(store):
+    twins = [replace(task("same"), name=name) for name in ("one", "two")]
+    log, executor = Log(), Later(store)
+    made = executor.run([*twins, task("after", "two")], log)
+    assert executor.submitted == ["one", "after"]
+    assert (log.made, log.reused) == (["one", "after"], ["two"])
+    assert made["one"].key == made["two"].key
+    others = [*(replace(task("other"), name=name) for name in ("one", "two")), task("last", "two")]
+    with pytest.raises(PlausiblyError, match=r"^broken; 2 tasks that needed it given up$"):
+        Later(store, one=PlausiblyError("broken")).run(others, Log())
 
 
 def test_what_does_not_need_a_failed_task_still_runs(store):

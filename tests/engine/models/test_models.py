@@ -353,6 +353,16 @@ def test_external_names_the_tensors_that_do_not_fit(change, said, package, weigh
         made.build(SHAPE, CLASSES, seed=0)
 
 
+@pytest.mark.parametrize("wrong", [float("inf"), {1, 2}, torch.tensor(1)])
+def test_external_takes_the_arguments_that_it_stores(wrong, package):
+    module = f"{package}:Tiny"
+    made = models.create("external", module=module, arguments={"a": (1, {2: (3,)})})
+    assert made.arguments == {"a": [1, {"2": [3]}]}
+    assert models.registry.from_config(made.config()) == made
+    with pytest.raises(UsageError, match=r"arguments = .*must be json"):
+        models.create("external", module=module, arguments={"a": wrong})
+
+
 @pytest.mark.parametrize(
     ("prefix", "by"),
     [
