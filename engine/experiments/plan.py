@@ -170,7 +170,7 @@ def _notes(run: Run, data: Data) -> list[str]:
     Raises:
         UsageError: they are too few.
     """
-    found = list(selection.image_notes(run.experiment.selection, data))
+    found = list(selection.notes_on(run.experiment.selection, data))
     for kind in kinds.having("image_notes").values():
         found += kind.image_notes(run.section(kind.SECTION.name), data)
     return found

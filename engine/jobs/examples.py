@@ -15,7 +15,7 @@ from engine.artifacts import Artifact, Role, write_arrays
 from engine.attacks import TargetRule
 from engine.components import Document
 from engine.datasets import Data, spread
-from engine.jobs import _images, _old_layouts
+from engine.jobs import _old_layouts, _subset
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import norms
 from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, aimed
@@ -59,7 +59,7 @@ class AttackSpec(Document):
     title: str
     attack: SomeAttack
     target: TargetRule = "next_class"
-    images: _images.SomeImages = None
+    images: _subset.SomeImages = None
 
 
 SECTION = Section("attacks", dict[AttackLabel, AttackSpec])
@@ -135,7 +135,7 @@ class Examples:
         Raises:
             UsageError: it was not attacked.
         """
-        return _images.row(self.indices, index, f"attack {self._name!r}")
+        return _subset.row(self.indices, index, f"attack {self._name!r}")
 
     def over_all(self, values: NDArray[Any], fill: Any) -> NDArray[Any]:
         """Return values (N, ...) of the attacked images for all test images, `fill` elsewhere."""
@@ -158,7 +158,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         yield Request(
             Role("examples", label, attack),
             f"attack {label} with {attack}",
-            {**aimed(spec.attack, spec.target), "split": "test", **_images.said(spec.images)},
+            {**aimed(spec.attack, spec.target), "split": "test", **_subset.said(spec.images)},
             {
                 Role("model"): Role("model", label),
                 Role("source"): Role("source"),
@@ -171,7 +171,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
 def image_notes(section: Mapping[str, AttackSpec], data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that attacks ask for."""
     for label, spec in section.items():
-        yield from _images.notes(f"{SECTION.name}.{label}", spec.images, data)
+        yield from _subset.notes(f"{SECTION.name}.{label}", spec.images, data)
 
 
 def make(job: Job) -> None:
@@ -180,7 +180,7 @@ def make(job: Job) -> None:
 
     source = job.source()
     chosen = spread(source.labels, job.config.get("images"))
-    split = _images.some(source, chosen)
+    split = _subset.some(source, chosen)
     network = job.model(Role("model"))
     attack = attacks.registry.from_config(job.config["attack"])
     examples, aim = job.attack(attack, network, split, places=chosen, progress=job.progress)
@@ -194,7 +194,7 @@ def make(job: Job) -> None:
         "confidence": confidence,
         "unrounded_label": unrounded,
         **norms(pixels, split.pixels),
-        **_images.stored(chosen, len(source)),
+        **_subset.stored(chosen, len(source)),
     }
     if _old_layouts.is_old(job.recipe):
         arrays = _old_layouts.examples(arrays, split, predict(network, split.images))
@@ -204,7 +204,7 @@ def make(job: Job) -> None:
 def read(artifact: Artifact, reader: Reader) -> Examples:
     """Return the examples; images and answers are read when they are asked for."""
     arrays = artifact.arrays(FILE)
-    arrays[_images.INDICES] = indices(arrays)
+    arrays[_subset.INDICES] = indices(arrays)
     if _old_layouts.is_old(artifact.recipe):
         source, before, arrays = _old_layouts.split_examples(artifact, arrays, reader)
         return Examples(artifact, lambda: source, lambda: before, **arrays)
@@ -218,5 +218,5 @@ def read(artifact: Artifact, reader: Reader) -> Examples:
 
 def indices(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
     """Return which of the test images stored examples were made from."""
-    found = arrays.get(_images.INDICES)
+    found = arrays.get(_subset.INDICES)
     return np.arange(len(arrays["label"])) if found is None else found

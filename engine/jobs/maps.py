@@ -29,7 +29,7 @@ from engine.artifacts import (
 )
 from engine.components import Document, member
 from engine.datasets import Data, spread
-from engine.jobs import _images, _old_layouts, examples
+from engine.jobs import _old_layouts, _subset, examples
 from engine.jobs._kinds import Reader
 from engine.jobs._requests import Asking, Label, Request, Section
 from engine.jobs.examples import CLEAN
@@ -62,7 +62,7 @@ class SaliencySpec(Document):
     method: Annotated[
         saliency.SaliencyMethod, member(saliency.registry), WithJsonSchema({"member": "saliency"})
     ]
-    images: _images.SomeImages = None
+    images: _subset.SomeImages = None
 
 
 SECTION = Section("saliency", dict[Label, SaliencySpec])
@@ -165,7 +165,7 @@ class Maps:
             UsageError: it was not explained.
         """
         name = self.artifact.recipe.config["saliency"]["name"]
-        return _images.row(self.indices(image), index, f"method {name!r}, of {image!r},")
+        return _subset.row(self.indices(image), index, f"method {name!r}, of {image!r},")
 
     def map(self, image: str, index: int) -> Values:
         """Return the map (C, H, W) of test image `index`; only its block is read."""
@@ -190,7 +190,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         yield Request(
             Role("maps", label, method),
             f"explain {label} by {method}",
-            {"saliency": spec.method.config(), "split": "test", **_images.said(spec.images)},
+            {"saliency": spec.method.config(), "split": "test", **_subset.said(spec.images)},
             {Role("model"): Role("model", label), Role("source"): Role("source"), **attacked},
             spec.method.versions(),
         )
@@ -199,14 +199,14 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
 def image_notes(section: Mapping[str, SaliencySpec], data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that methods ask for."""
     for label, spec in section.items():
-        yield from _images.notes(f"{SECTION.name}.{label}", spec.images, data)
+        yield from _subset.notes(f"{SECTION.name}.{label}", spec.images, data)
 
 
 def make(job: Job) -> None:
     """Explain the model on the clean test images and on the examples made for it."""
     source = job.source()
     chosen = spread(source.labels, job.config.get("images"))
-    split = _images.some(source, chosen)
+    split = _subset.some(source, chosen)
     network = job.model(Role("model"))
     method = saliency.registry.from_config(job.config["saliency"])
     old = _old_layouts.is_old(job.recipe)
@@ -255,7 +255,7 @@ def write(
         for name, value in vars(summarise(values)).items():
             summaries[f"{name}/{image}"] = np.asarray(value)
         if indices is not None:
-            for name, array in _images.stored(indices[image], of).items():
+            for name, array in _subset.stored(indices[image], of).items():
                 summaries[f"{name}/{image}"] = array
     write_arrays(folder / SUMMARY, summaries)
     write_json(folder / ABOUT, {"quantity": quantity, "images": records})
@@ -277,9 +277,9 @@ def read(artifact: Artifact, reader: Reader) -> Maps:
         return Summary(**{**own, "model_scale": float(own["model_scale"])})
 
     indices = {
-        image: summaries[f"{_images.INDICES}/{image}"]
+        image: summaries[f"{_subset.INDICES}/{image}"]
         for image in stored
-        if f"{_images.INDICES}/{image}" in summaries
+        if f"{_subset.INDICES}/{image}" in summaries
     }
     return Maps(artifact, about["quantity"], stored, summary, indices)
 

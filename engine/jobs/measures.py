@@ -13,7 +13,7 @@ from engine.artifacts import Artifact, Role, write_arrays, write_json
 from engine.components import Document, versions_of
 from engine.datasets import Data, Split, evenly, spread
 from engine.errors import PlausiblyError
-from engine.jobs import _images
+from engine.jobs import _subset
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
 from engine.jobs._requests import Asking, Request, Section
@@ -58,7 +58,7 @@ class MeasureSpec(Document):
             1000 evenly spaced ones, or all where there are fewer.
     """
 
-    images: _images.SomeImages = None
+    images: _subset.SomeImages = None
 
 
 SECTION = Section("measure", MeasureSpec, MeasureSpec(), labelled=False)
@@ -67,14 +67,14 @@ SECTION = Section("measure", MeasureSpec, MeasureSpec(), labelled=False)
 def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for the measures of the model `label`."""
     parents = {Role("model"): Role("model", label)}
-    config = _images.said(run.section(SECTION.name).images)
+    config = _subset.said(run.section(SECTION.name).images)
     method = saliency.registry.get("input_gradient")
     yield Request(Role("measures", label), f"measure {label}", config, parents, versions_of(method))
 
 
 def image_notes(section: MeasureSpec, data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that are asked for."""
-    yield from _images.notes(SECTION.name, section.images, data, ("train", "test"))
+    yield from _subset.notes(SECTION.name, section.images, data, ("train", "test"))
 
 
 def make(job: Job) -> None:
@@ -122,7 +122,7 @@ def read(artifact: Artifact, reader: Reader) -> Measures:
 def _some(split: Split, config: dict[str, Any]) -> Split:
     """Return the images of a split that measures are taken on."""
     if "images" in config:
-        return _images.some(split, spread(split.labels, config["images"]))
+        return _subset.some(split, spread(split.labels, config["images"]))
     return evenly(split, MEASURED)
 
 

@@ -13,7 +13,7 @@ from engine.artifacts import Artifact, Role, write_json
 from engine.components import Document
 from engine.datasets import Data, Split, evenly, spread
 from engine.errors import PlausiblyError
-from engine.jobs import _images, model
+from engine.jobs import _subset, model
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
 from engine.jobs._requests import Label
@@ -50,16 +50,16 @@ class SelectionSpec(Document):
     eps: list[Annotated[float, Field(ge=0, le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
     space: Space = "pixels"
     clean_drop: float = Field(0.05, ge=0, le=1)
-    images: _images.SomeImages = None
+    images: _subset.SomeImages = None
 
 
-def image_notes(spec: SelectionSpec, data: Data) -> Iterator[str]:
+def notes_on(spec: SelectionSpec, data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that are asked for.
 
     Raises:
         UsageError: they are too few.
     """
-    yield from _images.notes("selection", spec.images, data, ("valid",))
+    yield from _subset.notes("selection", spec.images, data, ("valid",))
 
 
 def candidate(number: int) -> Role:
@@ -76,7 +76,7 @@ def make(job: Job) -> None:
     if config.get("images") is None:
         valid = evenly(valid, MEASURED)
     else:
-        valid = _images.some(valid, spread(valid.labels, config["images"]))
+        valid = _subset.some(valid, spread(valid.labels, config["images"]))
     strengths = [attacks.create("fgsm", eps=eps, space=config["space"]) for eps in config["eps"]]
 
     def examples(network: nn.Module) -> list[Split]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,15 +118,10 @@ def train(
         for step in range(record.done + 1, config.steps + 1):
             # What is random in a step depends on the seed and the step alone.
             torch.manual_seed(seeds.derive(seed, "dropout", step))
-            try:
+            with record.finite(step):
                 loss, terms = step_of(*batches.of(step), Context(required=required or {}))
                 optimizer.step()
                 record.add(step, loss.detach(), {k: term.detach() for k, term in terms.items()})
-            except NotFiniteError as error:
-                # Where it began tells more than where it showed.
-                record.require_finite()
-                _require_finite_weights(model, step)
-                raise DivergedError(error.what, error.value, step) from error
     _require_finite_weights(model, config.steps)
     model.eval()
     defense.finalize(model, data.train)
@@ -173,7 +169,7 @@ class _Record:
         if checkpoint and config.keep_every and step % config.keep_every == 0:
             checkpoint.keep(self._model, step)
         if step % config.report_every == 0 or step == config.steps:
-            self.require_finite()
+            _require_finite(self._unread)
             self._unread.clear()
             point = {
                 "step": step,
@@ -186,9 +182,15 @@ class _Record:
             if checkpoint:
                 checkpoint.save(self._model, self._optimizer, step, self.curve)
 
-    def require_finite(self) -> None:
-        """Raise DivergedError when a term since the last report is NaN or infinite."""
-        _require_finite(self._unread)
+    @contextmanager
+    def finite(self, step: int) -> Iterator[None]:
+        """Say of a step in which something was not finite where that began: it tells more."""
+        try:
+            yield
+        except NotFiniteError as error:
+            _require_finite(self._unread)
+            _require_finite_weights(self._model, step)
+            raise DivergedError(error.what, error.value, step) from error
 
 
 def watch(model: nn.Module, split: Split, config: TrainingConfig) -> dict[str, Any]:
