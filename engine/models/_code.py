@@ -76,7 +76,7 @@ def load(name: str) -> ModuleType:
 def running(name: str) -> Code:
     """Return the code that the imported module `name` runs, with what it may yet import.
 
-    The files may hold something else meanwhile; see `require_on_disk`.
+    The files may hold something else meanwhile: see `on_disk`.
 
     Raises:
         UsageError: somebody else imported a file here that was changed after that, so that
@@ -87,15 +87,13 @@ def running(name: str) -> Code:
     return _code(name, files)
 
 
-def require_on_disk(name: str, code: Code) -> None:
-    """Raise UsageError when the files no longer hold `code`, which this process runs."""
-    now = _code(name, _scan(name, _on_disk)).files
-    changed = changes(code.files, now)
-    if changed:
-        raise _changed(name, changed)
+def on_disk(name: str) -> Code:
+    """Return the code of the module `name` as it lies in its files."""
+    return _code(name, _scan(name, _on_disk))
 
 
-def _changed(name: str, files: Sequence[str]) -> UsageError:
+def stale(name: str, files: Sequence[str]) -> UsageError:
+    """Return the error of a process that has imported what these files no longer hold."""
     return UsageError(
         f"the code of {name!r} was changed after this process had imported it "
         f"({', '.join(files)}); start the process anew"
@@ -231,7 +229,7 @@ def _in_process(name: str, path: Path) -> bytes | None:
     if isinstance(loader, _Loader):
         return loader.text
     if _compiled_from_another(module, path):
-        raise _changed(name, [path.name])
+        raise stale(name, [path.name])
     return _on_disk(name, path)
 
 

@@ -95,17 +95,8 @@ class External(Architecture):
             return given
         where = module.partition(":")[0]
         code = _code.running(where)
-        if given is None:
-            _code.require_on_disk(where, code)
-        elif given != code.sha256:
-            raise ChangedCodeError(
-                f"the code of {module!r} is not what this was made with: its SHA-256 was "
-                f"{str(given)[:12]}…, that of {', '.join(code.files)} here is "
-                f"{str(code.sha256)[:12]}… (last written: {code.last_changed}); bring the code "
-                "back as it was, or run the experiment file again, without a code_sha256 in it: "
-                "changed code is another model",
-                code.files,
-            )
+        if given is None or given != code.sha256:
+            _require(module, given, code, _code.on_disk(where))
         return code.sha256
 
     def code(self) -> Mapping[str, str]:
@@ -171,6 +162,29 @@ class External(Architecture):
         # Needs no data; what a network must do beyond that is asked on real images.
         require_logits(network, torch.zeros(2, *shape), classes, self.called)
         return network
+
+
+def _require(module: str, given: str | None, runs: _code.Code, lies: _code.Code) -> None:
+    """Raise UsageError unless this process runs the code that is meant.
+
+    Args:
+        module: the class.
+        given: the SHA-256 of what is meant; None for what lies in the files.
+        runs: the code of this process.
+        lies: the code in the files.
+    """
+    meant = given or lies.sha256
+    if runs.sha256 == meant:
+        return
+    if lies.sha256 == meant:
+        raise _code.stale(module.partition(":")[0], _code.changes(runs.files, lies.files))
+    raise ChangedCodeError(
+        f"the code of {module!r} is not what this was made with: its SHA-256 was "
+        f"{str(meant)[:12]}…, that of {', '.join(runs.files)} here is {str(runs.sha256)[:12]}… "
+        f"(last written: {runs.last_changed}); bring the code back as it was, or run the "
+        "experiment file again, without a code_sha256 in it: changed code is another model",
+        runs.files,
+    )
 
 
 def _class(module: str) -> type[nn.Module]:

@@ -153,9 +153,13 @@ def test_a_process_keeps_to_the_code_that_it_has_read(lab):
     with pytest.raises(UsageError, match=r"after this .*\(our_lab/deep/late.py\); start the"):
         models.create("external", module="our_lab.nets:Net")
     forget()
+    changed = made().code_sha256
     with pytest.raises(UsageError, match=r"'our_lab.nets:Net' is not what this was made with: .*"):
         models.registry.from_config(first.config())
-    assert made().code_sha256 != first.code_sha256
+    assert changed != first.code_sha256
+    (lab / "our_lab/deep/late.py").write_text(FILES["our_lab/deep/late.py"])
+    with pytest.raises(UsageError, match=r"\(our_lab/deep/late.py\); start the process anew"):
+        models.registry.from_config(first.config())
 
 
 def test_a_file_that_changed_after_somebody_imported_it_is_refused(lab, monkeypatch):
