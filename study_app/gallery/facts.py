@@ -67,6 +67,7 @@ def map_facts(exhibit: Exhibit, place: Place, method: str, mode: ScaleMode) -> d
             "id": model.key,
             "content_sha256": model.content_sha256,
             "weights_sha256": model.sha256(WEIGHTS),
+            "notes": list(exhibit.results.notes(place.defense)),
         },
         "picture": picture_facts(exhibit, place),
         "links": {
