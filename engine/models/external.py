@@ -32,7 +32,8 @@ class External(Architecture):
     installed or on PYTHONPATH. Weights are read as safetensors alone; pickle is never loaded.
 
     The class takes float32 images (N, C, H, W), after the steps of `preprocessing` and
-    `input_layers` where there are any, and gives logits (N, K), not probabilities. Attribution
+    `input_layers` where there are any, and gives logits (N, K), not probabilities; what else is
+    asked of it, `engine.networks.probe` tries before it is used. Attribution
     asks more (see `Architecture`): with functional ReLUs guided backprop silently equals the
     gradient. A single file of weights fits one number of classes.
 

@@ -21,7 +21,7 @@ from engine.networks import spaces, state
 from engine.networks.inference import frozen
 from engine.networks.stochastic import draws_of, one_draw
 
-IMAGES = 8
+IMAGES = 4
 _CLOSE = 1e-4
 """How far two answers may be apart, as a share of the largest logit; rounding stays below."""
 _SUM = 1e-4
@@ -122,7 +122,7 @@ def probe(
     name: str,
     again: Callable[[], nn.Module] | None = None,
 ) -> Probe:
-    """Ask `network` on the images of `split`, some eight of them, and return what was found.
+    """Ask `network` on the images of `split`, some four of them, and return what was found.
 
     It is in evaluation mode for it, and left as found.
 

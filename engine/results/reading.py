@@ -97,7 +97,10 @@ class Results:
 
     def notes(self, defense: str) -> tuple[str, ...]:
         """Return what people should know of the network with `defense`, in sentences."""
-        return model_kind.notes(self.model(defense))
+        found: tuple[str, ...] = self._reader.once(
+            ("notes", defense), lambda: model_kind.notes(self.model(defense))
+        )
+        return found
 
     @property
     def source(self) -> Source:

@@ -68,6 +68,7 @@ def map_facts(exhibit: Exhibit, place: Place, method: str, mode: ScaleMode) -> d
             "content_sha256": model.content_sha256,
             "weights_sha256": model.sha256(WEIGHTS),
             "code_sha256": code_sha256(model),
+            "notes": list(exhibit.results.notes(place.defense)),
         },
         "picture": picture_facts(exhibit, place),
         "links": {

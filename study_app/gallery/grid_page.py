@@ -103,6 +103,8 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
         lines.append(f"loss gradients exactly zero on {share} of images")
     if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):
         lines.append(said)
+    # Their first words; the report has them whole.
+    lines += [note.partition(":")[0] for note in exhibit.results.notes(defense)]
     if view.scale == "model":
         lines += [
             f"{'clean' if kind == CLEAN else 'attacked'} "

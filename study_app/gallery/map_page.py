@@ -148,6 +148,7 @@ def _picture_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
         _Row("Source image", f"{source['dataset']}, {source['split']}, {source['index']}"),
         _Row("True label", names[known["true_label"]]),
         _Row("Defense", exhibit.defenses[facts["defense"]]),
+        *(_Row("Network", note) for note in facts["model"]["notes"]),
     ]
     if attack := known["attack"]:
         params = ", ".join(

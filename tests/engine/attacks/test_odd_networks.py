@@ -9,7 +9,8 @@ from torch import nn
 from engine import attacks
 from engine.attacks import GradientAttack
 from engine.errors import NotFiniteError
-from engine.networks.inference import gradient_norms, logits
+from engine.networks.inference import GRADIENT as GRADIENT_OF_IMAGES
+from engine.networks.inference import LOGIT, finite, gradient_norms, logits, looked_at
 
 GRADIENT = [
     name
@@ -74,6 +75,29 @@ def test_no_attack_goes_on_from_what_is_no_number(name, make, what, batch):
     attack = attacks.create(name, **CHEAP.get(name, {}))
     with pytest.raises(NotFiniteError, match=f"{what} of the network is nan"):
         attack(network, x, y)
+
+
+class OnDevice(torch.Tensor):
+    """Says that it lies on a GPU, where looking at a value means waiting."""
+
+    is_cuda = True
+
+
+def test_on_a_gpu_one_look_at_the_end_is_enough():
+    whole, broken = (torch.tensor([value]).as_subclass(OnDevice) for value in (1.0, torch.nan))
+    went_on = []
+
+    def work():
+        with finite():
+            looked_at(whole, LOGIT)
+            went_on.append(looked_at(broken, GRADIENT_OF_IMAGES))
+
+    with pytest.raises(NotFiniteError, match="an input gradient of the network is not finite"):
+        work()
+    assert went_on[0] is broken
+    with finite():
+        looked_at(whole, LOGIT)
+    assert looked_at(broken, LOGIT) is broken  # nobody asked
 
 
 def test_no_answer_is_made_of_nan(batch):

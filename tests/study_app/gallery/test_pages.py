@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from db.session import Database
 from engine.artifacts import ArtifactStore
+from engine.results import Results
 from study_app.gallery import page
 from study_app.installation import AppState
 
@@ -69,6 +70,18 @@ def test_a_doubted_model_says_so_where_its_robustness_is_shown(visit):
     assert [doubt in head for head in heads] == ["Distillation" in head for head in heads]
     assert any(doubt in head for head in heads)
     assert doubt not in html(visit(image="clean"))
+
+
+def test_what_is_to_be_known_of_a_network_is_told(visit, exhibit, shown, monkeypatch):
+    said = "stochastic, 20 draws: its answer is the log of the mean softmax over them"
+    monkeypatch.setattr(
+        Results, "notes", lambda _results, defense: (said,) if defense == "gradient_penalty" else ()
+    )
+    heads = re.findall(r"<th scope=.col.>.*?</th>", html(visit()), flags=re.S)
+    noted = [head for head in heads if "stochastic, 20 draws" in head]
+    assert len(noted) == 1
+    assert "Gradient penalty" in noted[0]
+    assert said in html(visit("map_page", **query(exhibit, shown)))
 
 
 def test_an_example_that_rounding_undoes_is_not_shown_as_one(visit, exhibit):
