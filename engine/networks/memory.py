@@ -121,20 +121,27 @@ class Estimate:
     Args:
         few, many: two numbers of images.
         peaks: the bytes of all tensors that were alive at a time with each.
+
+    Attributes:
+        each: of these bytes, what a further image adds.
     """
 
     def __init__(self, few: int, many: int, peaks: tuple[int, int]) -> None:
-        self._each = max(0.0, (peaks[1] - peaks[0]) / (many - few))
-        self._fixed = max(0.0, peaks[0] - few * self._each)
+        self.each = max(0.0, (peaks[1] - peaks[0]) / (many - few))
+        self._fixed = max(0.0, peaks[0] - few * self.each)
 
     def of(self, images: int) -> float:
         """Return the bytes that so many images take at most, kernels' own room included."""
-        return _SAFETY * (self._fixed + images * self._each)
+        return _SAFETY * self.tensors(images)
+
+    def tensors(self, images: int) -> float:
+        """Return the bytes of the tensors alone: what it takes at least."""
+        return self._fixed + images * self.each
 
     def images(self, room: float) -> int:
         """Return how many images fit into `room` bytes; 0 for none."""
         left = room - self.of(0)
-        return max(0, int(left / (_SAFETY * self._each))) if self._each else 2**30 * (left >= 0)
+        return max(0, int(left / (_SAFETY * self.each))) if self.each else 2**30 * (left >= 0)
 
 
 def estimate(model: nn.Module, x: Tensor, work: Work) -> Estimate | None:

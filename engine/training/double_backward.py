@@ -58,9 +58,14 @@ class PenaltyStep:
         self._closed_form = closed_form and defense.differentiates_input()
         self._checked = not self._closed_form
 
-    def on(self, model: nn.Module) -> PenaltyStep:
-        """Return the same step, its check included, on a different network."""
-        return PenaltyStep(model, self.defense, closed_form=self._closed_form)
+    @property
+    def copies(self) -> int:
+        """How many copies of the network with their gradients the first call holds at a time."""
+        return 0 if self._checked else 2
+
+    def ordinary(self, model: nn.Module) -> PenaltyStep:
+        """Return the ordinary path of the step on a different network: it takes the more memory."""
+        return PenaltyStep(model, self.defense, closed_form=False)
 
     def __call__(self, x: Tensor, y: Tensor, context: Context) -> tuple[Tensor, Terms]:
         """Return the loss of the batch and its terms; see `Defense.loss` for the arguments.

@@ -162,6 +162,12 @@ def test_workers_take_the_devices_in_turn(store):
     assert LocalExecutor(store, devices=("cuda:0", "cuda:1"))._devices == ["cuda:0", "cuda:1"]
     assert LocalExecutor(store, 3, ("cuda:0", "cuda:1"))._devices == ["cuda:0", "cuda:1", "cuda:0"]
     assert LocalExecutor(store, 2)._devices == ["cpu", "cpu"]
+    # With a budget there are no more processes than the machine's memory holds.
+    assert LocalExecutor(store, memory_budget=2**60)._devices == ["cpu"]
+    assert LocalExecutor(store, 2, memory_budget=2**60)._devices == ["cpu", "cpu"]
+    assert (
+        len(LocalExecutor(store, devices=("cuda:0", "cuda:1"), memory_budget=2**60)._devices) == 2
+    )
 
 
 def test_devices(monkeypatch):

@@ -19,6 +19,7 @@ from engine.execution import worker
 from engine.execution.executor import worker_environment
 from engine.networks import budget, features, inference
 from engine.networks.memory import BATCH, Memory, estimate
+from engine.training import step_memory
 from engine.training.loop import TrainingConfig, train
 
 MIB = 2**20
@@ -148,7 +149,12 @@ def split(count):
     return Split(pixels, np.arange(count) % 4)
 
 
-def test_a_training_step_that_does_not_fit_is_refused_before_the_first():
+def test_a_training_step_that_cannot_fit_is_refused_before_the_first(monkeypatch):
+    tried: list[object] = []
+    measured = step_memory._measured
+    monkeypatch.setattr(
+        step_memory, "_measured", lambda *given: tried.append(0) or measured(*given)
+    )
     data = Data(split(64), split(8), split(8), ("a", "b", "c", "d"))
     penalty = defenses.create("gradient_penalty", strength=1.0)
     reports: list[object] = []
@@ -161,10 +167,12 @@ def test_a_training_step_that_does_not_fit_is_refused_before_the_first():
         return net.state_dict()
 
     with pytest.raises(PlausiblyError, match=r"batch_size 64 takes .* a smaller .*batch_size"):
-        trained(budget.BASE + 4 * MIB)
+        trained(budget.BASE + MIB)
     assert not reports
+    tried.clear()
     # Asking, with and without a trial on a copy, changes no bit.
-    free, near, far = (trained(given) for given in (None, budget.BASE + 40 * MIB, 8 * budget.GIB))
+    free, near, far = (trained(given) for given in (None, budget.BASE + 4 * MIB, 8 * budget.GIB))
+    assert len(tried) == 1
     assert all(torch.equal(free[name], near[name]) for name in free)
     assert all(torch.equal(free[name], far[name]) for name in free)
 
