@@ -15,8 +15,29 @@ class UsageError(PlausiblyError):
     exit_code = 2
 
 
-class ArtifactError(PlausiblyError):
+class MachineError(PlausiblyError):
+    """The machine is at fault and no model: a full disk, a killed worker, a cluster that is away.
+
+    Nothing goes on without what failed so: it is mended by running again. Exit code 1.
+    """
+
+
+class ArtifactError(MachineError):
     """An artifact is missing, damaged or not what its manifest says."""
+
+
+class AbsentError(PlausiblyError):
+    """What is asked for was not computed, since what makes it failed when the experiment was run.
+
+    Args:
+        what: it, in words.
+        reason: the sentence of the failure.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} was not computed: {reason}; mend it and run the experiment again")
+        self.what = what
+        self.reason = reason
 
 
 class DivergedError(PlausiblyError):

@@ -16,7 +16,7 @@ from itertools import cycle, islice
 from threading import Lock
 
 from engine.artifacts import ArtifactStore, Recipe
-from engine.errors import PlausiblyError
+from engine.errors import MachineError
 from engine.execution.executor import Executor, Observer, Task, raise_if_failed, worker_environment
 
 
@@ -88,7 +88,7 @@ class LocalExecutor(Executor):
         except BrokenPipeError:
             pass
         code = process.wait()
-        raise PlausiblyError(
+        raise MachineError(
             f"{task.name}: its worker process ended with code {code} before it was done "
             "(killed, or out of memory?); run again to go on where it stopped"
         )
@@ -96,7 +96,7 @@ class LocalExecutor(Executor):
     def _launch(self, device: str, recipe: Recipe) -> subprocess.Popen[str]:
         with self._lock:  # none may start while, or after, all are killed
             if self._stopped:
-                raise PlausiblyError("stopped")
+                raise MachineError("stopped")
             process = subprocess.Popen(
                 [sys.executable, "-m", "engine.execution.worker", device],
                 stdin=subprocess.PIPE,

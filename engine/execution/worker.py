@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.artifacts import ArtifactStore, Recipe
-from engine.errors import PlausiblyError
+from engine.errors import MachineError, PlausiblyError
 
 if TYPE_CHECKING:
     from engine.training.loop import Progress
@@ -55,13 +55,19 @@ def compute(order: dict[str, Any], device: str, progress: Progress) -> dict[str,
     except BrokenPipeError:
         raise
     except PlausiblyError as error:
-        return {"event": "failed", "message": str(error), "exit_code": error.exit_code}
+        return {
+            "event": "failed",
+            "message": str(error),
+            "exit_code": error.exit_code,
+            "machine": isinstance(error, MachineError),
+        }
     except Exception as error:
         traceback.print_exc()
         return {
             "event": "failed",
             "message": f"{type(error).__name__}: {error}",
             "exit_code": 1,
+            "machine": False,
         }
     return {"event": "done"}
 

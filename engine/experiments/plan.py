@@ -8,17 +8,18 @@ wanted of each model, the kinds of artifacts say (`engine.jobs`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from engine.artifacts import Artifact, ArtifactStore, Role
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role
 from engine.datasets import Data
-from engine.errors import PlausiblyError, UsageError
-from engine.execution.executor import Executor, Observer, Task
+from engine.errors import MachineError, PlausiblyError, UsageError
+from engine.execution.executor import Executor, Made, Observer, Task
 from engine.execution.local import LocalExecutor
 from engine.experiments.experiment_file import Experiment, Run
 from engine.experiments.tasks import Adoption, Planned, Tasks
 from engine.experiments.trainings import Models
-from engine.jobs import Request, evaluation, kinds, model
+from engine.jobs import ANSWERING, Request, answering, evaluation, kinds, model
 from engine.jobs import experiment as index_kind
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
@@ -46,14 +47,14 @@ def run(
 
     Raises:
         UsageError: `only` is no stage.
-        PlausiblyError: something failed; whatever did not depend on it is made all the same.
+        TasksFailedError: something failed; whatever did not depend on it is made all the same, the
+            index of every run that has a whole model included (`made`). It tells what is missing.
+        MachineError: the disk is full, say, before anything could begin.
     """
     if only is not None and only not in STAGES:
         raise UsageError(f"unknown stage {only!r}; known: {', '.join(STAGES)}")
     planned = _planned(experiment, seeds)
-    for adoption in planned.adoptions:
-        model.adopt(adoption.task.recipe({}), store, adoption.architecture)
-    tasks = planned.tasks
+    tasks = _adopted(planned, store)
     if only is not None:
         tasks = _needed_for(only, tasks)
     made = (executor or LocalExecutor(store)).run(tasks, observer)
@@ -63,22 +64,86 @@ def run(
 def find(experiment: Experiment, store: ArtifactStore, *, seeds: int = 1) -> list[Artifact]:
     """Return the index artifact of every run of exactly this experiment, and make nothing.
 
+    Where something failed, that is the index which lacks just what is not there.
+
     Raises:
         PlausiblyError: something was not made here, or with other settings.
     """
-    made: dict[str, Artifact] = {}
+    made = Made()
     # In this order a task comes after all that it needs.
     tasks = _planned(experiment, seeds).tasks
     for task in tasks:
-        recipe = task.recipe(made)
-        artifact = store.find(recipe)
-        if artifact is None:
-            raise PlausiblyError(
+        lacking = [need for need in task.needs if need in made.lost]
+        if lacking:
+            made.lost[task.name] = made.lost[lacking[0]]
+            continue
+        try:
+            recipe = task.recipe(made)
+        except MachineError:
+            raise
+        except PlausiblyError as error:  # a training that diverged
+            made.lost[task.name] = str(error)
+            continue
+        artifact = _stored_index(recipe, store) if task.stage == "index" else store.find(recipe)
+        if artifact is not None:
+            made[task.name] = artifact
+        else:
+            made.lost[task.name] = (
                 f"{task.name} has not been made in {store.root} as the experiment file has it "
                 f"({recipe.kind}/{recipe.key[:12]}…); run the experiment first"
             )
-        made[task.name] = artifact
-    return [made[task.name] for task in tasks if task.stage == "index"]
+    indexes = [task.name for task in tasks if task.stage == "index"]
+    if any(name in made.lost for name in indexes):
+        raise PlausiblyError(next(iter(made.lost.values())))
+    return [made[name] for name in indexes]
+
+
+def _stored_index(recipe: Recipe, store: ArtifactStore) -> Artifact | None:
+    """Return the index of a run; of an incomplete one the newest, whatever it says of the failures.
+
+    The sentences of failures are known only to the run that met them.
+    """
+    missing = recipe.config.get("missing")
+    if missing is None:
+        return store.find(recipe)
+    found = None
+    for index in store.all(recipe.kind):
+        said = index.recipe.config.get("missing", {})
+        if said.keys() == missing.keys():
+            config = {**recipe.config, "missing": said}
+            found = index if replace(recipe, config=config).key == index.key else found
+    return found
+
+
+def _adopted(planned: Planned, store: ArtifactStore) -> list[Task]:
+    """Store the networks of people's own; return the tasks, of which those fail that could not be.
+
+    Raises:
+        MachineError: they cannot be written.
+    """
+    broken: dict[str, Task] = {}
+    for adoption in planned.adoptions:
+        try:
+            model.adopt(adoption.task.recipe(Made()), store, adoption.architecture)
+        except MachineError:
+            raise
+        except PlausiblyError as error:
+            broken[adoption.task.name] = _failing(adoption.task, str(error), error.exit_code)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            broken[adoption.task.name] = _failing(adoption.task, said, 1)
+    return [broken.get(task.name, task) for task in planned.tasks]
+
+
+def _failing(task: Task, said: str, exit_code: int) -> Task:
+    """Return the task as one that fails as soon as it is its turn."""
+
+    def fail(_made: Made) -> Recipe:
+        error = PlausiblyError(f"{task.name}: {said}")
+        error.exit_code = exit_code
+        raise error
+
+    return replace(task, recipe=fail)
 
 
 def _planned(experiment: Experiment, seeds: int) -> Planned:
@@ -112,17 +177,30 @@ def _of_run(run: Run, data: Data) -> Planned:
     }
     for role in wanted:
         _add(role, wanted, tasks)
-    parents = {role: role for role in tasks.roles if role.kind in evaluation.READS}
-    evaluate = Request(Role("evaluation"), "evaluate", {"split": "test"}, parents)
+    read = {
+        role: answering(role.label) if role.kind == "model" else role
+        for role in tasks.roles
+        if role.kind in evaluation.READS
+    }
+    evaluate = Request(Role("evaluation"), "evaluate", {"split": "test"}, read, gathers=tuple(read))
     tasks.add("evaluate", "evaluation", evaluate)
     everything = {role: role for role in tasks.roles if role.kind != "candidate"}
-    index = Request(Role("experiment"), "index", _index(run, data), everything)
+    index = Request(
+        Role("experiment"),
+        "index",
+        _index(run, data),
+        everything,
+        gathers=tuple(everything.keys() - {Role("evaluation"), Role("source")}),
+        tells_missing=True,
+    )
     tasks.add("index", "experiment", index)
     return Planned(tasks.all, models.adoptions)
 
 
 def _add(role: Role, wanted: Mapping[Role, tuple[str, str, Request]], tasks: Tasks) -> None:
     """Add the task that makes `role` after those that make its parents, unless it is there."""
+    if role.kind == ANSWERING:
+        role = Role("answers", role.label)
     if role in tasks.roles:
         return
     stage, kind, request = wanted[role]
@@ -159,5 +237,5 @@ def _needed_for(stage: str, tasks: Sequence[Task]) -> list[Task]:
         name = wanted.pop()
         if name not in kept:
             kept.add(name)
-            wanted += by_name[name].needs
+            wanted += [*by_name[name].needs, *by_name[name].gathers]
     return [task for task in tasks if task.name in kept]

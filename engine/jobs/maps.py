@@ -170,6 +170,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             {"saliency": spec.method.config(), "split": "test"},
             {Role("model"): Role("model", label), Role("source"): Role("source"), **attacked},
             {"saliency": spec.method.version},
+            gathers=tuple(attacked),
         )
 
 

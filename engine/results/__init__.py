@@ -12,6 +12,7 @@ from engine.jobs.maps import Maps
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.model import WEIGHTS, diverged
 from engine.jobs.source import Source
+from engine.results.naming import Failure, failures
 from engine.results.reading import Results, by_dataset, doubted, everything, find
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "WEIGHTS",
     "Answers",
     "Examples",
+    "Failure",
     "Grid",
     "Maps",
     "MinimumNorm",
@@ -30,5 +32,6 @@ __all__ = [
     "diverged",
     "doubted",
     "everything",
+    "failures",
     "find",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifacts import Artifact, ArtifactStore, Role, labels_of
-from engine.errors import UsageError
+from engine.errors import AbsentError, UsageError
 from engine.jobs import Reader, ladder, without_source
 from engine.jobs.answers import Answers
 from engine.jobs.curve import Predictions
@@ -22,6 +22,8 @@ from engine.jobs.grid import Grid
 from engine.jobs.maps import Maps
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.source import Source
+from engine.results import naming
+from engine.results.newest import shown
 from engine.robustness.doubt import Ladder
 
 
@@ -67,6 +69,23 @@ class Results:
         """Say whether the run has an artifact in this role."""
         return str(role) in self.index.recipe.parents
 
+    @cached_property
+    def missing(self) -> dict[Role, str]:
+        """What is not there since what makes it failed, with the sentence of the failure."""
+        told: dict[str, str] = self.config["missing"]
+        return {Role.parse(role): reason for role, reason in told.items()}
+
+    @property
+    def whole_models(self) -> dict[str, str]:
+        """Titles by label, in the experiment's order, of the models that are there and answer."""
+        titles: dict[str, str] = self.config["defenses"]
+        return {k: v for k, v in titles.items() if self.absence(k) is None}
+
+    def absence(self, defense: str) -> str | None:
+        """Return why there is no such model, or none that answers; None where it is there."""
+        found = (self.missing.get(Role(kind, defense)) for kind in ("model", "answers"))
+        return next(filter(None, found), None)
+
     def labels(self, kind: str) -> list[str]:
         """Return the labels that the run has artifacts of this kind for."""
         return labels_of(kind, self.index.recipe.parents)
@@ -75,8 +94,12 @@ class Results:
         """Return an artifact by its role in the run: Role("measures", "none").
 
         Raises:
+            AbsentError: what makes it failed.
             UsageError: the run has no such role; the message lists those it has.
         """
+        if role in self.missing:
+            what = f"experiment {self.name!r}: {naming.in_words(role, self.config)}"
+            raise AbsentError(what, self.missing[role])
         parents = self.index.recipe.parents
         parent = parents.get(str(role))
         if parent is None:
@@ -131,10 +154,11 @@ class Results:
     def doubts(self, defense: str) -> dict[str, Any]:
         """Return the `reasons` to doubt the robustness of a model, and all `checks`, as JSON.
 
-        A check is an `engine.robustness.doubt.Doubt`. Both are empty where nothing is doubted.
+        A check is an `engine.robustness.doubt.Doubt`. Both are empty where nothing is doubted, or
+        where it could not be examined (`missing` says why).
         """
-        found: dict[str, Any] = self.evaluation()["models"][defense].get(
-            "doubt", {"reasons": [], "checks": []}
+        found: dict[str, Any] = (
+            self.evaluation()["models"].get(defense, {}).get("doubt", {"reasons": [], "checks": []})
         )
         return found
 
@@ -181,7 +205,7 @@ class Results:
 
 
 def find(store: ArtifactStore, name: str) -> Results:
-    """Return the newest finished run of the experiment `name`.
+    """Return the run of the experiment `name` that readers are shown: see `newest.shown`.
 
     Raises:
         UsageError: it has not been run here.
@@ -194,9 +218,11 @@ def find(store: ArtifactStore, name: str) -> Results:
 
 
 def everything(store: ArtifactStore) -> dict[str, Results]:
-    """Return the newest finished run of every experiment, by name."""
-    runs = (Results(store, index) for index in store.all("experiment"))
-    return {results.name: results for results in runs}
+    """Return the run of every experiment that readers are shown, by name: see `newest.shown`."""
+    by_name: dict[str, list[Artifact]] = {}
+    for index in store.all("experiment"):
+        by_name.setdefault(Results(store, index).name, []).append(index)
+    return {name: Results(store, shown(indexes, store)) for name, indexes in by_name.items()}
 
 
 def doubted(runs: Iterable[Results], defense: str) -> set[str]:
