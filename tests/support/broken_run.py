@@ -16,9 +16,7 @@ DOCUMENT = {
     "training": {"steps": 2, "batch_size": 16, "report_every": 1},
     "defenses": {
         "none": {"title": "No defense", "defense": "none"},
-        "penalty": {
-            "title": "Penalty", "defense": {"name": "gradient_penalty", "strength": 1.0}
-        },
+        "penalty": {"title": "Penalty", "defense": {"name": "gradient_penalty", "strength": 1.0}},
         "odd": {
             "title": "Odd",
             "defense": "none",
@@ -33,8 +31,10 @@ DOCUMENT = {
         "fgsm": {"title": "FGSM", "attack": {"name": "fgsm", "eps": 0.2}},
         "tgsm": {"title": "TGSM", "attack": {"name": "tgsm", "steps": 2}},
     },
-    "curves": {"c": {"title": "Curve", "attack": "fgsm", "over": {"eps": [0.1, 0.3]}, "images": 20}},
-}  # fmt: skip
+    "curves": {
+        "c": {"title": "Curve", "attack": "fgsm", "over": {"eps": [0.1, 0.3]}, "images": 20}
+    },
+}
 
 PLACES = {
     "training": "engine.training.loop",
@@ -45,7 +45,9 @@ PLACES = {
 """Where the odd model fails: in its training, its measures, one of the attacks, or the ladder."""
 
 
-def run(store, monkeypatch, place: str | None = None) -> tuple[Results, Log, TasksFailedError | None]:
+def run(
+    store, monkeypatch, place: str | None = None
+) -> tuple[Results, Log, TasksFailedError | None]:
     """Run the experiment with the odd model failing at `place`; None: it is whole."""
     monkeypatch.setenv(odd_network.FAULT, PLACES[place] if place else "")
     log, error = Log(), None

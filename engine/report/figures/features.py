@@ -55,6 +55,9 @@ _Margins = dict[tuple[str, str], Interval]
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for runs that measured the features."""
+    data = data.measured()
+    if not data.defenses:
+        return []
     if any("singular_values_train" not in data.first.measures(d) for d in data.defenses):
         return []
     slug, width = f"features-{data.label}", 1000
@@ -80,6 +83,7 @@ def draw(data: Dataset) -> list[Figure]:
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, _rows(data, spectra, margins)),
             data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
+            data.absence_notes(),
         )
     ]
 

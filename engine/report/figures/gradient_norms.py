@@ -62,6 +62,9 @@ _Found = dict[tuple[str, str], _Norms]
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, two boxes a model."""
+    data = data.measured()
+    if not data.defenses:
+        return []
     slug = f"gradient-norms-{data.label}"
     found = {
         (defense, labels): _Norms(norms, _zeros(norms), _median(norms), _box(norms))
@@ -79,7 +82,7 @@ def draw(data: Dataset) -> list[Figure]:
             (_picture(data, found, slug, sentence),),
             table(slug, _COLUMNS, _rows(data, found)),
             data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
-            (*notes, *data.doubt_notes()),
+            (*notes, *data.absence_notes(), *data.doubt_notes()),
         )
     ]
 

@@ -36,6 +36,9 @@ _Histograms = dict[tuple[str, str], list[Interval]]
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, a panel a model."""
+    data = data.measured()
+    if not data.defenses:
+        return []
     slug = f"log-probabilities-{data.label}"
     found = {
         (defense, labels): shares
@@ -57,6 +60,7 @@ def draw(data: Dataset) -> list[Figure]:
             (_picture(data, found, used, slug, sentence),),
             table(slug, _COLUMNS, rows),
             data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
+            data.absence_notes(),
         )
     ]
 
