@@ -28,6 +28,13 @@ class Made(dict[str, Artifact]):
         super().__init__()
         self.lost: dict[str, str] = {}
 
+    def ordered(self, tasks: Sequence[Task]) -> Made:
+        """Return the same in the order of the tasks, and not in that in which they ended."""
+        found = Made()
+        found.update({task.name: self[task.name] for task in tasks if task.name in self})
+        found.lost = self.lost
+        return found
+
 
 class TasksFailedError(PlausiblyError):
     """Tasks failed; whatever did not need them is made.
@@ -134,8 +141,9 @@ class Executor(ABC):
             self._stop(now=True)
             raise
         self._stop(now=False)
-        plan.raise_failures()
-        return plan.made
+        made = plan.made.ordered(tasks)
+        plan.raise_failures(made)
+        return made
 
     def _begin(
         self,
@@ -217,10 +225,10 @@ class _Plan:
                 self._lose(each, self.made.lost[first], by_machine=first in self._by_machine)
             self._given_up += len(more)
 
-    def raise_failures(self) -> None:
+    def raise_failures(self, made: Made) -> None:
         """Raise one error for all failures, if there were any."""
         if self._failures:
-            error = TasksFailedError(self._failures, self._given_up, self.made)
+            error = TasksFailedError(self._failures, self._given_up, made)
             raise error from self._failures[0]
 
     def _lose(self, task: Task, reason: str, *, by_machine: bool) -> None:

@@ -7,13 +7,14 @@ the whole interval is above the bound, fails where it is below, else it is undec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import AbsentError
 from engine.statistics import RESAMPLES, Reduce, interval
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Check:
         low, high: its 95 % interval.
         bound: what the quantity must exceed for the statement to hold.
         seeds, images: how many it rests on.
+        reason: why it was not measured, where what it needs failed.
     """
 
     claim: str
@@ -45,6 +47,7 @@ class Check:
     bound: float
     seeds: int
     images: int
+    reason: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -62,7 +65,7 @@ class Check:
     def measured(self) -> str:
         """The quantity and its interval in words."""
         if self.value is None:
-            return "not measured"
+            return f"not measured: {self.reason}" if self.reason else "not measured"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -70,26 +73,31 @@ def check(
     claim: str,
     dataset: str,
     statement: str,
-    scores: Sequence[NDArray[np.floating] | NDArray[np.bool_]],
+    scores: Callable[[], Sequence[NDArray[np.floating] | NDArray[np.bool_]]],
     *,
     bound: float = 0.0,
     reduce: Reduce = np.min,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Check:
-    """Measure one statement.
+    """Measure one statement; it is undecided, with the reason, where what it needs failed.
 
     Args:
         claim: which claim of the paper it belongs to; see `Check`.
         dataset: what it was measured on; see `Check`.
         statement: what has to hold, in words; see `Check`.
-        scores: what the quantity is computed from, arrays (S, N); see `interval`.
+        scores: returns what the quantity is computed from, arrays (S, N); see `interval`.
         bound: what the quantity has to exceed.
         reduce: from the scores to the quantity; see `interval`.
         seed: decides the resamples.
         resamples: how many; see `interval`.
     """
-    found = interval(scores, reduce=reduce, seed=seed, resamples=resamples)
+    try:
+        measured = scores()
+    except AbsentError as error:
+        nan = float("nan")
+        return Check(claim, dataset, statement, None, nan, nan, bound, 0, 0, str(error))
+    found = interval(measured, reduce=reduce, seed=seed, resamples=resamples)
     return Check(
         claim,
         dataset,
@@ -101,6 +109,14 @@ def check(
         found.seeds,
         found.images,
     )
+
+
+def told(number: Callable[[], float], digits: str = ".2f") -> str:
+    """Return a number of a table, – where what it needs failed; `digits` is its format."""
+    try:
+        return format(number(), digits)
+    except AbsentError:
+        return "–"
 
 
 def markdown(checks: Sequence[Check]) -> str:

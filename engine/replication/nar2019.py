@@ -7,13 +7,14 @@ the smallest disturbance found for it, before rounding, is at most that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.networks.features import effective_rank
-from engine.replication.claims import Check, check
+from engine.replication.claims import Check, check, told
 from engine.results import Results, by_dataset, doubted
 from engine.robustness.doubt import legend, marked
 
@@ -51,14 +52,16 @@ def checks(runs: Sequence[Results]) -> list[Check]:
 def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
     found: list[Check] = []
 
-    def add(claim: str, statement: str, scores: Sequence[Scores], **options: object) -> None:
-        found.append(check(claim, dataset, statement, scores, **options))  # type: ignore[arg-type]
+    def add(claim: str, statement: str, scores: Callable[[], Scores], **options: object) -> None:
+        found.append(
+            check(claim, dataset, statement, lambda: [scores()], **options)  # type: ignore[arg-type]
+        )
 
     for differential, plain, words in _PAIRS.values():
         add(
             "a",
             f"{words}: clean test accuracy, how far above that with cross-entropy",
-            [_right(runs, differential) - _right(runs, plain)],
+            partial(_more_right, runs, differential, plain),
             bound=-0.01,
         )
     for curve, where in _SURFACES.items():
@@ -67,23 +70,40 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
                 "b",
                 f"{words}: share of images with an adversarial example ({where}), averaged over ε, "
                 "how far below that with cross-entropy",
-                [_vulnerable(runs, curve, plain) - _vulnerable(runs, curve, differential)],
+                partial(_less_vulnerable, runs, curve, differential, plain),
             )
     for plain in ("none", "none_norm"):
         add(
             "c",
             f"cross-entropy{', BatchNorm' if plain.endswith('norm') else ''}: effective rank of "
             "the centred penultimate features over the layer's width, how far below .1",
-            [_LOW_RANK - _rank_share(runs, plain)],
+            partial(_below_low_rank, runs, plain),
         )
     for differential, plain, words in _PAIRS.values():
         add(
             "d",
             f"{words}: share that FGSM examples for cross-entropy fool of it, how far below the "
             "share that examples for it fool of cross-entropy",
-            [_transfer(runs, differential, plain) - _transfer(runs, plain, differential)],
+            partial(_fools_more, runs, differential, plain),
         )
     return found
+
+
+def _more_right(runs: Sequence[Results], differential: str, plain: str) -> Scores:
+    return _right(runs, differential) - _right(runs, plain)
+
+
+def _less_vulnerable(runs: Sequence[Results], curve: str, differential: str, plain: str) -> Scores:
+    return _vulnerable(runs, curve, plain) - _vulnerable(runs, curve, differential)
+
+
+def _below_low_rank(runs: Sequence[Results], plain: str) -> Scores:
+    below: Scores = _LOW_RANK - _rank_share(runs, plain)
+    return below
+
+
+def _fools_more(runs: Sequence[Results], differential: str, plain: str) -> Scores:
+    return _transfer(runs, differential, plain) - _transfer(runs, plain, differential)
 
 
 def _right(runs: Sequence[Results], model: str) -> Scores:
@@ -113,6 +133,7 @@ def _transfer(runs: Sequence[Results], source: str, tested: str) -> Scores:
     """Share of the eps at which FGSM examples for `source` fool `tested`, (S, N)."""
     rows = []
     for results in runs:
+        results.require(tested)
         made = results.curve("transfer_test", source)
         rows.append((made.tested[tested] != made.labels).mean(0))
     return np.stack(rows)
@@ -131,7 +152,7 @@ def tables(runs: Sequence[Results]) -> str:
         reasons = {each: doubted(seeds, each) for each in seeds[0].config["defenses"]}
         titles = {k: marked(v, reasons[k]) for k, v in seeds[0].config["defenses"].items()}
         for curve, where in _SURFACES.items():
-            eps = _WITHIN[seeds[0].minimum_norm(curve, "none").norm_name]
+            eps = _WITHIN[curve.partition("_")[0]]
             lines = [
                 f"**{label}**, {where}: share with an adversarial example within ε.",
                 "",
@@ -139,8 +160,8 @@ def tables(runs: Sequence[Results]) -> str:
                 "|---|" + "---|" * len(eps),
             ]
             for model, title in titles.items():
-                shares = _within(seeds, curve, model).mean((0, 2))
-                lines.append(f"| {title} | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
+                shares = [told(partial(_share, seeds, curve, model, i)) for i in range(len(eps))]
+                lines.append(f"| {title} | " + " | ".join(shares) + " |")
             parts.append("\n".join(lines))
         lines = [
             f"**{label}**: the networks. Effective rank of the centred penultimate features, and "
@@ -153,30 +174,47 @@ def tables(runs: Sequence[Results]) -> str:
             "|---|---|---|---|---|---|",
         ]
         for model, title in titles.items():
-            ranks = [effective_rank(r.measures(model)["singular_values_train"]) for r in seeds]
-            margins = [_relative_margin(r, model) for r in seeds]
-            other = np.mean([_wrong(r, "cross_entropy_test", model, -1) for r in seeds])
-            steps = [
-                float(np.mean([_wrong(r, "small_steps_test", model, i) for r in seeds]))
-                for i in range(2)
+            numbers = [
+                told(partial(_clean, seeds, model), ".3f"),
+                told(partial(_mean_rank, seeds, model), ".1f"),
+                told(partial(_relative_margin, seeds, model)),
+                told(partial(_wrong, seeds, "cross_entropy_test", model, -1)),
+                " / ".join(
+                    told(partial(_wrong, seeds, "small_steps_test", model, i)) for i in range(2)
+                ),
             ]
-            lines.append(
-                f"| {title} | {_right(seeds, model).mean():.3f} | {np.mean(ranks):.1f} | "
-                f"{np.mean(margins):.2f} | {other:.2f} | {steps[0]:.2f} / {steps[1]:.2f} |"
-            )
+            lines.append(f"| {title} | {' | '.join(numbers)} |")
         if said := legend(set().union(*reasons.values())):
             lines += ["", said]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
-def _wrong(results: Results, curve: str, model: str, index: int) -> float:
-    made = results.curve(curve, model)
-    return float((made.tested[model][index] != made.labels).mean())
+def _share(runs: Sequence[Results], curve: str, model: str, at: int) -> float:
+    """Share of the images with an adversarial example within the eps at this place."""
+    return float(_within(runs, curve, model)[:, at].mean())
 
 
-def _relative_margin(results: Results, model: str) -> float:
+def _clean(runs: Sequence[Results], model: str) -> float:
+    return float(_right(runs, model).mean())
+
+
+def _mean_rank(runs: Sequence[Results], model: str) -> float:
+    ranks = [effective_rank(run.measures(model)["singular_values_train"]) for run in runs]
+    return float(np.mean(ranks))
+
+
+def _wrong(runs: Sequence[Results], curve: str, model: str, index: int) -> float:
+    """Share of the examples for a model, at one value of a curve, that it gets wrong."""
+    found = [run.curve(curve, model) for run in runs]
+    return float(np.mean([float((f.tested[model][index] != f.labels).mean()) for f in found]))
+
+
+def _relative_margin(runs: Sequence[Results], model: str) -> float:
     """The median margin over the root mean square of the features along their first direction."""
-    measures = results.measures(model)
-    margins, values = measures["margins_train"], measures["singular_values_train"]
-    return float(np.median(margins) / (values[0] / np.sqrt(len(margins))))
+    found = []
+    for run in runs:
+        measures = run.measures(model)
+        margins, values = measures["margins_train"], measures["singular_values_train"]
+        found.append(float(np.median(margins) / (values[0] / np.sqrt(len(margins)))))
+    return float(np.mean(found))

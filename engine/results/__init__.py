@@ -12,7 +12,7 @@ from engine.jobs.maps import Maps
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.model import WEIGHTS, diverged
 from engine.jobs.source import Source
-from engine.results.naming import Failure, failures
+from engine.results.naming import Failure, failures, untouched
 from engine.results.reading import Results, by_dataset, doubted, everything, find
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "everything",
     "failures",
     "find",
+    "untouched",
 ]

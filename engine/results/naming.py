@@ -64,6 +64,12 @@ def failures(missing: Mapping[Role, str]) -> list[Failure]:
     ]
 
 
+def untouched(missing: Iterable[Role], config: Mapping[str, Any]) -> list[str]:
+    """Return the titles of the models of which nothing is missing, in the experiment's order."""
+    touched = {defense_of(role) for role in missing}
+    return [title for label, title in config["defenses"].items() if label not in touched]
+
+
 def in_words(role: Role, config: Mapping[str, Any]) -> str:
     """Return what an artifact is called, with the titles of a run's configuration."""
     titles = config["defenses"]

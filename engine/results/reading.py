@@ -86,6 +86,17 @@ class Results:
         found = (self.missing.get(Role(kind, defense)) for kind in ("model", "answers"))
         return next(filter(None, found), None)
 
+    def require(self, defense: str) -> None:
+        """Check that this model is there and answers.
+
+        Raises:
+            AbsentError: it failed.
+        """
+        reason = self.absence(defense)
+        if reason is not None:
+            model = naming.in_words(Role("model", defense), self.config)
+            raise AbsentError(f"experiment {self.name!r}: {model}", reason)
+
     def labels(self, kind: str) -> list[str]:
         """Return the labels that the run has artifacts of this kind for."""
         return labels_of(kind, self.index.recipe.parents)

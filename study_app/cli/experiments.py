@@ -14,7 +14,7 @@ from study_app.installation import Settings
 
 if TYPE_CHECKING:
     from engine.artifacts import ArtifactStore
-    from engine.execution.executor import Executor
+    from engine.execution.executor import Executor, TasksFailedError
     from engine.results import Results
 
 
@@ -34,7 +34,10 @@ def run(
     device: OnDevice = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train, choose, attack, explain and measure what an experiment file declares."""
+    """Train, choose, attack, explain and measure what an experiment file declares.
+
+    What fails is named at the end, with what is there all the same; the exit code is then not 0.
+    """
     from engine.components import yaml_files
     from engine.theory import linear
 
@@ -45,23 +48,26 @@ def run(
                 raise UsageError(f"{option} is for experiments that train networks")
         _run_linear_theory(experiment, as_json=as_json)
         return
-    runs = _run_experiment(experiment, executor, device, seeds=seeds or 1, only=only)
+    runs, failed = _run_experiment(experiment, executor, device, seeds=seeds or 1, only=only)
     if as_json:
         found = [
             {
                 "experiment": results.index.key,
                 "name": results.name,
                 "seed": results.config["seed"],
+                "missing": results.config["missing"],
                 **results.evaluation(),
             }
             for results in runs
         ]
-        print_json({"runs": found})
+        failures = [str(each) for each in failed.failures] if failed else []
+        print_json({"runs": found, "failures": failures})
     else:
         from study_app.cli.experiment_tables import print_table, run_tables
 
         for table in run_tables(runs):
             print_table(table)
+    _end(failed, runs)
 
 
 def replicate(
@@ -85,7 +91,9 @@ def replicate(
         raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
     papers = replication.papers()
     experiment = f"{paper}-builtin" if builtin else paper
-    runs = _run_experiment(experiment, executor, device, seeds=seeds, only=None)
+    runs, failed = _run_experiment(experiment, executor, device, seeds=seeds, only=None)
+    if not runs:
+        _end(failed, runs)
     checks = papers[paper].checks(runs)
     if out is not None:
         text = f"{replication.markdown(checks)}\n\n{papers[paper].tables(runs)}\n"
@@ -97,6 +105,7 @@ def replicate(
         print_json({"checks": [each.to_json() for each in checks]})
     else:
         print_table(checks_table(paper, checks))
+    _end(failed, runs)
 
 
 def _run_experiment(
@@ -106,19 +115,24 @@ def _run_experiment(
     *,
     seeds: int,
     only: str | None,
-) -> list[Results]:
-    """Make what an experiment file declares, showing how it goes; return its finished runs."""
+) -> tuple[list[Results], TasksFailedError | None]:
+    """Make what an experiment file declares, showing how it goes.
+
+    Returns:
+        Its finished runs, and what failed, if anything did.
+    """
+    from engine.execution.executor import TasksFailedError
     from engine.experiments import experiment_file, plan
     from engine.results import Results
     from study_app.cli.experiment_tables import chosen_lines
     from study_app.cli.progress import ProgressObserver, console
 
     loaded = experiment_file.load(experiment)
-    store = Settings().store
+    store, failed = Settings().store, None
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
         with ProgressObserver() as observer:
-            made = plan.run(
+            indexes = plan.run(
                 loaded,
                 store,
                 observer,
@@ -129,11 +143,22 @@ def _run_experiment(
     except KeyboardInterrupt:
         console.print("Stopped. What was finished is kept; run again to go on.")
         raise typer.Exit(130) from None
+    except TasksFailedError as error:
+        indexes = [each for each in error.made.values() if each.kind == "experiment"]
+        failed = error
     observer.summary()
-    runs = [Results(store, index) for index in made]
+    runs = [Results(store, index) for index in indexes]
     for line in [*_notes(runs), *chosen_lines(runs)]:
         console.print(line, highlight=False, soft_wrap=True)
-    return runs
+    return runs, failed
+
+
+def _end(failed: TasksFailedError | None, runs: list[Results]) -> None:
+    """Raise what a run in which something failed ends with."""
+    from study_app.cli import incomplete
+
+    if failed is not None:
+        raise incomplete.summary(failed, runs) from failed
 
 
 def schema() -> None:
