@@ -112,7 +112,8 @@ class Tasks:
             for role, parent in parents.items():
                 there = _gathered(parent, made) if role in gathers else parent.get(made)
                 if isinstance(there, str):
-                    missing[str(role)] = there
+                    # Messages of other people's code may have lines.
+                    missing[str(role)] = " ".join(there.split())
                 else:
                     found[str(role)] = there.as_parent()
             told = {"missing": missing} if tells_missing and missing else {}

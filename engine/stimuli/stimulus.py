@@ -137,9 +137,12 @@ def saliency(
 
     Raises:
         UsageError: there is no such map.
+        AbsentError: it failed, or the attack whose example it explains.
     """
     maps = results.maps(defense, method)
     if image not in maps.images:
+        if image != CLEAN:
+            results.examples(defense, image)  # says so where it failed
         raise UsageError(
             f"method {method!r} has no maps of {image!r} for defense {defense!r}; "
             f"it has: {', '.join(maps.images)}"
@@ -154,12 +157,9 @@ def saliency(
         "placebo": shown is not None,
     }
     if shown is not None:
-        made = results.examples(
-            defense, next(iter(results.config["attacks"])) if image == CLEAN else image
-        )
         facts["shown_index"] = shown
         # Whoever holds back what a study shows must hold back this image's own map, too.
-        facts["shown_image_id"] = pixels_sha256(made.clean[shown])
+        facts["shown_image_id"] = results.source.image_ids[shown]
     explained = _explained(results, defense, image, index)
     drawn, known = index if shown is None else shown, maps.summary(image)
     value = float(known.scale[drawn]) if scale == "image" else known.model_scale

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import PlausiblyError, UsageError
+from engine.errors import AbsentError, PlausiblyError, UsageError
 from study_app.cli import invitations as invitations_cli
 from study_app.cli.database import opened, require_study, upgraded
 from study_app.cli.options import AsJson, print_json, say
@@ -275,5 +275,5 @@ def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
         return said, None
     try:
         return said, design(study, found)
-    except UsageError as error:
+    except (UsageError, AbsentError) as error:
         return [linting.Problem("design", "error", "experiment", str(error)), *said], None

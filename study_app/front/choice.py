@@ -40,7 +40,9 @@ def choose(exhibit: Exhibit, embargoed: Collection[str], count: int) -> list[Cho
     if attack is None or method is None:
         return []
     visible = np.array(exhibit.visible(embargoed), dtype=np.int64)
-    fooled = _fooled(exhibit, attack)
+    if not exhibit.showing((attack,), method):
+        return []
+    fooled = _fooled(exhibit, attack, method)
     hits = fooled[:, visible].sum(axis=0)
     candidates = visible[np.argsort(-hits, kind="stable")[:_COMPARED]]
     if not len(candidates):
@@ -75,9 +77,10 @@ def disagreement(maps: NDArray[np.float32]) -> NDArray[np.float64]:
     return 1 - agreement
 
 
-def _fooled(exhibit: Exhibit, attack: str) -> NDArray[np.bool_]:
+def _fooled(exhibit: Exhibit, attack: str, method: str) -> NDArray[np.bool_]:
     """(D, N) whether the network was right about the clean image and errs on the attacked one."""
-    made = [exhibit.results.examples(defense, attack) for defense in exhibit.defenses]
+    networks = exhibit.showing((attack,), method)
+    made = [exhibit.results.examples(defense, attack) for defense in networks]
     return np.stack(
         [(each.before_label == each.true_label) & (each.label != each.true_label) for each in made]
     )
@@ -89,7 +92,7 @@ def _maps(
     """(D, N, P) the maps of the attacked pictures as they are drawn."""
     drawn = [
         [exhibit.drawn(defense, attack, int(index), method).ravel() for index in images]
-        for defense in exhibit.defenses
+        for defense in exhibit.showing((attack,), method)
     ]
     return np.array(drawn, dtype=np.float32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
@@ -66,8 +67,37 @@ class Exhibit:
 
     @property
     def defenses(self) -> dict[str, str]:
-        """Titles by label, in the experiment's order."""
-        return dict(self.results.config["defenses"])
+        """Titles by label, in the experiment's order, of the models that are there."""
+        return self.results.whole_models
+
+    def showing(self, images: Collection[str], method: str) -> dict[str, str]:
+        """Return the defenses that have all of these kinds of pictures, and their maps."""
+        there = [label for label in self.defenses if not self._failed(label, images, method)]
+        return {label: self.defenses[label] for label in there}
+
+    def lacking(self, images: Collection[str], method: str) -> list[str]:
+        """Return a sentence for each defense that `showing` leaves out: whose, and what failed.
+
+        It tells nothing of how it failed: that names folders and code of whoever ran it.
+        """
+        titles = self.results.config["defenses"]
+        failed = {label: self._failed(label, images, method) for label in titles}
+        return [
+            f"“{titles[label]}” is not shown: {what} failed when the experiment was run."
+            for label, what in failed.items()
+            if what
+        ]
+
+    def _failed(self, defense: str, images: Collection[str], method: str) -> str:
+        """Return in words what failed of what these pictures and maps need; "" for nothing."""
+        if self.results.absence(defense) is not None:
+            return "this network"
+        for image in images:
+            if image != CLEAN and Role("examples", defense, image) in self.results.missing:
+                return f"the attack “{self.attacks[image]}” on it"
+        if Role("maps", defense, method) in self.results.missing:
+            return "its maps"
+        return ""
 
     @property
     def attacks(self) -> dict[str, str]:
@@ -104,10 +134,11 @@ class Exhibit:
         """The attack that leaves the attacked models the least accuracy, if there is any."""
         made = self.evaluation["examples"]
         return min(
-            self.attacks,
+            (attack for attack in self.attacks if made.get(attack)),
             default=None,
-            key=lambda attack: sum(
-                made[attack][defense]["tested"][defense]["accuracy"] for defense in self.defenses
+            key=lambda attack: fmean(
+                of_model["tested"][defense]["accuracy"]
+                for defense, of_model in made[attack].items()
             ),
         )
 
@@ -140,6 +171,10 @@ class Exhibit:
             and 0 <= index < len(self.image_ids)
         )
         if not known or self.image_ids[index] in embargoed:
+            raise NotShownError
+        if image != CLEAN and not self.results.has(Role("examples", defense, image)):
+            raise NotShownError
+        if method is not None and not self.results.has(Role("maps", defense, method)):
             raise NotShownError
         if method is not None and image not in self.results.maps(defense, method).images:
             raise NotShownError
@@ -195,7 +230,7 @@ class Exhibit:
 
     def quantity(self, method: str) -> str:
         """Return what the method's maps are, with the reading of their sign."""
-        return self.results.maps(next(iter(self.defenses)), method).quantity
+        return self.results.maps(next(iter(self.showing((), method))), method).quantity
 
     def scale(self, mode: ScaleMode, defense: str, image: str, index: int, method: str) -> float:
         """Return the |value| that full colour stands for; see `SCALE_MODES`."""
@@ -203,7 +238,7 @@ class Exhibit:
             return self.model_scale(defense, method, image)
         if mode == "image":
             return float(self.results.maps(defense, method).summary(image).scale[index])
-        maps = [self.drawn(each, image, index, method) for each in self.defenses]
+        maps = [self.drawn(each, image, index, method) for each in self.showing((image,), method)]
         return scale_of(np.stack(maps), PERCENTILE)
 
     def largest(self, defense: str, image: str, index: int, method: str) -> float:

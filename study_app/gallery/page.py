@@ -85,6 +85,9 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     view = view.on_page(min(view.page, pages))
     st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks)))
     _gallery_controls(exhibit, view, titles, embargoed)
+    if not exhibit.showing(view.shown_kinds, view.method):
+        say(" ".join(exhibit.lacking(view.shown_kinds, view.method)))
+        return
     st.html(grid_page.legend(exhibit, view))
     first = (view.page - 1) * ROWS
     shown = rows[first : first + ROWS]
@@ -147,8 +150,14 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind))
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
-        choose("Defense", "defense", exhibit.defenses, place.defense, query)
-        choose("Picture", "image", exhibit.image_kinds, place.image, query)
+        there = exhibit.showing((place.image,), view.method)
+        choose("Defense", "defense", there, place.defense, query)
+        kinds = {
+            kind: title
+            for kind, title in exhibit.image_kinds.items()
+            if place.defense in exhibit.showing((kind,), view.method)
+        }
+        choose("Picture", "image", kinds, place.image, query)
         if len(exhibit.methods) > 1:
             choose("Map", "method", exhibit.methods, view.method, query)
         scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}
