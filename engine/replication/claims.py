@@ -131,7 +131,9 @@ def markdown(checks: Sequence[Check]) -> str:
     ]
     for (claim, statement, bound), found in rows.items():
         cells = [
-            f"**{found[name].verdict}** {found[name].measured}" if name in found else ""
+            f"**{found[name].verdict}** {found[name].measured}".replace("|", "\\|")
+            if name in found
+            else ""
             for name in datasets
         ]
         lines.append(f"| {claim} | {statement} | > {bound:g} | {' | '.join(cells)} |")

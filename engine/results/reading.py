@@ -92,10 +92,18 @@ class Results:
         Raises:
             AbsentError: it failed.
         """
-        reason = self.absence(defense)
-        if reason is not None:
-            model = naming.in_words(Role("model", defense), self.config)
-            raise AbsentError(f"experiment {self.name!r}: {model}", reason)
+        self.refuse_failed(Role("model", defense))
+        self.refuse_failed(Role("answers", defense))
+
+    def refuse_failed(self, role: Role) -> None:
+        """Check that this artifact did not fail; one that nobody asked for did not.
+
+        Raises:
+            AbsentError: it did.
+        """
+        if role in self.missing:
+            what = f"experiment {self.name!r}: {naming.in_words(role, self.config)}"
+            raise AbsentError(what, self.missing[role])
 
     def labels(self, kind: str) -> list[str]:
         """Return the labels that the run has artifacts of this kind for."""
@@ -108,9 +116,7 @@ class Results:
             AbsentError: what makes it failed.
             UsageError: the run has no such role; the message lists those it has.
         """
-        if role in self.missing:
-            what = f"experiment {self.name!r}: {naming.in_words(role, self.config)}"
-            raise AbsentError(what, self.missing[role])
+        self.refuse_failed(role)
         parents = self.index.recipe.parents
         parent = parents.get(str(role))
         if parent is None:

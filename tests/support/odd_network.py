@@ -20,8 +20,8 @@ class OddNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fault = os.environ.get(FAULT, "")
-        # Others' ladders only ask it about their examples; on its own it is attacked.
-        asked = fault == "engine.robustness.climbing" and not x.requires_grad
+        # Whoever only asks it is answered: a trial of the network, and other models' ladders.
+        asked = not (self.training or x.requires_grad)
         if fault and not asked and _under_way(fault):
             raise RuntimeError(f"odd in {fault}")
         return self.layer(x.flatten(1))
