@@ -95,6 +95,11 @@ class Dataset:
         }
         return part
 
+    @property
+    def labels(self) -> list[str]:
+        """Labels of all models of the experiment, also of those that failed, in its order."""
+        return list(self.first.config["defenses"])
+
     def absence_notes(self) -> tuple[str, ...]:
         """Return a sentence for every model that is not drawn since something of it failed."""
         titles = self.first.config["defenses"]
@@ -294,8 +299,9 @@ class Study:
     @property
     def missing(self) -> list[str]:
         """A sentence for every failure of a run: what is not there, and why."""
+        several = len(self.runs) > 1
         return [
-            f"{run.config['title']}: {failure.lost(run.config)} ({failure.reason})"
+            f"{run.config['title']}: " * several + f"{failure.lost(run.config)} ({failure.reason})"
             for run in self.runs
             for failure in failures(run.missing)
         ]

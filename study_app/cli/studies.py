@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import AbsentError, PlausiblyError, UsageError
+from engine.errors import PlausiblyError, UsageError
 from study_app.cli import invitations as invitations_cli
 from study_app.cli.database import opened, require_study, upgraded
 from study_app.cli.options import AsJson, print_json, say
@@ -265,15 +265,20 @@ def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
     """
     from engine import results
     from study_app import lint as linting
+    from study_app.design.absences import absences
     from study_app.design.study_design import design
 
     found = results.everything(Settings().store).get(study.experiment)
     if found is None:
         return linting.problems(study), None
-    said = linting.problems(study, found.class_names)
+    failed = [
+        linting.Problem("failed", "error", f"conditions.{label}", sentence)
+        for label, sentence in absences(study, found).items()
+    ]
+    said = [*failed, *linting.problems(study, found.class_names)]
     if any(problem.severity == "error" for problem in said):
         return said, None
     try:
         return said, design(study, found)
-    except (UsageError, AbsentError) as error:
+    except UsageError as error:
         return [linting.Problem("design", "error", "experiment", str(error)), *said], None

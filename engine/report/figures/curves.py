@@ -78,7 +78,7 @@ def _picture(
         figure, panels = look.panels(
             len(data.defenses), columns=3, width=width, height=250, sharex=True, sharey=True
         )
-        styles = look.styles(list(data.defenses))
+        styles = look.styles(data.labels, data.defenses)
         for axes, source in zip(panels, data.defenses, strict=True):
             for tested, style in styles.items():
                 found = data.accuracy(curve.label, source, tested)

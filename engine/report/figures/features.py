@@ -102,7 +102,7 @@ def _spectrum(data: Dataset, defense: str) -> _Spectrum:
 
 
 def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -> None:
-    for defense, style in look.styles(list(data.defenses)).items():
+    for defense, style in look.styles(data.labels, data.defenses).items():
         each = spectra[defense]
         x = np.arange(1, len(each.mean) + 1)
         axes.fill_between(x, each.low, each.high, color=style.colour, alpha=0.14, linewidth=0)
@@ -117,7 +117,7 @@ def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -
 
 
 def _draw_margins(axes: Axes, data: Dataset, margins: _Margins) -> None:
-    for row, (defense, style) in enumerate(look.styles(list(data.defenses)).items()):
+    for row, (defense, style) in enumerate(look.styles(data.labels, data.defenses).items()):
         for offset, split in ((-0.15, "train"), (0.15, "test")):
             found = margins[defense, split]
             if found.value is None:

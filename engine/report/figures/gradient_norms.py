@@ -89,7 +89,7 @@ def draw(data: Dataset) -> list[Figure]:
 
 def _picture(data: Dataset, found: _Found, slug: str, sentence: str) -> Picture:
     width = 860
-    styles = look.styles(list(data.defenses))
+    styles = look.styles(data.labels, data.defenses)
     with look.drawing():
         figure, (axes,) = look.panels(1, columns=1, width=width, height=54 * len(styles) + 30)
         for row, (defense, style) in enumerate(styles.items()):

@@ -85,7 +85,7 @@ def _picture(
         figure, panels = look.panels(
             len(data.defenses), columns=3, width=width, height=210, sharex=True, sharey=True
         )
-        styles = look.styles(list(data.defenses))
+        styles = look.styles(data.labels, data.defenses)
         for axes, (defense, style) in zip(panels, styles.items(), strict=True):
             axes.set_title(data.defenses[defense], loc="left")
             _draw_histogram(axes, found[defense, "true"], style.colour, "-", 0.28)

@@ -83,7 +83,7 @@ def draw(data: Dataset) -> list[Figure]:
             (),
             table(name, _COLUMNS, rows),
             data.artifacts(*sources),
-            (*data.absence_notes(), *notes, *data.doubt_notes()),
+            (*notes, *data.doubt_notes()),
             tuple(shown),
         )
     ]

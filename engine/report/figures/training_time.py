@@ -22,7 +22,6 @@ _PANELS = {"white_box": "white box", "transferred": "transferred", "clean": "cle
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for models whose weights were kept."""
-    styles = look.styles(list(data.defenses))
     data = data.having(lambda defense: [Role("training_time", defense)])
     kept = list(data.defenses)
     if not kept:
@@ -35,6 +34,7 @@ def draw(data: Dataset) -> list[Figure]:
         for quantity in _PANELS:
             right = np.stack([each[quantity] == each["labels"] for each in made], axis=1)
             found[defense, quantity] = [interval([each]) for each in right]
+    styles = look.styles(data.labels, data.defenses)
     with look.drawing():
         figure, panels = look.panels(len(_PANELS), columns=3, width=width, height=280, sharey=True)
         for axes, (quantity, title) in zip(panels, _PANELS.items(), strict=True):

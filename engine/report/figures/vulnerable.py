@@ -52,7 +52,7 @@ def draw(data: Dataset) -> list[Figure]:
     if not surfaces:
         return []
     slug, width = f"vulnerable-{data.label}", 1000
-    styles = look.styles(list(data.defenses))
+    styles = look.styles(data.labels, data.defenses)
     with look.drawing():
         figure, panels = look.panels(len(surfaces), columns=2, width=width, height=290, sharey=True)
         for axes, surface in zip(panels, surfaces, strict=True):
