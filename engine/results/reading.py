@@ -102,6 +102,9 @@ class Results:
             AbsentError: it did.
         """
         if role in self.missing:
+            whole = Role("model", naming.defense_of(role))
+            if whole in self.missing:
+                role = whole  # it says more than its parts
             what = f"experiment {self.name!r}: {naming.in_words(role, self.config)}"
             raise AbsentError(what, self.missing[role])
 
@@ -143,6 +146,7 @@ class Results:
 
     def answers(self, defense: str) -> Answers:
         """Return what the model with `defense` says of the clean test images."""
+        self.require(defense)
         if not self.has(Role("answers", defense)):
             return self._some_examples(defense).before()
         answers: Answers = self.read(Role("answers", defense))
