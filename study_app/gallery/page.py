@@ -42,7 +42,8 @@ def gallery_page() -> None:
         if not exhibit.methods:
             say("This experiment was run without saliency maps.")
             return
-        _gallery(exhibit, titles)
+        earlier = found.complete_before(exhibit)
+        _gallery(exhibit, titles, found.exhibit(earlier) if earlier else None)
 
 
 def map_page() -> None:
@@ -77,7 +78,8 @@ def _embargoed() -> set[str]:
         return repository.embargoed_image_ids(session, now=datetime.now(UTC))
 
 
-def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
+def _gallery(exhibit: Exhibit, titles: dict[str, str], complete: Exhibit | None) -> None:
+    """Show a view of an experiment; `complete` is an earlier run of it in which nothing failed."""
     view = GalleryView.parse(st.query_params.to_dict(), exhibit)
     embargoed = _embargoed()
     rows = exhibit.visible(embargoed, view.wanted_label)
@@ -85,6 +87,8 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     view = view.on_page(min(view.page, pages))
     st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks)))
     _gallery_controls(exhibit, view, titles, embargoed)
+    if complete is not None:
+        st.html(part(_TEMPLATE, "earlier", href=GalleryView.default(complete).href))
     if not exhibit.showing(view.shown_kinds, view.method):
         say(" ".join(exhibit.lacking(view.shown_kinds, view.method)))
         return

@@ -11,7 +11,7 @@ from tiny_run import Log, workers
 from engine.artifacts import ArtifactStore, Recipe, write_json
 from engine.errors import MachineError, PlausiblyError, UsageError
 from engine.execution.executor import Executor, Task, TasksFailedError, raise_if_failed
-from engine.execution.local import LocalExecutor
+from engine.execution.local import LocalExecutor, death
 from engine.networks import devices
 
 
@@ -203,6 +203,17 @@ def test_with_one_place_the_beginning_of_the_list_ends_first(store):
     log = Log()
     OnePlace(store).run([task("a1"), task("a2", "a1"), task("b1"), task("b2", "b1")], log)
     assert log.made == ["a1", "a2", "b1", "b2"]
+
+
+def test_a_worker_that_was_killed_is_no_fault_of_what_it_computed():
+    for code in (-9, -15):
+        killed = death(task("it"), code)
+        assert isinstance(killed, MachineError)
+        assert "run again to go on" in str(killed)
+    for code in (-11, -6, 1):  # a crash in a network's own library, an exit
+        crashed = death(task("it"), code)
+        assert not isinstance(crashed, MachineError)
+        assert f"it: its worker process ended with code {code} " in str(crashed)
 
 
 def test_a_worker_says_whether_the_machine_or_the_model_was_at_fault(store, monkeypatch):

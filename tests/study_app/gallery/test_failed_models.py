@@ -77,6 +77,9 @@ def test_the_gallery_shows_the_others_and_says_whose_column_failed(visit, exhibi
     text = visit(experiment=exhibit.key, image="fgsm")
     assert columns(text) == {"No defense"}
     assert all(sentence in text for sentence in (LOST, NO_FGSM, NO_MAPS))
+    # The test's experiment was complete before.
+    (earlier,) = re.findall(r'/gallery\?experiment=(\w+)[^"]*">An earlier run of it is', text)
+    assert LOST not in visit(experiment=earlier, image="fgsm")
     text = visit(experiment=exhibit.key, image="tgsm")
     assert columns(text) == {"No defense", "Gradient penalty"}
     assert LOST in text
