@@ -32,10 +32,6 @@ class ChangedCodeError(UsageError):
         self.files = files
 
 
-class ArtifactError(PlausiblyError):
-    """An artifact is missing, damaged or not what its manifest says."""
-
-
 class NotFiniteError(PlausiblyError):
     """A network gave NaN or infinity, for which no answer, image or map could be right.
 
@@ -51,6 +47,34 @@ class NotFiniteError(PlausiblyError):
         )
         self.what = what
         self.value = value
+
+
+class MachineError(PlausiblyError):
+    """The machine is at fault and no model: a full disk, a killed worker, a cluster that is away.
+
+    Nothing goes on without what failed so: it is mended by running again. Exit code 1.
+    """
+
+
+class ArtifactError(MachineError):
+    """An artifact is missing, damaged or not what its manifest says."""
+
+
+class AbsentError(PlausiblyError):
+    """What is asked for was not computed: what makes it failed, or the network cannot give it.
+
+    Args:
+        what: it, in words.
+        reason: the sentence of the failure.
+        remedy: what to do; "" where nothing can be done.
+    """
+
+    def __init__(
+        self, what: str, reason: str, remedy: str = "mend it and run the experiment again"
+    ) -> None:
+        super().__init__("; ".join(filter(None, (f"{what} was not computed: {reason}", remedy))))
+        self.what = what
+        self.reason = reason
 
 
 class DivergedError(PlausiblyError):

@@ -10,6 +10,7 @@ a damaged file is an error, never a silent input.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -28,7 +29,7 @@ import numpy as np
 
 from engine import canonical
 from engine.artifacts import provenance
-from engine.errors import ArtifactError, PlausiblyError
+from engine.errors import ArtifactError, MachineError
 
 SCHEMA_VERSION = 2
 """Of recipes. 2: a parent enters a child's key by its own key and its content. 1: by its content
@@ -273,7 +274,7 @@ class ArtifactStore:
             environment: what else the manifest says of how it was computed, as it is at the end.
 
         Raises:
-            PlausiblyError: the disk is full or the folder is not writable.
+            MachineError: the disk is full or the folder is not writable.
         """
         home = self.root / recipe.kind
         draft = home / f".draft-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -287,9 +288,12 @@ class ArtifactStore:
             with suppress(FileExistsError):
                 _rename_once(draft, home / recipe.key)
             shutil.rmtree(self.scratch(recipe), ignore_errors=True)
-        except OSError as error:
-            raise PlausiblyError(
-                f"cannot write to {home}: {error.strerror or error}; free some space or set "
+        except Exception as error:
+            fault = _fault_of_disk(error, home)
+            if fault is None:
+                raise
+            raise MachineError(
+                f"cannot write to {home}: {fault}; free some space or set "
                 "PLAUSIBLY_HOME to another folder, then run again (finished work is kept)"
             ) from error
         finally:
@@ -346,6 +350,17 @@ def _rename_once(source: Path, target: Path) -> None:
             raise
         raise FileExistsError from None
     _sync(target.parent)
+
+
+def _fault_of_disk(error: Exception, home: Path) -> str | None:
+    """Return what the disk did if that is why writing below `home` failed, else None."""
+    if not isinstance(error, OSError):
+        # safetensors is written in Rust and tells no errno.
+        return str(error) if "(os error 28)" in str(error) else None
+    # A network that looks for a file of its own is at fault itself.
+    elsewhere = isinstance(error.filename, str) and not Path(error.filename).is_relative_to(home)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+    return None if elsewhere and not full else error.strerror or str(error)
 
 
 def _sync(path: Path) -> None:

@@ -14,7 +14,42 @@ from threading import Lock
 from typing import Any, Protocol
 
 from engine.artifacts import Artifact, ArtifactStore, Recipe
-from engine.errors import PlausiblyError
+from engine.errors import MachineError, PlausiblyError
+
+
+class Made(dict[str, Artifact]):
+    """Artifacts of finished tasks, by task name.
+
+    Attributes:
+        lost: of the tasks that have none and will have none, the sentence of the failure.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: dict[str, str] = {}
+
+    def ordered(self, tasks: Sequence[Task]) -> Made:
+        """Return the same in the order of the tasks, and not in that in which they ended."""
+        found = Made()
+        found.update({task.name: self[task.name] for task in tasks if task.name in self})
+        found.lost = self.lost
+        return found
+
+
+class TasksFailedError(PlausiblyError):
+    """Tasks failed; whatever did not need them is made.
+
+    Args:
+        failures: each failure once.
+        given_up: how many tasks were given up beside, since they needed one that failed.
+        made: what is there all the same.
+    """
+
+    def __init__(self, failures: Sequence[PlausiblyError], given_up: int, made: Made) -> None:
+        super().__init__(_in_words(failures, given_up))
+        self.failures = tuple(failures)
+        self.made = made
+        self.exit_code = failures[0].exit_code
 
 
 @dataclass(frozen=True)
@@ -24,16 +59,20 @@ class Task:
     Attributes:
         name: unique within the run, for people ("train gradient_penalty").
         stage: the stage it belongs to.
-        needs: names of the tasks whose artifacts are its parents.
+        needs: names of the tasks whose artifacts are its parents; it is given up without one.
         recipe: gives the recipe once those artifacts are there, by task name.
         store: where parents are found and the artifact is put; default: the executor's.
+        gathers: names of further tasks that it waits for, and goes on without those that failed.
+            Without needs it is given up where all of them failed. So it is where the machine was
+            at fault: running again then makes them.
     """
 
     name: str
     stage: str
     needs: tuple[str, ...]
-    recipe: Callable[[Mapping[str, Artifact]], Recipe]
+    recipe: Callable[[Made], Recipe]
     store: ArtifactStore | None = None
+    gathers: tuple[str, ...] = ()
 
 
 class Observer(Protocol):
@@ -67,14 +106,16 @@ class Executor(ABC):
         self._store = store
         self.memory_budget = memory_budget
 
-    def run(self, tasks: Sequence[Task], observer: Observer) -> dict[str, Artifact]:
+    def run(self, tasks: Sequence[Task], observer: Observer) -> Made:
         """Make what is missing; return all artifacts by task name.
 
-        When a task fails, those that need it are given up and all others still run. Any other
-        exception, Ctrl-C included, stops everything at once; what was finished stays.
+        When a task fails, those that need it are given up and all others still run; those that
+        gather it go on without. Any other exception, Ctrl-C included, stops everything at once;
+        what was finished stays.
 
         Raises:
-            PlausiblyError: tasks failed; the message lists each, the code is the first one's.
+            TasksFailedError: tasks failed; the message lists each, the code is the first one's, and
+                it holds what was made.
         """
         plan = _Plan(tasks)
         telling = _Telling(observer)
@@ -105,8 +146,9 @@ class Executor(ABC):
             self._stop(now=True)
             raise
         self._stop(now=False)
-        plan.raise_failures()
-        return plan.made
+        made = plan.made.ordered(tasks)
+        plan.raise_failures(made)
+        return made
 
     def _begin(
         self,
@@ -163,14 +205,17 @@ class _Plan:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.waiting = list(tasks)
-        self.made: dict[str, Artifact] = {}
+        self.made = Made()
         self._failures: list[PlausiblyError] = []
         self._given_up = 0
+        self._by_machine: set[str] = set()
 
     def next_ready(self) -> Task | None:
-        """Take the first task whose needs are there."""
+        """Take the first task whose needs are there, and all that it gathers or will not have."""
         for task in self.waiting:
-            if all(need in self.made for need in task.needs):
+            if all(need in self.made for need in task.needs) and all(
+                each in self.made or each in self.made.lost for each in task.gathers
+            ):
                 self.waiting.remove(task)
                 return task
         return None
@@ -180,7 +225,7 @@ class _Plan:
         self.waiting.insert(0, replace(task, needs=(*task.needs, other.name)))
 
     def fail(self, task: Task, error: PlausiblyError) -> None:
-        """Note the failure; give up what needs the task, directly or not.
+        """Note the failure; give up what cannot go on without the task, directly or not.
 
         The same failure again, a model that diverged say, that several tasks met, is one failure.
         """
@@ -188,30 +233,44 @@ class _Plan:
             self._given_up += 1
         else:
             self._failures.append(error)
-        lost = {task.name}
-        while more := [t for t in self.waiting if lost.intersection(t.needs)]:
-            lost.update(t.name for t in more)
-            self.waiting = [t for t in self.waiting if t.name not in lost]
+        self._lose(task, str(error), by_machine=isinstance(error, MachineError))
+        while more := [(t, first) for t in self.waiting if (first := self._hindrance(t))]:
+            for each, first in more:
+                self.waiting.remove(each)
+                self._lose(each, self.made.lost[first], by_machine=first in self._by_machine)
             self._given_up += len(more)
 
-    def raise_failures(self) -> None:
+    def raise_failures(self, made: Made) -> None:
         """Raise one error for all failures, if there were any."""
-        if not self._failures:
-            return
-        first = self._failures[0]
-        count = f"{self._given_up} task" + "s" * (self._given_up != 1)
-        if len(self._failures) == 1:
-            message = str(first)
-            if self._given_up:
-                message += f"; {count} that needed it given up"
-        else:
-            message = f"{len(self._failures)} tasks failed"
-            if self._given_up:
-                message += f" and {count} that needed them given up"
-            message += ":" + "".join(f"\n  {failure}" for failure in self._failures)
-        error = PlausiblyError(message)
-        error.exit_code = first.exit_code
-        raise error from first
+        if self._failures:
+            error = TasksFailedError(self._failures, self._given_up, made)
+            raise error from self._failures[0]
+
+    def _lose(self, task: Task, reason: str, *, by_machine: bool) -> None:
+        self.made.lost[task.name] = reason
+        if by_machine:
+            self._by_machine.add(task.name)
+
+    def _hindrance(self, task: Task) -> str | None:
+        """Return which failed task makes this one impossible, if one does."""
+        gathered = [each for each in task.gathers if each in self.made.lost]
+        hindering = [
+            *(need for need in task.needs if need in self.made.lost),
+            *(each for each in gathered if each in self._by_machine),
+            *(gathered if len(gathered) == len(task.gathers) and not task.needs else ()),
+        ]
+        return next(iter(hindering), None)
+
+
+def _in_words(failures: Sequence[PlausiblyError], given_up: int) -> str:
+    """Return one message for all failures."""
+    count = f"{given_up} task" + "s" * (given_up != 1)
+    if len(failures) == 1:
+        return f"{failures[0]}" + (f"; {count} that needed it given up" if given_up else "")
+    message = f"{len(failures)} tasks failed"
+    if given_up:
+        message += f" and {count} that needed them given up"
+    return message + ":" + "".join(f"\n  {failure}" for failure in failures)
 
 
 class _Telling:
@@ -253,7 +312,8 @@ class _Telling:
 def raise_if_failed(task: Task, answer: Mapping[str, Any]) -> None:
     """Raise what a worker's last answer about `task` says went wrong, if anything did."""
     if answer["event"] == "failed":
-        error = PlausiblyError(f"{task.name}: {answer['message']}")
+        kind = MachineError if answer["machine"] else PlausiblyError
+        error = kind(f"{task.name}: {answer['message']}")
         error.exit_code = answer["exit_code"]
         raise error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,9 +17,23 @@ from itertools import cycle, islice
 from threading import Lock
 
 from engine.artifacts import ArtifactStore, Recipe
-from engine.errors import PlausiblyError
+from engine.errors import MachineError, PlausiblyError
 from engine.execution.executor import Executor, Observer, Task, raise_if_failed, worker_environment
 from engine.networks import budget
+
+_KILLED = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+"""What ends a process from outside; any other end is the doing of what it computed."""
+
+
+def death(task: Task, code: int) -> PlausiblyError:
+    """Return what is said of a worker process that ended with this code before its task did."""
+    ended = f"{task.name}: its worker process ended with code {code} before it was done "
+    if -code in _KILLED:
+        return MachineError(
+            f"{ended}(killed, or out of memory?); run again to go on where it stopped. "
+            f"Where it was memory, {budget.REMEDY}"
+        )
+    return PlausiblyError(f"{ended}(what it computed brought it down); look above for what it said")
 
 
 @dataclass
@@ -100,17 +115,12 @@ class LocalExecutor(Executor):
                 observer.progressed(task, answer["values"])
         except BrokenPipeError:
             pass
-        code = process.wait()
-        raise PlausiblyError(
-            f"{task.name}: its worker process ended with code {code} before it was done "
-            "(killed, or out of memory?); run again to go on where it stopped. Where it was "
-            f"memory, {budget.REMEDY}"
-        )
+        raise death(task, process.wait())
 
     def _launch(self, device: str, recipe: Recipe) -> subprocess.Popen[str]:
         with self._lock:  # none may start while, or after, all are killed
             if self._stopped:
-                raise PlausiblyError("stopped")
+                raise MachineError("stopped")
             process = subprocess.Popen(
                 [sys.executable, "-m", "engine.execution.worker", device],
                 stdin=subprocess.PIPE,

@@ -19,7 +19,7 @@ from threading import Event, Thread
 from typing import Any
 
 from engine.artifacts import Artifact, ArtifactStore, Recipe
-from engine.errors import PlausiblyError, UsageError
+from engine.errors import MachineError, UsageError
 from engine.execution.executor import Executor, Observer, Task, raise_if_failed, worker_environment
 from engine.execution.worker import compute
 from engine.networks import budget
@@ -115,7 +115,7 @@ class RayExecutor(Executor):
                 socket.create_connection((host.rpartition("/")[2], int(port)), _REACH_S).close()
             self._ray.init(self._address, **quiet)
         except (OSError, ValueError, RuntimeError) as error:
-            raise PlausiblyError(
+            raise MachineError(
                 f"cannot reach a Ray cluster at {self._address!r} ({error}); start one with "
                 "`ray start --head`, or unset RAY_ADDRESS to run on this machine alone"
             ) from None
@@ -155,14 +155,14 @@ class RayExecutor(Executor):
         died = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError)
         for _ in range(self._retries + 1):
             if self._ended.is_set():
-                raise PlausiblyError("stopped")
+                raise MachineError("stopped")
             self._jobs[task.name] = job.remote(task.name, order, self._device, self._mailbox)
             try:
                 answer = json.loads(self._ray.get(self._jobs[task.name]))
             except died as error:
                 reason = type(error).__name__
             except errors.RayError as error:
-                raise PlausiblyError(
+                raise MachineError(
                     f"{task.name}: Ray could not run it: {error}; is the same Plausibly "
                     "installed on every node?"
                 ) from None
@@ -171,7 +171,7 @@ class RayExecutor(Executor):
                 self._tasks[task.name][1].started(task)
                 raise_if_failed(task, answer)
                 return
-        raise PlausiblyError(
+        raise MachineError(
             f"{task.name}: its worker died {self._retries + 1} times ({reason}: killed, or out of "
             "memory?); run again to go on where it stopped. Where it was memory, "
             f"{budget.REMEDY}"
@@ -182,7 +182,7 @@ class RayExecutor(Executor):
         deadline = time.monotonic() + _VISIBLE_S
         while (artifact := store.find(recipe)) is None:
             if time.monotonic() > deadline:
-                raise PlausiblyError(
+                raise MachineError(
                     f"{task.name}: a Ray node made {recipe.kind}/{recipe.key[:12]}…, but it is not "
                     f"in {store.root.resolve()} here; set PLAUSIBLY_HOME to a folder that every "
                     "node sees under the same path"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.artifacts import ArtifactStore, Recipe
-from engine.errors import PlausiblyError, said
+from engine.errors import MachineError, PlausiblyError, said
 
 if TYPE_CHECKING:
     from engine.training.loop import Progress
@@ -64,7 +64,12 @@ def compute(order: dict[str, Any], device: str, progress: Progress) -> dict[str,
     except BrokenPipeError:
         raise
     except PlausiblyError as error:
-        return {"event": "failed", "message": str(error), "exit_code": error.exit_code}
+        return {
+            "event": "failed",
+            "message": str(error),
+            "exit_code": error.exit_code,
+            "machine": isinstance(error, MachineError),
+        }
     except Exception as error:
         traceback.print_exc()
         message = said(error)
@@ -74,6 +79,7 @@ def compute(order: dict[str, Any], device: str, progress: Progress) -> dict[str,
             "event": "failed",
             "message": message,
             "exit_code": 1,
+            "machine": False,
         }
     return {"event": "done"}
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine import models
 from engine.artifacts import Artifact, ArtifactStore, Recipe
 from engine.errors import ArtifactError
-from engine.execution.executor import Task
+from engine.execution.executor import Made, Task
 from engine.jobs import model
 
 _CODE = "code_sha256"
@@ -25,7 +25,7 @@ def sentences(tasks: Sequence[Task], store: ArtifactStore) -> list[str]:
         store: where the run looks for artifacts.
     """
     recipes = (
-        (task, task.recipe({})) for task in tasks if task.stage == "train" and not task.needs
+        (task, task.recipe(Made())) for task in tasks if task.stage == "train" and not task.needs
     )
     coded = [(task, recipe) for task, recipe in recipes if _CODE in recipe.config["architecture"]]
     found = []

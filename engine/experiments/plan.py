@@ -8,19 +8,20 @@ wanted of each model, the kinds of artifacts say (`engine.jobs`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from engine.artifacts import Artifact, ArtifactStore, Role
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role
 from engine.datasets import Data
-from engine.errors import PlausiblyError, UsageError
-from engine.execution.executor import Executor, Observer, Task
+from engine.errors import MachineError, PlausiblyError, UsageError, said
+from engine.execution.executor import Executor, Made, Observer, Task
 from engine.execution.local import LocalExecutor
 from engine.experiments import changed_code
 from engine.experiments.experiment_file import Experiment, Run
-from engine.experiments.tasks import Adoption, Planned, Tasks, Training
+from engine.experiments.tasks import Adoption, Planned, Tasks, Training, failing
 from engine.experiments.trainings import Models
 from engine.experiments.trying import refused_first
-from engine.jobs import Request, evaluation, kinds, model, selection
+from engine.jobs import ANSWERING, Request, answering, evaluation, kinds, model, selection
 from engine.jobs import experiment as index_kind
 from engine.networks import budget
 from engine.networks.memory import Memory
@@ -50,7 +51,9 @@ def run(
 
     Raises:
         UsageError: `only` is no stage.
-        PlausiblyError: something failed; whatever did not depend on it is made all the same.
+        TasksFailedError: something failed; whatever did not depend on it is made all the same, the
+            index of every run that has a whole model included (`made`). It tells what is missing.
+        MachineError: the disk is full, say, before anything could begin.
     """
     if only is not None and only not in STAGES:
         raise UsageError(f"unknown stage {only!r}; known: {', '.join(STAGES)}")
@@ -58,12 +61,9 @@ def run(
     for sentence in changed_code.sentences(planned.tasks, store):
         observer.noted(sentence)
     executor = executor or LocalExecutor(store)
-    if planned.adoptions:
-        # In this process, before there are workers.
-        with Memory(executor.memory_budget or budget.of_machine(sharers=1)).applied():
-            for adoption in planned.adoptions:
-                model.adopt(adoption.task.recipe({}), store, adoption.architecture)
-    tasks = planned.tasks
+    # In this process, before there are workers.
+    with Memory(executor.memory_budget or budget.of_machine(sharers=1)).applied():
+        tasks = _adopted(planned, store)
     if only is not None:
         tasks = _needed_for(only, tasks)
     tasks = refused_first(tasks, planned.trainings, store)
@@ -74,22 +74,77 @@ def run(
 def find(experiment: Experiment, store: ArtifactStore, *, seeds: int = 1) -> list[Artifact]:
     """Return the index artifact of every run of exactly this experiment, and make nothing.
 
+    Where something failed, that is the index which lacks just what is not there.
+
     Raises:
         PlausiblyError: something was not made here, or with other settings.
     """
-    made: dict[str, Artifact] = {}
+    made = Made()
     # In this order a task comes after all that it needs.
     tasks = _planned(experiment, seeds).tasks
     for task in tasks:
-        recipe = task.recipe(made)
-        artifact = store.find(recipe)
-        if artifact is None:
-            raise PlausiblyError(
+        lacking = [need for need in task.needs if need in made.lost]
+        if lacking:
+            made.lost[task.name] = made.lost[lacking[0]]
+            continue
+        try:
+            recipe = task.recipe(made)
+        except MachineError:
+            raise
+        except PlausiblyError as error:  # a training that diverged
+            made.lost[task.name] = str(error)
+            continue
+        artifact = _stored_index(recipe, store) if task.stage == "index" else store.find(recipe)
+        if artifact is not None:
+            made[task.name] = artifact
+        else:
+            made.lost[task.name] = (
                 f"{task.name} has not been made in {store.root} as the experiment file has it "
                 f"({recipe.kind}/{recipe.key[:12]}…); run the experiment first"
             )
-        made[task.name] = artifact
-    return [made[task.name] for task in tasks if task.stage == "index"]
+    indexes = [task.name for task in tasks if task.stage == "index"]
+    if any(name in made.lost for name in indexes):
+        raise PlausiblyError(next(iter(made.lost.values())))
+    return [made[name] for name in indexes]
+
+
+def _stored_index(recipe: Recipe, store: ArtifactStore) -> Artifact | None:
+    """Return the index of a run; of an incomplete one the newest, whatever it says of the failures.
+
+    The sentences of failures are known only to the run that met them.
+    """
+    missing = recipe.config.get("missing")
+    if missing is None:
+        return store.find(recipe)
+    found = None
+    for index in store.all(recipe.kind):
+        said = index.recipe.config.get("missing", {})
+        if said.keys() == missing.keys():
+            config = {**recipe.config, "missing": said}
+            found = index if replace(recipe, config=config).key == index.key else found
+    return found
+
+
+def _adopted(planned: Planned, store: ArtifactStore) -> list[Task]:
+    """Store the networks of people's own; return the tasks, of which those fail that could not be.
+
+    Raises:
+        MachineError: they cannot be written.
+    """
+    broken: dict[str, Task] = {}
+    for adoption in planned.adoptions:
+        try:
+            model.adopt(adoption.task.recipe(Made()), store, adoption.architecture)
+        except MachineError:
+            raise
+        except PlausiblyError as error:
+            named = PlausiblyError(f"{adoption.task.name}: {error}")
+            named.exit_code = error.exit_code
+            broken[adoption.task.name] = failing(adoption.task, named)
+        except Exception as error:
+            named = PlausiblyError(f"{adoption.task.name}: {said(error)}")
+            broken[adoption.task.name] = failing(adoption.task, named)
+    return [broken.get(task.name, task) for task in planned.tasks]
 
 
 def _planned(experiment: Experiment, seeds: int) -> Planned:
@@ -125,17 +180,30 @@ def _of_run(run: Run, data: Data) -> Planned:
     }
     for role in wanted:
         _add(role, wanted, tasks)
-    parents = {role: role for role in tasks.roles if role.kind in evaluation.READS}
-    evaluate = Request(Role("evaluation"), "evaluate", {"split": "test"}, parents)
+    read = {
+        role: answering(role.label) if role.kind == "model" else role
+        for role in tasks.roles
+        if role.kind in evaluation.READS
+    }
+    evaluate = Request(Role("evaluation"), "evaluate", {"split": "test"}, read, gathers=tuple(read))
     tasks.add("evaluate", "evaluation", evaluate)
     everything = {role: role for role in tasks.roles if role.kind != "candidate"}
-    index = Request(Role("experiment"), "index", _index(run, data), everything)
+    index = Request(
+        Role("experiment"),
+        "index",
+        _index(run, data),
+        everything,
+        gathers=tuple(everything.keys() - {Role("evaluation"), Role("source")}),
+        tells_missing=True,
+    )
     tasks.add("index", "experiment", index)
     return Planned(tasks.all, models.adoptions, models.trainings)
 
 
 def _add(role: Role, wanted: Mapping[Role, tuple[str, str, Request]], tasks: Tasks) -> None:
     """Add the task that makes `role` after those that make its parents, unless it is there."""
+    if role.kind == ANSWERING:
+        role = Role("answers", role.label)
     if role in tasks.roles:
         return
     stage, kind, request = wanted[role]
@@ -185,5 +253,5 @@ def _needed_for(stage: str, tasks: Sequence[Task]) -> list[Task]:
         name = wanted.pop()
         if name not in kept:
             kept.add(name)
-            wanted += by_name[name].needs
+            wanted += [*by_name[name].needs, *by_name[name].gathers]
     return [task for task in tasks if task.name in kept]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.artifacts import NUMERIC_PATH, Artifact, Recipe, Role
+from engine.artifacts import NUMERIC_PATH, Artifact, Parent, Recipe, Role
 from engine.datasets import Data
 from engine.defenses import Defense
-from engine.execution.executor import Task
+from engine.errors import MachineError, PlausiblyError
+from engine.execution.executor import Made, Task
 from engine.experiments.experiment_file import Run
-from engine.jobs import Request, kinds
+from engine.jobs import ANSWERING, Request, kinds
 from engine.models import Architecture
-
-Made = Mapping[str, Artifact]
-"""Finished tasks' artifacts, by task name."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,15 @@ class Planned:
     trainings: list[Training] = field(default_factory=list)
 
 
+def failing(task: Task, error: PlausiblyError) -> Task:
+    """Return the task as one that fails as soon as it is its turn."""
+
+    def fail(_made: Made) -> Recipe:
+        raise error
+
+    return replace(task, recipe=fail)
+
+
 class Tasks:
     """Collects the tasks of one run; none is begun.
 
@@ -88,7 +95,7 @@ class Tasks:
 
     def add(self, stage: str, kind: str, request: Request) -> ToCome:
         """Add the task that makes what is requested of planned artifacts, and note its role."""
-        parents = {role: self.roles[in_run] for role, in_run in request.parents.items()}
+        parents = {role: self._to_come(in_run) for role, in_run in request.parents.items()}
         own = kinds.get(kind).VERSION
         versions = dict(request.versions) | ({} if own is None else {kind: own})
         made = self.add_task(
@@ -99,6 +106,8 @@ class Tasks:
             parents,
             versions,
             seeded=request.seeded,
+            gathers=request.gathers,
+            tells_missing=request.tells_missing,
         )
         self.roles[request.role] = made
         return made
@@ -115,10 +124,13 @@ class Tasks:
         also: Sequence[ToCome] = (),
         mode: str = "eager",
         seeded: bool = True,
+        gathers: Collection[Role] = (),
+        tells_missing: bool = False,
     ) -> ToCome:
         """Add a task and return its artifact to come.
 
-        `also` is waited for beside the parents; `mode` is that of the numeric path.
+        `also` is waited for beside the parents; `mode` is that of the numeric path; for the others
+        see `Request`.
         """
         facts: dict[str, Any] = {"dataset": self._run.spec.dataset.config()}
         if seeded:
@@ -126,19 +138,45 @@ class Tasks:
         task = self._prefix(seeded=seeded) + name
 
         def recipe(made: Made) -> Recipe:
+            found: dict[str, Parent] = {}
+            missing: dict[str, str] = {}
+            for role, parent in parents.items():
+                there = _gathered(parent, made) if role in gathers else parent.get(made)
+                if isinstance(there, str):
+                    # Messages of other people's code may have lines.
+                    missing[str(role)] = " ".join(there.split())
+                else:
+                    found[str(role)] = there.as_parent()
+            told = {"missing": missing} if tells_missing and missing else {}
             return Recipe(
                 kind,
-                {**facts, **config(made)},
-                {str(role): parent.get(made).as_parent() for role, parent in parents.items()},
+                {**facts, **config(made), **told},
+                found,
                 self._data_sha256,
                 dict(versions),
                 {**NUMERIC_PATH, "mode": mode},
             )
 
-        waited = [*parents.values(), *also]
-        needs = tuple(dict.fromkeys(need for each in waited for need in each.needs))
-        self.all.append(Task(task, stage, needs, recipe))
+        needs = _names([*(p for role, p in parents.items() if role not in gathers), *also])
+        gathered = _names([p for role, p in parents.items() if role in gathers])
+        self.all.append(
+            Task(
+                task,
+                stage,
+                needs,
+                recipe,
+                gathers=tuple(name for name in gathered if name not in needs),
+            )
+        )
         return ToCome((task,), lambda made: made[task])
+
+    def _to_come(self, in_run: Role) -> ToCome:
+        """Return the artifact of a role in the run; of a model that is asked, see `answering`."""
+        if in_run.kind != ANSWERING:
+            return self.roles[in_run]
+        asked = self.roles[Role("model", in_run.label)]
+        answers = self.roles[Role("answers", in_run.label)]
+        return ToCome(_names([asked, answers]), asked.get)
 
     def _prefix(self, *, seeded: bool) -> str:
         """Return what tells the tasks of several runs apart; a single one needs no telling.
@@ -150,3 +188,21 @@ class Tasks:
             return f"{run.label}: " if run.label else ""
         several = bool(run.label) or run.seed != run.experiment.seed
         return f"{run.label or 'seed'} {run.seed}: " if several else ""
+
+
+def _names(waited: Sequence[ToCome]) -> tuple[str, ...]:
+    """Return the tasks that have to end before all of these are there, each once."""
+    return tuple(dict.fromkeys(need for each in waited for need in each.needs))
+
+
+def _gathered(parent: ToCome, made: Made) -> Artifact | str:
+    """Return an artifact that may have failed, or the sentence of the failure."""
+    for need in parent.needs:
+        if need not in made:
+            return made.lost[need]
+    try:
+        return parent.get(made)
+    except MachineError:
+        raise
+    except PlausiblyError as error:
+        return str(error)

@@ -11,9 +11,10 @@ from engine.components import versions_of
 from engine.datasets import Data
 from engine.defenses import Combined, Defense
 from engine.errors import PlausiblyError, UsageError
+from engine.execution.executor import Made
 from engine.experiments.experiment_file import Run
 from engine.experiments.sweeps import Derived, Sweep
-from engine.experiments.tasks import Adoption, Made, Tasks, ToCome, Training
+from engine.experiments.tasks import Adoption, Tasks, ToCome, Training
 from engine.jobs import Request, model, selection
 from engine.models import Architecture
 

@@ -6,15 +6,14 @@ experiment are tried before the first job, which may take hours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from engine import canonical
-from engine.artifacts import Artifact, ArtifactStore, Recipe
+from engine.artifacts import ArtifactStore
 from engine.datasets import evenly
 from engine.errors import UsageError
-from engine.execution.executor import Task
-from engine.experiments.tasks import Training
+from engine.execution.executor import Made, Task
+from engine.experiments.tasks import Training, failing
 from engine.jobs import model
 
 
@@ -37,16 +36,16 @@ def refused_first(
         if each.task.name in names:
             key = canonical.sha256([each.architecture.config(), each.data.sha256])
             groups.setdefault(key, []).append(each)
-    failing: dict[str, Task] = {}
+    refused: dict[str, Task] = {}
     for group in groups.values():
         if not any(_finished(each, store) for each in group):
-            failing |= _tried(group)
-    return [*failing.values(), *(task for task in tasks if task.name not in failing)]
+            refused |= _tried(group)
+    return [*refused.values(), *(task for task in tasks if task.name not in refused)]
 
 
 def _finished(training: Training, store: ArtifactStore) -> bool:
     """Say whether a training is there, as far as it can be told before its parents are."""
-    return not training.task.needs and store.find(training.task.recipe({})) is not None
+    return not training.task.needs and store.find(training.task.recipe(Made())) is not None
 
 
 def _tried(group: Sequence[Training]) -> dict[str, Task]:
@@ -56,22 +55,14 @@ def _tried(group: Sequence[Training]) -> dict[str, Task]:
         network, _ = model.fresh(first.architecture, first.data, first.seed)
     except UsageError as error:
         # The same sentence for all of them is one failure.
-        said = f"{first.task.name}: {error}"
-        return {each.task.name: _failing(each.task, said) for each in group}
-    failing = {}
+        same = UsageError(f"{first.task.name}: {error}")
+        return {each.task.name: failing(each.task, same) for each in group}
+    refused = {}
     images = evenly(first.data.train, 2).images
     for each in group:
         try:
             each.defense.check(network, images)
         except UsageError as error:
-            failing[each.task.name] = _failing(each.task, f"{each.task.name}: {error}")
-    return failing
-
-
-def _failing(task: Task, said: str) -> Task:
-    """Return the task as one that fails as soon as it is begun."""
-
-    def recipe(_made: Mapping[str, Artifact]) -> Recipe:
-        raise UsageError(said)
-
-    return replace(task, recipe=recipe)
+            named = UsageError(f"{each.task.name}: {error}")
+            refused[each.task.name] = failing(each.task, named)
+    return refused

@@ -8,6 +8,17 @@ at hand there. `make` imports torch, reading does not.
 
 from engine.jobs._kinds import Kind, Reader, kinds
 from engine.jobs._old_layouts import without_source
-from engine.jobs._requests import Asking, Label, Request, Section
+from engine.jobs._requests import ANSWERING, Asking, Label, Request, Section, answering
 
-__all__ = ["Asking", "Kind", "Label", "Reader", "Request", "Section", "kinds", "without_source"]
+__all__ = [
+    "ANSWERING",
+    "Asking",
+    "Kind",
+    "Label",
+    "Reader",
+    "Request",
+    "Section",
+    "answering",
+    "kinds",
+    "without_source",
+]

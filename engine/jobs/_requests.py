@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeAlias
 
@@ -29,6 +29,7 @@ Label = Annotated[str, Field(pattern=_LABEL, max_length=40), AfterValidator(_fre
 SomeAttack: TypeAlias = Annotated[
     attacks.Attack, member(attacks.registry), WithJsonSchema({"member": "attack"})
 ]
+ANSWERING = "answering"
 SomeSplit: TypeAlias = Annotated[str, Field(pattern="^(train|valid|test)$")]
 
 
@@ -81,6 +82,8 @@ class Request:
         parents: what it is made from: role in its recipe, and role in the run.
         versions: of the components that make it, by noun.
         seeded: whether the experiment's seed decides anything of it.
+        gathers: which parents, by role in its recipe, it goes on without where they failed.
+        tells_missing: its configuration has `missing`, by role what failed and why, if anything.
     """
 
     role: Role
@@ -89,6 +92,16 @@ class Request:
     parents: Mapping[Role, Role] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
     seeded: bool = True
+    gathers: Collection[Role] = ()
+    tells_missing: bool = False
+
+
+def answering(label: str) -> Role:
+    """Return the role of a model that others ask: without answers of its own it counts as failed.
+
+    So a network that cannot be run is left out where many are tested, and does not spoil it.
+    """
+    return Role(ANSWERING, label)
 
 
 def aimed(attack: Attack, target: TargetRule = "next_class") -> dict[str, Any]:

@@ -20,7 +20,16 @@ from engine.errors import UsageError
 from engine.jobs import _old_layouts
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import rounded
-from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, SomeSplit, aimed
+from engine.jobs._requests import (
+    Asking,
+    Label,
+    Request,
+    Section,
+    SomeAttack,
+    SomeSplit,
+    aimed,
+    answering,
+)
 
 if TYPE_CHECKING:
     from engine.jobs.context import Job
@@ -91,7 +100,11 @@ class Predictions:
 def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for every swept attack on the model `label`."""
     for curve, spec in run.section(SECTION.name).items():
-        tested = run.labels if spec.transfer else (label,)
+        others = [each for each in run.labels if spec.transfer and each != label]
+        tested = {
+            Role("model", each): answering(each) if each in others else Role("model", each)
+            for each in (run.labels if spec.transfer else (label,))
+        }
         yield Request(
             Role("curve", curve, label),
             f"curve {curve} of {label}",
@@ -103,9 +116,10 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             },
             {
                 Role("source"): Role("model", label),
-                **{Role("model", other): Role("model", other) for other in tested},
+                **tested,
             },
             spec.attack.versions(),
+            gathers=[Role("model", each) for each in others],
         )
 
 

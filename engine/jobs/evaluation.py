@@ -9,6 +9,7 @@ import numpy as np
 from engine import rendering
 from engine.artifacts import Artifact, Role, labels_of, write_json
 from engine.datasets import Data, class_counts
+from engine.errors import PlausiblyError
 from engine.jobs import examples, ladder, measures
 from engine.jobs._kinds import Reader
 
@@ -20,7 +21,7 @@ FILE = "result.json"
 _BY_CLASS = 3
 """The version from which on there are counts and accuracies of each class."""
 READS = ("model", "examples", "measures", "ladder")
-"""Kinds of artifacts of a run that it needs."""
+"""Kinds of artifacts of a run that it takes, as many of them as are there."""
 
 
 def make(job: Job) -> None:
@@ -31,18 +32,21 @@ def make(job: Job) -> None:
     networks = job.models()
     roles = [Role.parse(role) for role in job.recipe.parents]
     sources = [role for role in roles if role.kind == "examples"]
+    if not networks:
+        raise PlausiblyError("no model is there to be evaluated")
     result: dict[str, Any] = {"images": len(data.test), "models": {}, "examples": {}}
     climbed = {
         label: job.parent(Role("ladder", label)).arrays(ladder.FILE)
         for label in labels_of("ladder", job.recipe.parents)
     }
+    measured = labels_of("measures", job.recipe.parents)
     for label, network in networks.items():
-        zero = job.parent(Role("measures", label)).arrays(measures.FILE)["zero_gradient"]
-        result["models"][label] = {
-            "clean_accuracy": accuracy(network, data.test),
-            "zero_gradient_share": float(zero.mean()),
-            **_doubts(climbed, label, zero),
-        }
+        facts = {"clean_accuracy": accuracy(network, data.test)}
+        if label in measured:
+            zero = job.parent(Role("measures", label)).arrays(measures.FILE)["zero_gradient"]
+            facts["zero_gradient_share"] = float(zero.mean())
+            facts |= _doubts(climbed, label, zero)
+        result["models"][label] = facts
     for done, role in enumerate(sources):
         of_attack = result["examples"].setdefault(role.further, {})
         of_attack[role.label] = _tested(job, role, networks, data.test.labels)
@@ -55,6 +59,7 @@ def make(job: Job) -> None:
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
     """Return clean accuracies, shares of zero gradients, doubts, and the transfer matrices.
 
+    What failed is left out: a model, a share that was not measured, examples that were not made.
     From version 3 on also `class_counts` by split, and of each model `class_accuracy`, both in the
     classes' order; an accuracy is None where a class has no test image.
     """
@@ -79,7 +84,7 @@ def _add_classes(result: dict[str, Any], data: Data, networks: dict[str, Any]) -
 def _doubts(climbed: dict[str, Any], label: str, zero: np.ndarray) -> dict[str, Any]:
     from engine.robustness import doubt
 
-    if not climbed:
+    if label not in climbed:
         return {}
     return {"doubt": doubt.summary(doubt.examine(ladder.climbed(climbed, label), zero))}
 

@@ -28,7 +28,10 @@ def make(job: Job) -> None:
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
     """Return name, title, dataset, seed, class_names and the like, and titles by label.
 
+    `missing` holds, by role, what failed and the sentence why; it is empty for a complete run.
+
     Titles stand in the experiment's order; a run from before a section was known has none of it.
     """
     config: dict[str, Any] = artifact.json(FILE)
-    return {**config, **{section: dict(config.get(section, [])) for section in labelled()}}
+    titles = {section: dict(config.get(section, [])) for section in labelled()}
+    return {"missing": {}, **config, **titles}

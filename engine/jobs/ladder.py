@@ -14,7 +14,7 @@ from engine.artifacts import Artifact, Role, write_arrays
 from engine.components import Document, versions_of
 from engine.datasets import evenly
 from engine.jobs._kinds import Reader
-from engine.jobs._requests import Asking, Request, Section
+from engine.jobs._requests import Asking, Request, Section, answering
 from engine.robustness.doubt import Ladder
 
 if TYPE_CHECKING:
@@ -56,13 +56,14 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for the ladder of the model `label`, unless the file doubts nothing."""
     spec = run.section(SECTION.name)
     if spec is not None:
-        others = {Role("model", each): Role("model", each) for each in run.labels if each != label}
+        others = {Role("model", each): answering(each) for each in run.labels if each != label}
         yield Request(
             Role("ladder", label),
             f"doubt {label}",
             spec.model_dump(mode="json"),
             {Role("source"): Role("model", label), **others},
             versions_of(attacks.registry.get("fgsm"), attacks.registry.get("pgd")),
+            gathers=tuple(others),
         )
 
 

@@ -193,6 +193,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             {"saliency": spec.method.config(), "split": "test", **_subset.said(spec.images)},
             {Role("model"): Role("model", label), Role("source"): Role("source"), **attacked},
             spec.method.versions(),
+            gathers=tuple(attacked),
         )
 
 

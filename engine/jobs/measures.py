@@ -12,7 +12,7 @@ from engine import saliency
 from engine.artifacts import Artifact, Role, write_arrays, write_json
 from engine.components import Document, versions_of
 from engine.datasets import Data, Split, evenly, spread
-from engine.errors import PlausiblyError
+from engine.errors import AbsentError, PlausiblyError
 from engine.jobs import _subset
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import MEASURED
@@ -44,10 +44,10 @@ class Measures(dict[str, NDArray[Any]]):
         self.absent = dict(absent)
 
     def __missing__(self, name: str) -> NDArray[Any]:
-        """Raise PlausiblyError, with the reason where there is one."""
-        raise PlausiblyError(
-            f"{name} was not measured: {self.absent.get(name, 'the run is from before it was')}"
-        )
+        """Raise AbsentError, with the reason; earlier runs have none, and less measures."""
+        if name in self.absent:
+            raise AbsentError(name, self.absent[name], remedy="")
+        raise AbsentError(name, "the run is from before it was", "run the experiment again")
 
 
 class MeasureSpec(Document):

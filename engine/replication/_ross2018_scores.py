@@ -44,6 +44,7 @@ class Measured:
         """Whether `tested` is right on examples for `source`, averaged over the attack's values."""
         rows = []
         for results in self.runs:
+            results.require(tested)
             made = results.curve(curve, source)
             missing = set(values) - set(made.values)
             if missing:
@@ -113,7 +114,7 @@ class Measured:
         self,
         claim: str,
         statement: str,
-        scores: Sequence[Scores],
+        scores: Callable[[], Sequence[Scores]],
         *,
         bound: float = 0.0,
         reduce: Reduce = np.min,

@@ -7,13 +7,14 @@ the whole interval is above the bound, fails where it is below, else it is undec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import AbsentError
 from engine.statistics import RESAMPLES, Reduce, interval
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Check:
         low, high: its 95 % interval.
         bound: what the quantity must exceed for the statement to hold.
         seeds, images: how many it rests on.
-        reason: why it could not be measured, where that is known.
+        reason: why it was not measured: what it needs failed, or a network cannot give it.
     """
 
     claim: str
@@ -46,7 +47,7 @@ class Check:
     bound: float
     seeds: int
     images: int
-    reason: str = ""
+    reason: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -72,28 +73,31 @@ def check(
     claim: str,
     dataset: str,
     statement: str,
-    scores: Sequence[NDArray[np.floating] | NDArray[np.bool_]],
+    scores: Callable[[], Sequence[NDArray[np.floating] | NDArray[np.bool_]]],
     *,
     bound: float = 0.0,
     reduce: Reduce = np.min,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    reason: str = "",
 ) -> Check:
-    """Measure one statement.
+    """Measure one statement; it is undecided, with the reason, where what it needs is absent.
 
     Args:
         claim: which claim of the paper it belongs to; see `Check`.
         dataset: what it was measured on; see `Check`.
         statement: what has to hold, in words; see `Check`.
-        scores: what the quantity is computed from, arrays (S, N); see `interval`.
+        scores: returns what the quantity is computed from, arrays (S, N); see `interval`.
         bound: what the quantity has to exceed.
         reduce: from the scores to the quantity; see `interval`.
         seed: decides the resamples.
         resamples: how many; see `interval`.
-        reason: why the scores are NaN, where that is known.
     """
-    found = interval(scores, reduce=reduce, seed=seed, resamples=resamples)
+    try:
+        measured = scores()
+    except AbsentError as error:
+        nan = float("nan")
+        return Check(claim, dataset, statement, None, nan, nan, bound, 0, 0, error.reason)
+    found = interval(measured, reduce=reduce, seed=seed, resamples=resamples)
     return Check(
         claim,
         dataset,
@@ -104,8 +108,15 @@ def check(
         bound,
         found.seeds,
         found.images,
-        reason if found.value is None else "",
     )
+
+
+def told(number: Callable[[], float], digits: str = ".2f") -> str:
+    """Return a number of a table, – where what it needs failed; `digits` is its format."""
+    try:
+        return format(number(), digits)
+    except AbsentError:
+        return "–"
 
 
 def markdown(checks: Sequence[Check]) -> str:
@@ -120,7 +131,9 @@ def markdown(checks: Sequence[Check]) -> str:
     ]
     for (claim, statement, bound), found in rows.items():
         cells = [
-            f"**{found[name].verdict}** {found[name].measured}" if name in found else ""
+            f"**{found[name].verdict}** {found[name].measured}".replace("|", "\\|")
+            if name in found
+            else ""
             for name in datasets
         ]
         lines.append(f"| {claim} | {statement} | > {bound:g} | {' | '.join(cells)} |")

@@ -7,13 +7,15 @@ the smallest disturbance found for it, before rounding, is at most that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import AbsentError
 from engine.networks.features import effective_rank
-from engine.replication.claims import Check, check
+from engine.replication.claims import Check, check, told
 from engine.results import Results, by_dataset, doubted
 from engine.robustness.doubt import legend, marked
 
@@ -53,14 +55,16 @@ def checks(runs: Sequence[Results]) -> list[Check]:
 def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
     found: list[Check] = []
 
-    def add(claim: str, statement: str, scores: Sequence[Scores], **options: object) -> None:
-        found.append(check(claim, dataset, statement, scores, **options))  # type: ignore[arg-type]
+    def add(claim: str, statement: str, scores: Callable[[], Scores], **options: object) -> None:
+        found.append(
+            check(claim, dataset, statement, lambda: [scores()], **options)  # type: ignore[arg-type]
+        )
 
     for differential, plain, words in _PAIRS.values():
         add(
             "a",
             f"{words}: clean test accuracy, how far above that with cross-entropy",
-            [_right(runs, differential) - _right(runs, plain)],
+            partial(_more_right, runs, differential, plain),
             bound=-0.01,
         )
     for curve, where in _SURFACES.items():
@@ -69,24 +73,40 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
                 "b",
                 f"{words}: share of images with an adversarial example ({where}), averaged over ε, "
                 "how far below that with cross-entropy",
-                [_vulnerable(runs, curve, plain) - _vulnerable(runs, curve, differential)],
+                partial(_less_vulnerable, runs, curve, differential, plain),
             )
     for plain in ("none", "none_norm"):
         add(
             "c",
             f"cross-entropy{', BatchNorm' if plain.endswith('norm') else ''}: effective rank of "
             "the centred penultimate features over the layer's width, how far below .1",
-            [_LOW_RANK - _rank_share(runs, plain)],
-            reason=_absent(runs, plain, _SPECTRUM),
+            partial(_below_low_rank, runs, plain),
         )
     for differential, plain, words in _PAIRS.values():
         add(
             "d",
             f"{words}: share that FGSM examples for cross-entropy fool of it, how far below the "
             "share that examples for it fool of cross-entropy",
-            [_transfer(runs, differential, plain) - _transfer(runs, plain, differential)],
+            partial(_fools_more, runs, differential, plain),
         )
     return found
+
+
+def _more_right(runs: Sequence[Results], differential: str, plain: str) -> Scores:
+    return _right(runs, differential) - _right(runs, plain)
+
+
+def _less_vulnerable(runs: Sequence[Results], curve: str, differential: str, plain: str) -> Scores:
+    return _vulnerable(runs, curve, plain) - _vulnerable(runs, curve, differential)
+
+
+def _below_low_rank(runs: Sequence[Results], plain: str) -> Scores:
+    below: Scores = _LOW_RANK - _rank_share(runs, plain)
+    return below
+
+
+def _fools_more(runs: Sequence[Results], differential: str, plain: str) -> Scores:
+    return _transfer(runs, differential, plain) - _transfer(runs, plain, differential)
 
 
 def _right(runs: Sequence[Results], model: str) -> Scores:
@@ -116,21 +136,28 @@ def _transfer(runs: Sequence[Results], source: str, tested: str) -> Scores:
     """Share of the eps at which FGSM examples for `source` fool `tested`, (S, N)."""
     rows = []
     for results in runs:
+        results.require(tested)
         made = results.curve("transfer_test", source)
         rows.append((made.tested[tested] != made.labels).mean(0))
     return np.stack(rows)
 
 
 def _rank_share(runs: Sequence[Results], model: str) -> Scores:
-    """Effective rank over width, (S, 1): a number of the whole network; NaN where there is none."""
-    values = [results.measures(model).get(_SPECTRUM) for results in runs]
-    return np.array([[np.nan if v is None else effective_rank(v) / len(v)] for v in values])
+    """Effective rank over width, (S, 1): a number of the whole network."""
+    values = [results.measures(model)[_SPECTRUM] for results in runs]
+    return np.array([[effective_rank(each) / len(each)] for each in values])
 
 
-def _absent(runs: Sequence[Results], model: str, name: str) -> str:
-    """Return why a measure of the model is absent; "" where none is, or no reason is known."""
-    reasons = (results.measures(model).absent.get(name, "") for results in runs)
-    return "; ".join(dict.fromkeys(filter(None, reasons)))
+def _absences(runs: Sequence[Results], model: str) -> list[str]:
+    """Return why measures of the model are absent, each reason once."""
+    reasons: dict[str, None] = {}
+    for results in runs:
+        try:
+            absent = results.measures(model).absent
+        except AbsentError as error:
+            absent = {"": error.reason}
+        reasons |= dict.fromkeys(absent.values())
+    return list(reasons)
 
 
 def tables(runs: Sequence[Results]) -> str:
@@ -140,7 +167,7 @@ def tables(runs: Sequence[Results]) -> str:
         reasons = {each: doubted(seeds, each) for each in seeds[0].config["defenses"]}
         titles = {k: marked(v, reasons[k]) for k, v in seeds[0].config["defenses"].items()}
         for curve, where in _SURFACES.items():
-            eps = _WITHIN[seeds[0].minimum_norm(curve, "none").norm_name]
+            eps = _WITHIN[curve.partition("_")[0]]
             lines = [
                 f"**{label}**, {where}: share with an adversarial example within ε.",
                 "",
@@ -148,8 +175,8 @@ def tables(runs: Sequence[Results]) -> str:
                 "|---|" + "---|" * len(eps),
             ]
             for model, title in titles.items():
-                shares = _within(seeds, curve, model).mean((0, 2))
-                lines.append(f"| {title} | " + " | ".join(f"{s:.2f}" for s in shares) + " |")
+                shares = [told(partial(_share, seeds, curve, model, i)) for i in range(len(eps))]
+                lines.append(f"| {title} | " + " | ".join(shares) + " |")
             parts.append("\n".join(lines))
         lines = [
             f"**{label}**: the networks. Effective rank of the centred penultimate features, and "
@@ -162,52 +189,50 @@ def tables(runs: Sequence[Results]) -> str:
             "|---|---|---|---|---|---|",
         ]
         for model, title in titles.items():
-            ranks = [_rank(r, model) for r in seeds]
-            margins = [_relative_margin(r, model) for r in seeds]
-            other = np.mean([_wrong(r, "cross_entropy_test", model, -1) for r in seeds])
-            steps = [
-                float(np.mean([_wrong(r, "small_steps_test", model, i) for r in seeds]))
-                for i in range(2)
+            numbers = [
+                told(partial(_clean, seeds, model), ".3f"),
+                told(partial(_mean_rank, seeds, model), ".1f"),
+                told(partial(_relative_margin, seeds, model)),
+                told(partial(_wrong, seeds, "cross_entropy_test", model, -1)),
+                " / ".join(
+                    told(partial(_wrong, seeds, "small_steps_test", model, i)) for i in range(2)
+                ),
             ]
-            lines.append(
-                f"| {title} | {_right(seeds, model).mean():.3f} | {_mean(ranks, 1)} | "
-                f"{_mean(margins, 2)} | {other:.2f} | {steps[0]:.2f} / {steps[1]:.2f} |"
-            )
+            lines.append(f"| {title} | {' | '.join(numbers)} |")
         if said := legend(set().union(*reasons.values())):
             lines += ["", said]
         for model, title in titles.items():
-            absent = (_absent(seeds, model, name) for name in (_SPECTRUM, _MARGINS))
-            lines += [
-                "",
-                *(f"{title}, not measured: {each}." for each in dict.fromkeys(absent) if each),
-            ]
+            for each in _absences(seeds, model):
+                lines += ["", f"{title}, not measured: {each}."]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
-def _wrong(results: Results, curve: str, model: str, index: int) -> float:
-    made = results.curve(curve, model)
-    return float((made.tested[model][index] != made.labels).mean())
+def _share(runs: Sequence[Results], curve: str, model: str, at: int) -> float:
+    """Share of the images with an adversarial example within the eps at this place."""
+    return float(_within(runs, curve, model)[:, at].mean())
 
 
-def _rank(results: Results, model: str) -> float:
-    """The effective rank of the features; NaN where there are none."""
-    values = results.measures(model).get(_SPECTRUM)
-    return np.nan if values is None else effective_rank(values)
+def _clean(runs: Sequence[Results], model: str) -> float:
+    return float(_right(runs, model).mean())
 
 
-def _relative_margin(results: Results, model: str) -> float:
-    """The median margin over the root mean square of the features along their first direction.
-
-    NaN where there is none.
-    """
-    measures = results.measures(model)
-    if _MARGINS not in measures:
-        return np.nan
-    margins, values = measures[_MARGINS], measures[_SPECTRUM]
-    return float(np.median(margins) / (values[0] / np.sqrt(len(margins))))
+def _mean_rank(runs: Sequence[Results], model: str) -> float:
+    ranks = [effective_rank(run.measures(model)[_SPECTRUM]) for run in runs]
+    return float(np.mean(ranks))
 
 
-def _mean(values: Sequence[float], decimals: int) -> str:
-    mean = float(np.mean(values))
-    return f"{mean:.{decimals}f}" if np.isfinite(mean) else "not measured"
+def _wrong(runs: Sequence[Results], curve: str, model: str, index: int) -> float:
+    """Share of the examples for a model, at one value of a curve, that it gets wrong."""
+    found = [run.curve(curve, model) for run in runs]
+    return float(np.mean([float((f.tested[model][index] != f.labels).mean()) for f in found]))
+
+
+def _relative_margin(runs: Sequence[Results], model: str) -> float:
+    """The median margin over the root mean square of the features along their first direction."""
+    found = []
+    for run in runs:
+        measures = run.measures(model)
+        margins, values = measures[_MARGINS], measures[_SPECTRUM]
+        found.append(float(np.median(margins) / (values[0] / np.sqrt(len(margins)))))
+    return float(np.mean(found))

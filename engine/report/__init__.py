@@ -53,7 +53,10 @@ def build(runs: Sequence[Results], *, title: str, command: str) -> Report:
     """
     study = Study(runs, title)
     sections = [
-        page.Part(section, tuple(figure for data in study for figure in section.draw(data)))
+        page.Part(
+            section,
+            tuple(figure for data in study if data.defenses for figure in section.draw(data)),
+        )
         for section in SECTIONS
     ]
     parts = [part for part in sections if part.figures]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,8 +85,13 @@ _KNOWN = {
 """By the labels of the papers' experiments; other labels take what is left, in their order."""
 
 
-def styles(defenses: Sequence[str]) -> dict[str, Style]:
-    """Return the style of every defense; two of an experiment never have the same."""
+def styles(defenses: Sequence[str], drawn: Iterable[str] | None = None) -> dict[str, Style]:
+    """Return the style of every defense; two of an experiment never have the same.
+
+    Args:
+        defenses: of the experiment, all of them, so that each looks the same in every figure.
+        drawn: those whose styles are wanted; default: all.
+    """
     found = {label: _KNOWN[label] for label in defenses if label in _KNOWN}
     marks = "odX*ph<>8"
     free = [
@@ -101,7 +106,7 @@ def styles(defenses: Sequence[str]) -> dict[str, Style]:
             fresh = (s for s in free if (s.colour, str(s.dash), s.hollow) not in taken)
             found[label] = next(fresh, free[len(found) % len(free)])
             taken.add((found[label].colour, str(found[label].dash), found[label].hollow))
-    return {label: found[label] for label in defenses}
+    return {label: found[label] for label in (defenses if drawn is None else drawn)}
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Artifact, Role, labels_of
+from engine.artifacts import Artifact, Role
 from engine.errors import PlausiblyError
-from engine.results import Results, by_dataset
+from engine.results import Results, by_dataset, failures
 from engine.robustness import doubt
 from engine.statistics import Interval, interval
 
@@ -56,12 +57,62 @@ class Dataset:
     Args:
         runs: of one dataset, one a seed, with the same defenses.
         experiment_title: for readers; the runs' titles end in it.
+
+    Attributes:
+        absent: labels of the models that are not among `defenses`, with the reason: of the whole,
+            those that failed with a seed; see `having`.
     """
 
     def __init__(self, runs: Sequence[Results], experiment_title: str) -> None:
         self.runs = list(runs)
         self.first = self.runs[0]
         self._experiment_title = experiment_title
+        titles: dict[str, str] = self.first.config["defenses"]
+        reasons = {d: self._reason([run.absence(d) for run in self.runs]) for d in titles}
+        self.absent = {d: reason for d, reason in reasons.items() if reason is not None}
+        self.defenses = {d: title for d, title in titles.items() if d not in self.absent}
+        """Titles by label, in the experiment's order, of the models that are there."""
+        self._accuracies: dict[tuple[str, str, str], list[Interval]] = {}
+
+    def having(self, roles: Callable[[str], Sequence[Role]]) -> Dataset:
+        """Return the same with those models alone of which every run has the artifacts `roles`.
+
+        A model of which one failed is among its `absent`; one that never was to have it is not.
+
+        Args:
+            roles: gives the roles of a model's artifacts, of its label.
+        """
+        part = copy(self)
+        reasons = {
+            d: self._reason([run.missing.get(r) for run in self.runs for r in roles(d)])
+            for d in self.defenses
+        }
+        part.absent = self.absent | {d: why for d, why in reasons.items() if why is not None}
+        part.defenses = {
+            d: title
+            for d, title in self.defenses.items()
+            if all(run.has(role) for run in self.runs for role in roles(d))
+        }
+        return part
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of all models of the experiment, also of those that failed, in its order."""
+        return list(self.first.config["defenses"])
+
+    def absence_notes(self) -> tuple[str, ...]:
+        """Return a sentence for every model that is not drawn since something of it failed."""
+        titles = self.first.config["defenses"]
+        return tuple(f"Not measured: “{titles[d]}”: {why}." for d, why in self.absent.items())
+
+    def reason(self, role: Role) -> str | None:
+        """Return why a run lacks an artifact; None where none does."""
+        return self._reason([run.missing.get(role) for run in self.runs])
+
+    def _reason(self, found: Sequence[str | None]) -> str | None:
+        """Return the reasons that runs, or a run's artifacts, give, each once; None for none."""
+        reasons = dict.fromkeys(filter(None, found))
+        return "; ".join(reasons) or None
 
     @property
     def label(self) -> str:
@@ -89,20 +140,10 @@ class Dataset:
         """The runs' seeds."""
         return [int(run.config["seed"]) for run in self.runs]
 
-    @property
-    def defenses(self) -> dict[str, str]:
-        """Titles by label, in the experiment's order."""
-        return dict(self.first.config["defenses"])
-
     def has(self, noun: str) -> dict[str, str]:
         """Return the titles by label that every run has of `noun`; none where it is not known."""
         found = [dict(run.config.get(noun) or {}) for run in self.runs]
         return {label: title for label, title in found[0].items() if all(label in f for f in found)}
-
-    def labels(self, kind: str) -> set[str]:
-        """Return the labels that an artifact of this kind has in every run."""
-        found = [set(labels_of(kind, run.index.recipe.parents)) for run in self.runs]
-        return set.intersection(*found)
 
     def artifact(self, role: Role, run: Results | None = None) -> Artifact:
         """Return an artifact by its role in a run, by default the first."""
@@ -124,9 +165,9 @@ class Dataset:
         return [run.evaluation()["models"] for run in self.runs]
 
     @property
-    def judged(self) -> bool:
-        """Whether the models were checked for masked gradients and label leaking."""
-        return all("doubt" in models[d] for models in self.evaluations for d in self.defenses)
+    def judged(self) -> list[str]:
+        """Labels of the models that were checked for masked gradients and label leaking."""
+        return [d for d in self.defenses if all("doubt" in each[d] for each in self.evaluations)]
 
     @cached_property
     def doubts(self) -> dict[str, dict[str, int]]:
@@ -164,7 +205,7 @@ class Dataset:
             f"{self.marks(defense)} {self.defenses[defense]}: "
             + "; ".join(f"{why} ({n} of {len(self.runs)} seeds)" for why, n in counts.items())
             for defense, counts in self.doubts.items()
-            if defenses is None or defense in defenses
+            if defense in (self.defenses if defenses is None else defenses)
         )
 
     def network_notes(self) -> tuple[str, ...]:
@@ -184,19 +225,31 @@ class Dataset:
         """The swept attacks by label."""
         found = {}
         for label, title in self.has("curves").items():
-            config = self.artifact(Role("curve", label, next(iter(self.defenses)))).recipe.config
+            there = self.of_curve(label).defenses
+            if not there:
+                continue
+            source = next(iter(there))
+            config = self.artifact(Role("curve", label, source)).recipe.config
             ((parameter, values),) = config["over"].items()
-            made = self.first.curve(label, next(iter(self.defenses)))
-            transfer = all(defense in made.tested for defense in self.defenses)
+            made = self.first.curve(label, source)
+            transfer = all(defense in made.tested for defense in there)
             found[label] = Curve(
                 label,
                 title,
                 parameter,
                 tuple(map(float, values)),
                 config,
-                transfer and len(self.defenses) > 1,
+                transfer and len(there) > 1,
             )
         return found
+
+    def of_curve(self, curve: str) -> Dataset:
+        """Return the same with the models alone of which every run has this curve."""
+        return self.having(lambda defense: [Role("curve", curve, defense)])
+
+    def measured(self) -> Dataset:
+        """Return the same with the models alone that were measured in every run."""
+        return self.having(lambda defense: [Role("measures", defense)])
 
     def curve_artifacts(self, curve: str) -> dict[str, Artifact]:
         """Return the artifacts of a swept attack on every model in every run."""
@@ -216,10 +269,6 @@ class Dataset:
         if key not in self._accuracies:
             self._accuracies[key] = [interval([right]) for right in self.right(*key)]
         return self._accuracies[key]
-
-    @cached_property
-    def _accuracies(self) -> dict[tuple[str, str, str], list[Interval]]:
-        return {}
 
     def absence(self, defense: str, name: str) -> str | None:
         """Return why a run lacks a measure; "" where it is from before it was measured.
@@ -263,6 +312,21 @@ class Study:
         return list(dict.fromkeys(", ".join(map(str, data.seeds)) for data in self))
 
     @property
+    def models(self) -> list[str]:
+        """The models' titles, in the experiment's order, also of those that failed."""
+        return list(self.datasets[0].first.config["defenses"].values())
+
+    @property
+    def missing(self) -> list[str]:
+        """A sentence for every failure of a run: what is not there, and why."""
+        several = len(self.runs) > 1
+        return [
+            f"{run.config['title']}: " * several + f"{failure.lost(run.config)} ({failure.reason})"
+            for run in self.runs
+            for failure in failures(run.missing)
+        ]
+
+    @property
     def stand_ins(self) -> str:
         """A sentence that names the data that stand in for the papers'; "" for none."""
         found = [f"{data.title} are {data.stand_in}" for data in self if data.stand_in]
@@ -276,16 +340,18 @@ class Study:
     @property
     def doubt(self) -> str:
         """What the computed checks say, in a sentence."""
-        if not all(data.judged for data in self):
+        count = sum(len(data.judged) for data in self)
+        if not count:
             return (
                 "Not checked: these runs were evaluated without a ladder of attacks. What looks "
                 "robust here may be gradient masking or label leaking."
             )
         doubted = sum(len(data.doubts) for data in self)
-        count = sum(len(data.defenses) for data in self)
+        others = sum(len(data.first.config["defenses"]) for data in self) - count
+        unchecked = f" {others} could not be checked." if others else ""
         if not doubted:
-            return f"None of {count} models failed a check for masking or label leaking."
+            return f"None of {count} models failed a check for masking or label leaking.{unchecked}"
         return (
             f"{doubted} of {count} models failed a check; they carry a sign wherever their "
-            "robustness is shown."
+            f"robustness is shown.{unchecked}"
         )

@@ -21,7 +21,7 @@ TITLES = {
 }
 _COLUMNS = (
     "paper", "claim", "dataset", "statement", "value", "low", "high", "bound", "verdict",
-    "seeds", "images",
+    "seeds", "images", "not_measured",
 )  # fmt: skip
 _WIDTH, _HEIGHT, _PAD = 190, 22, 10
 
@@ -112,7 +112,7 @@ def _judgement(paper: str, checks: Sequence[Check], study: Study) -> Judgement:
     values = [
         (paper, c.claim, c.dataset, c.statement, c.value,
          *((None, None) if c.value is None else (c.low, c.high)),
-         c.bound, c.verdict, c.seeds, c.images)
+         c.bound, c.verdict, c.seeds, c.images, c.reason)
         for c in checks
     ]  # fmt: skip
     return Judgement(

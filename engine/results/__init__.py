@@ -13,6 +13,7 @@ from engine.jobs.measures import Measures
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.model import WEIGHTS, code_sha256, diverged
 from engine.jobs.source import Source
+from engine.results.naming import Failure, failures, untouched
 from engine.results.reading import Results, by_dataset, doubted, everything, find, of_experiment
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "WEIGHTS",
     "Answers",
     "Examples",
+    "Failure",
     "Grid",
     "Maps",
     "Measures",
@@ -33,6 +35,8 @@ __all__ = [
     "diverged",
     "doubted",
     "everything",
+    "failures",
     "find",
     "of_experiment",
+    "untouched",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifacts import Artifact, ArtifactStore, Role, labels_of
-from engine.errors import UsageError
+from engine.errors import AbsentError, UsageError
 from engine.jobs import Reader, ladder, without_source
 from engine.jobs import model as model_kind
 from engine.jobs.answers import Answers
@@ -24,6 +24,8 @@ from engine.jobs.maps import Maps
 from engine.jobs.measures import Measures
 from engine.jobs.minimum_norm import MinimumNorm
 from engine.jobs.source import Source
+from engine.results import naming
+from engine.results.newest import shown
 from engine.robustness.doubt import Ladder
 
 
@@ -69,6 +71,45 @@ class Results:
         """Say whether the run has an artifact in this role."""
         return str(role) in self.index.recipe.parents
 
+    @cached_property
+    def missing(self) -> dict[Role, str]:
+        """What is not there since what makes it failed, with the sentence of the failure."""
+        told: dict[str, str] = self.config["missing"]
+        return {Role.parse(role): reason for role, reason in told.items()}
+
+    @property
+    def whole_models(self) -> dict[str, str]:
+        """Titles by label, in the experiment's order, of the models that are there and answer."""
+        titles: dict[str, str] = self.config["defenses"]
+        return {k: v for k, v in titles.items() if self.absence(k) is None}
+
+    def absence(self, defense: str) -> str | None:
+        """Return why there is no such model, or none that answers; None where it is there."""
+        found = (self.missing.get(Role(kind, defense)) for kind in ("model", "answers"))
+        return next(filter(None, found), None)
+
+    def require(self, defense: str) -> None:
+        """Check that this model is there and answers.
+
+        Raises:
+            AbsentError: it failed.
+        """
+        self.refuse_failed(Role("model", defense))
+        self.refuse_failed(Role("answers", defense))
+
+    def refuse_failed(self, role: Role) -> None:
+        """Check that this artifact did not fail; one that nobody asked for did not.
+
+        Raises:
+            AbsentError: it did.
+        """
+        if role in self.missing:
+            whole = Role("model", naming.defense_of(role))
+            if whole in self.missing:
+                role = whole  # it says more than its parts
+            what = f"experiment {self.name!r}: {naming.in_words(role, self.config)}"
+            raise AbsentError(what, self.missing[role])
+
     def labels(self, kind: str) -> list[str]:
         """Return the labels that the run has artifacts of this kind for."""
         return labels_of(kind, self.index.recipe.parents)
@@ -77,8 +118,10 @@ class Results:
         """Return an artifact by its role in the run: Role("measures", "none").
 
         Raises:
+            AbsentError: what makes it failed.
             UsageError: the run has no such role; the message lists those it has.
         """
+        self.refuse_failed(role)
         parents = self.index.recipe.parents
         parent = parents.get(str(role))
         if parent is None:
@@ -112,6 +155,7 @@ class Results:
 
     def answers(self, defense: str) -> Answers:
         """Return what the model with `defense` says of the clean test images."""
+        self.require(defense)
         if not self.has(Role("answers", defense)):
             return self._some_examples(defense).before()
         answers: Answers = self.read(Role("answers", defense))
@@ -140,10 +184,11 @@ class Results:
     def doubts(self, defense: str) -> dict[str, Any]:
         """Return the `reasons` to doubt the robustness of a model, and all `checks`, as JSON.
 
-        A check is an `engine.robustness.doubt.Doubt`. Both are empty where nothing is doubted.
+        A check is an `engine.robustness.doubt.Doubt`. Both are empty where nothing is doubted, or
+        where it could not be examined (`missing` says why).
         """
-        found: dict[str, Any] = self.evaluation()["models"][defense].get(
-            "doubt", {"reasons": [], "checks": []}
+        found: dict[str, Any] = (
+            self.evaluation()["models"].get(defense, {}).get("doubt", {"reasons": [], "checks": []})
         )
         return found
 
@@ -190,7 +235,7 @@ class Results:
 
 
 def find(store: ArtifactStore, name: str) -> Results:
-    """Return the newest finished run of the experiment `name`.
+    """Return the run of the experiment `name` that readers are shown: see `newest.shown`.
 
     Raises:
         UsageError: it has not been run here.
@@ -243,9 +288,11 @@ def of_experiment(store: ArtifactStore, name: str, seeds: int = 1) -> list[Resul
 
 
 def everything(store: ArtifactStore) -> dict[str, Results]:
-    """Return the newest finished run of every experiment, by name."""
-    runs = (Results(store, index) for index in store.all("experiment"))
-    return {results.name: results for results in runs}
+    """Return the run of every experiment that readers are shown, by name: see `newest.shown`."""
+    by_name: dict[str, list[Artifact]] = {}
+    for index in store.all("experiment"):
+        by_name.setdefault(Results(store, index).name, []).append(index)
+    return {name: Results(store, shown(indexes, store)) for name, indexes in by_name.items()}
 
 
 def doubted(runs: Iterable[Results], defense: str) -> set[str]:

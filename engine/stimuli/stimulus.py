@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine import canonical
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
-from engine.results import CLEAN, WEIGHTS, Results
+from engine.results import CLEAN, WEIGHTS, Results, Role
 
 PASSPORT_SCHEMA = 1
 Scale: TypeAlias = Literal["image", "model"]
@@ -138,9 +138,11 @@ def saliency(
 
     Raises:
         UsageError: there is no such map, of this image or at all.
+        AbsentError: it failed, or the attack whose example it explains.
     """
     maps = results.maps(defense, method)
     if image not in maps.images:
+        results.refuse_failed(Role("examples", defense, image))
         raise UsageError(
             f"method {method!r} has no maps of {image!r} for defense {defense!r}; "
             f"it has: {', '.join(maps.images)}"

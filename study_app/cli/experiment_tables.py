@@ -12,9 +12,10 @@ from rich.table import Table
 
 from engine.datasets import describe_counts, doubt_counts
 from engine.replication import Check
-from engine.results import Results, by_dataset, doubted
+from engine.results import Results, Role, by_dataset, doubted
 from engine.robustness.doubt import legend, marked
 
+_FAILED = "failed"
 _VERDICT_STYLES = {"holds": "bold green", "fails": "bold red", "undecided": "dim"}
 
 
@@ -53,7 +54,8 @@ def chosen_lines(runs: Sequence[Results]) -> list[str]:
     lines = []
     for results in runs:
         for label, title in results.config["defenses"].items():
-            selection = results.selection(label)
+            lacking = Role("selection", label) in results.missing
+            selection = None if lacking else results.selection(label)
             if selection is None:
                 continue
             lost = sum("diverged" in row for row in selection["candidates"])
@@ -108,17 +110,20 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
     table.add_column("zero gradients", justify="right")
     reasons = {label: doubted(seeds, label) for label in first.config["defenses"]}
     for label, title in first.config["defenses"].items():
-        models = [evaluation["models"][label] for evaluation in evaluations]
+        models = [evaluation["models"].get(label, {}) for evaluation in evaluations]
+        attacked = [
+            [e["examples"].get(attack, {}).get(label) for e in evaluations]
+            for attack in first.config["attacks"]
+        ]
+        zero = [model["zero_gradient_share"] for model in models if "zero_gradient_share" in model]
         table.add_row(
             marked(title, reasons[label]),
-            _mean([model["clean_accuracy"] for model in models]),
+            _mean([model.get("clean_accuracy") for model in models]),
             *(
-                _mean(
-                    [e["examples"][attack][label]["tested"][label]["accuracy"] for e in evaluations]
-                )
-                for attack in first.config["attacks"]
+                _mean([made and made["tested"][label]["accuracy"] for made in each])
+                for each in attacked
             ),
-            f"{fmean(model['zero_gradient_share'] for model in models):.0%}",
+            f"{fmean(zero):.0%}" if len(zero) == len(models) else _FAILED,
         )
     table.caption = (
         f"Accuracy on {evaluations[0]['images']} test images; each attack on its own model, after "
@@ -126,6 +131,8 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
     )
     if len(seeds) > 1:
         table.caption += f" Mean and standard deviation over {len(seeds)} seeds."
+    if any(results.missing for results in seeds):
+        table.caption += f" {_FAILED}: it could not be made; the end of the run says why."
     if said := legend(set().union(*reasons.values())):
         table.caption += (
             f" {said} What a marked model keeps under attack is no evidence of robustness."
@@ -139,6 +146,10 @@ def _of(examples: Mapping[str, Mapping[str, Any]]) -> str:
     return f" (n = {max(counts)})" if counts else ""
 
 
-def _mean(values: Sequence[float]) -> str:
-    spread = f" ±{stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{fmean(values):.3f}{spread}"
+def _mean(values: Sequence[float | None]) -> str:
+    """Return mean and deviation over the seeds, unless something failed with one of them."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return _FAILED
+    spread = f" ±{stdev(known):.3f}" if len(known) > 1 else ""
+    return f"{fmean(known):.3f}{spread}"

@@ -15,7 +15,7 @@ from study_app.installation import Settings
 
 if TYPE_CHECKING:
     from engine.artifacts import ArtifactStore
-    from engine.execution.executor import Executor
+    from engine.execution.executor import Executor, TasksFailedError
     from engine.results import Results
 
 
@@ -36,7 +36,10 @@ def run(
     memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, choose, attack, explain and measure what an experiment file declares."""
+    """Train, choose, attack, explain and measure what an experiment file declares.
+
+    What fails is named at the end, with what is there all the same; the exit code is then not 0.
+    """
     from engine.components import yaml_files
     from engine.theory import linear
 
@@ -48,23 +51,26 @@ def run(
         _run_linear_theory(experiment, as_json=as_json)
         return
     made_by = _Made(executor, device, memory_budget)
-    runs = _run_experiment(experiment, made_by, seeds=seeds or 1, only=only)
+    runs, failed = _run_experiment(experiment, made_by, seeds=seeds or 1, only=only)
     if as_json:
         found = [
             {
                 "experiment": results.index.key,
                 "name": results.name,
                 "seed": results.config["seed"],
+                "missing": results.config["missing"],
                 **results.evaluation(),
             }
             for results in runs
         ]
-        print_json({"runs": found})
+        failures = [str(each) for each in failed.failures] if failed else []
+        print_json({"runs": found, "failures": failures})
     else:
         from study_app.cli.experiment_tables import print_table, run_tables
 
         for table in run_tables(runs):
             print_table(table)
+    _end(failed, runs)
 
 
 def replicate(
@@ -90,7 +96,9 @@ def replicate(
     papers = replication.papers()
     experiment = f"{paper}-builtin" if builtin else paper
     made_by = _Made(executor, device, memory_budget)
-    runs = _run_experiment(experiment, made_by, seeds=seeds, only=None)
+    runs, failed = _run_experiment(experiment, made_by, seeds=seeds, only=None)
+    if not runs:
+        _end(failed, runs)
     checks = papers[paper].checks(runs)
     if out is not None:
         text = f"{replication.markdown(checks)}\n\n{papers[paper].tables(runs)}\n"
@@ -102,6 +110,7 @@ def replicate(
         print_json({"checks": [each.to_json() for each in checks]})
     else:
         print_table(checks_table(paper, checks))
+    _end(failed, runs)
 
 
 @dataclass(frozen=True)
@@ -127,19 +136,24 @@ class _Made:
 
 def _run_experiment(
     experiment: str, made_by: _Made, *, seeds: int, only: str | None
-) -> list[Results]:
-    """Make what an experiment file declares, showing how it goes; return its finished runs."""
+) -> tuple[list[Results], TasksFailedError | None]:
+    """Make what an experiment file declares, showing how it goes.
+
+    Returns:
+        Its finished runs, and what failed, if anything did.
+    """
+    from engine.execution.executor import TasksFailedError
     from engine.experiments import experiment_file, plan
     from engine.results import Results
     from study_app.cli.experiment_tables import chosen_lines, class_lines
     from study_app.cli.progress import ProgressObserver, console
 
     loaded = experiment_file.load(experiment)
-    store = Settings().store
+    store, failed = Settings().store, None
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
         with ProgressObserver() as observer:
-            made = plan.run(
+            indexes = plan.run(
                 loaded,
                 store,
                 observer,
@@ -150,12 +164,23 @@ def _run_experiment(
     except KeyboardInterrupt:
         console.print("Stopped. What was finished is kept; run again to go on.")
         raise typer.Exit(130) from None
+    except TasksFailedError as error:
+        indexes = [each for each in error.made.values() if each.kind == "experiment"]
+        failed = error
     observer.summary()
-    runs = [Results(store, index) for index in made]
+    runs = [Results(store, index) for index in indexes]
     for line in [*_notes(runs), *class_lines(runs), *chosen_lines(runs)]:
         # Names of files and classes may hold brackets, which are no markup.
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return runs
+    return runs, failed
+
+
+def _end(failed: TasksFailedError | None, runs: list[Results]) -> None:
+    """Raise what a run in which something failed ends with."""
+    from study_app.cli import incomplete
+
+    if failed is not None:
+        raise incomplete.summary(failed, runs) from failed
 
 
 def schema() -> None:

@@ -265,12 +265,17 @@ def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
     """
     from engine import results
     from study_app import lint as linting
+    from study_app.design.absences import absences
     from study_app.design.study_design import design
 
     found = results.everything(Settings().store).get(study.experiment)
     if found is None:
         return linting.problems(study), None
-    said = linting.problems(study, found.class_names)
+    failed = [
+        linting.Problem("failed", "error", f"conditions.{label}", sentence)
+        for label, sentence in absences(study, found).items()
+    ]
+    said = [*failed, *linting.problems(study, found.class_names)]
     if any(problem.severity == "error" for problem in said):
         return said, None
     try:

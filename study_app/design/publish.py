@@ -27,6 +27,7 @@ def publish(
 
     Raises:
         UsageError: its experiment has not been run here, or has too few usable images.
+        AbsentError: what it shows failed when the experiment was run.
     """
     if drawn is None:
         drawn = design(study, results.find(store, study.experiment))

@@ -54,10 +54,11 @@ def choose(study: Study, results: Results, clear_images: int) -> Sources:
 
     Raises:
         UsageError: the experiment lacks a defense, attack or method, or has too few usable images.
+        AbsentError: what the study shows failed when the experiment was run.
     """
     rng = random.Random(seeds.derive(study.seed, "sources"))  # noqa: S311 - not a secret
     labels = results.source.labels
-    answers = [results.answers(label) for label in results.config["defenses"]]
+    answers = [results.answers(label) for label in results.whole_models]
     once = _first_of_each(results.source.image_ids)
     masks = {label: once & _usable(study, c, results) for label, c in study.conditions.items()}
     shared = np.logical_and.reduce(list(masks.values()))

@@ -50,6 +50,7 @@ def design(study: Study, results: Results) -> Design:
 
     Raises:
         UsageError: the experiment lacks what is shown, or has too few usable images.
+        AbsentError: what is shown failed when the experiment was run.
     """
     return _Drawing(study, results).finished()
 

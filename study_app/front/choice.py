@@ -39,9 +39,11 @@ def choose(exhibit: Exhibit, embargoed: Collection[str], count: int) -> list[Cho
     attack, method = exhibit.strongest_attack, next(iter(exhibit.methods), None)
     if attack is None or method is None:
         return []
+    if not exhibit.showing((attack,), method):
+        return []
     shown = exhibit.visible(embargoed, method=method, kinds=(CLEAN, attack))
     visible = np.array(shown, dtype=np.int64)
-    fooled = _fooled(exhibit, attack)
+    fooled = _fooled(exhibit, attack, method)
     hits = fooled[:, visible].sum(axis=0)
     candidates = visible[np.argsort(-hits, kind="stable")[:_COMPARED]]
     if not len(candidates):
@@ -76,13 +78,13 @@ def disagreement(maps: NDArray[np.float32]) -> NDArray[np.float64]:
     return 1 - agreement
 
 
-def _fooled(exhibit: Exhibit, attack: str) -> NDArray[np.bool_]:
+def _fooled(exhibit: Exhibit, attack: str, method: str) -> NDArray[np.bool_]:
     """(D, N) whether the network was right about the clean image and errs on the attacked one.
 
     Of all test images; one that was not attacked fooled none.
     """
     fooled = []
-    for defense in exhibit.defenses:
+    for defense in exhibit.showing((attack,), method):
         made = exhibit.results.examples(defense, attack)
         right = made.before_label == made.true_label
         fooled.append(made.over_all(right & (made.label != made.true_label), fill=False))
@@ -95,7 +97,7 @@ def _maps(
     """(D, N, P) the maps of the attacked pictures as they are drawn."""
     drawn = [
         [exhibit.drawn(defense, attack, int(index), method).ravel() for index in images]
-        for defense in exhibit.defenses
+        for defense in exhibit.showing((attack,), method)
     ]
     return np.array(drawn, dtype=np.float32)
 

@@ -39,9 +39,10 @@ def strip(exhibit: Exhibit, choices: list[Choice]) -> str:
 def _row(exhibit: Exhibit, choice: Choice) -> str:
     name = exhibit.results.class_names[int(exhibit.labels[choice.index])]
     default = GalleryView.default(exhibit)
-    first = default.map(next(iter(exhibit.defenses)), CLEAN, choice.index).scaled(_SCALE)
+    networks = exhibit.showing((choice.attack,), choice.method)
+    first = default.map(next(iter(networks)), CLEAN, choice.index).scaled(_SCALE)
     source = _tile(first, first.place.picture(), f"Test image {choice.index}, a {name}")
-    cells = "".join(_cell(exhibit, choice, defense) for defense in exhibit.defenses)
+    cells = "".join(_cell(exhibit, choice, defense) for defense in networks)
     return (
         f'<ul class="fp-row"><li class="fp-source"><div class="fp-tiles">{source}</div>'
         f'<p><b>{escape(name)}</b><span class="fp-fact">the source image</span></p></li>'

@@ -43,6 +43,18 @@ class Catalog:
             if results.config["saliency"]
         }
 
+    def complete_before(self, exhibit: Exhibit) -> str | None:
+        """Return the key of the newest complete run of an experiment of which something failed.
+
+        None where nothing failed, or where no run was complete.
+        """
+        if not exhibit.results.missing:
+            return None
+        runs = (Results(self._store, index) for index in self._store.all("experiment"))
+        name = exhibit.results.name
+        complete = [each.index.key for each in runs if each.name == name and not each.missing]
+        return complete[-1] if complete else None
+
     def exhibit(self, key: str) -> Exhibit:
         """Return the experiment with this key, also one that a newer run has replaced.
 

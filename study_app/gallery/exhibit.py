@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
@@ -66,8 +67,37 @@ class Exhibit:
 
     @property
     def defenses(self) -> dict[str, str]:
-        """Titles by label, in the experiment's order."""
-        return dict(self.results.config["defenses"])
+        """Titles by label, in the experiment's order, of the models that are there."""
+        return self.results.whole_models
+
+    def showing(self, images: Collection[str], method: str) -> dict[str, str]:
+        """Return the defenses that have all of these kinds of pictures, and their maps."""
+        there = [label for label in self.defenses if not self._failed(label, images, method)]
+        return {label: self.defenses[label] for label in there}
+
+    def lacking(self, images: Collection[str], method: str) -> list[str]:
+        """Return a sentence for each defense that `showing` leaves out: whose, and what failed.
+
+        It tells nothing of how it failed: that names folders and code of whoever ran it.
+        """
+        titles = self.results.config["defenses"]
+        failed = {label: self._failed(label, images, method) for label in titles}
+        return [
+            f"“{titles[label]}” is not shown: {what} failed when the experiment was run."
+            for label, what in failed.items()
+            if what
+        ]
+
+    def _failed(self, defense: str, images: Collection[str], method: str) -> str:
+        """Return in words what failed of what these pictures and maps need; "" for nothing."""
+        if self.results.absence(defense) is not None:
+            return "this network"
+        for image in images:
+            if image != CLEAN and Role("examples", defense, image) in self.results.missing:
+                return f"the attack “{self.attacks[image]}” on it"
+        if Role("maps", defense, method) in self.results.missing:
+            return "its maps"
+        return ""
 
     @property
     def attacks(self) -> dict[str, str]:
@@ -102,18 +132,20 @@ class Exhibit:
     @cached_property
     def strongest_attack(self) -> str | None:
         """The attack that leaves the attacked models the least accuracy, if there is any."""
+        made = self.evaluation["examples"]
         return min(
-            self.attacks,
+            (attack for attack in self.attacks if made.get(attack)),
             default=None,
-            key=lambda attack: sum(self._accuracy(attack, defense) for defense in self.defenses),
+            key=lambda attack: fmean(self._accuracy(attack, defense) for defense in made[attack]),
         )
 
     def _accuracy(self, attack: str, defense: str) -> float:
         """Return a model's accuracy under an attack, on the images that all attacks have."""
         stored = self.evaluation["examples"]
-        if not any("images" in of[defense] for of in stored.values()):
+        made_on = [each for each, of in stored.items() if defense in of]
+        if not any("images" in stored[each][defense] for each in made_on):
             return float(stored[attack][defense]["tested"][defense]["accuracy"])
-        shared = [self.results.examples(defense, each).taken for each in self.attacks]
+        shared = [self.results.examples(defense, each).taken for each in made_on]
         made = self.results.examples(defense, attack)
         right = made.over_all(made.label == made.true_label, fill=False)
         return float(right[np.logical_and.reduce(shared)].mean())
@@ -132,7 +164,11 @@ class Exhibit:
         """
         known = set(range(len(self.image_ids)))
         if method is not None:
-            maps = self.results.maps(next(iter(self.defenses)), method)
+            there = next(iter(self.showing(kinds, method)), None)
+            if there is None:
+                return []
+            # They are the same of every network.
+            maps = self.results.maps(there, method)
             known = known.intersection(*(maps.indices(kind).tolist() for kind in kinds))
         return [
             index
@@ -142,14 +178,22 @@ class Exhibit:
             and (label is None or self.labels[index] == label)
         ]
 
-    def mapped(self, method: str, index: int) -> dict[str, str]:
+    def mapped(self, defense: str, method: str, index: int) -> dict[str, str]:
         """Return titles of the image kinds of which a test image has a map by `method`."""
-        maps = self.results.maps(next(iter(self.defenses)), method)
-        return {k: title for k, title in self.image_kinds.items() if index in maps.indices(k)}
+        kinds = self.image_kinds.items()
+        return {k: title for k, title in kinds if self._has_map(defense, k, index, method)}
 
-    def mapping(self, image: str, index: int) -> dict[str, str]:
+    def mapping(self, defense: str, image: str, index: int) -> dict[str, str]:
         """Return titles of the methods that explain a test image of this kind."""
-        return {k: title for k, title in self.methods.items() if image in self.mapped(k, index)}
+        methods = self.methods.items()
+        return {k: title for k, title in methods if self._has_map(defense, image, index, k)}
+
+    def _has_map(self, defense: str, image: str, index: int, method: str) -> bool:
+        """Say whether a test image of this kind is explained."""
+        if not self.results.has(Role("maps", defense, method)):
+            return False
+        maps = self.results.maps(defense, method)
+        return image in maps.images and index in maps.indices(image)
 
     def require(
         self,
@@ -173,9 +217,13 @@ class Exhibit:
         )
         if not known or self.image_ids[index] in embargoed:
             raise NotShownError
-        if image != CLEAN and not self.results.examples(defense, image).taken[index]:
-            raise NotShownError
-        if method is not None and index not in self.results.maps(defense, method).indices(image):
+        if image != CLEAN:
+            examples = Role("examples", defense, image)
+            if not self.results.has(examples):
+                raise NotShownError
+            if not self.results.examples(defense, image).taken[index]:
+                raise NotShownError
+        if method is not None and not self._has_map(defense, image, index, method):
             raise NotShownError
 
     def pixels(self, defense: str, image: str, index: int) -> NDArray[np.uint8]:
@@ -233,7 +281,7 @@ class Exhibit:
 
     def quantity(self, method: str) -> str:
         """Return what the method's maps are, with the reading of their sign."""
-        return self.results.maps(next(iter(self.defenses)), method).quantity
+        return self.results.maps(next(iter(self.showing((), method))), method).quantity
 
     def scale(self, mode: ScaleMode, defense: str, image: str, index: int, method: str) -> float:
         """Return the |value| that full colour stands for; see `SCALE_MODES`."""
@@ -242,7 +290,7 @@ class Exhibit:
         if mode == "image":
             stored = self.results.maps(defense, method)
             return float(stored.summary(image).scale[stored.row(image, index)])
-        maps = [self.drawn(each, image, index, method) for each in self.defenses]
+        maps = [self.drawn(each, image, index, method) for each in self.showing((image,), method)]
         return scale_of(np.stack(maps), PERCENTILE)
 
     def largest(self, defense: str, image: str, index: int, method: str) -> float:

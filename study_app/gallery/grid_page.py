@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.results import Role
 from engine.robustness.doubt import hides_gradients
 from engine.robustness.doubt import legend as doubt_legend
 from study_app.gallery import tiles
@@ -72,7 +73,7 @@ def grid(exhibit: Exhibit, view: GalleryView, rows: Iterable[int]) -> str:
     return part(
         "gallery/grid_page.html",
         "grid",
-        heads=[_column_head(exhibit, view, defense) for defense in exhibit.defenses],
+        heads=[_column_head(exhibit, view, defense) for defense in _shown(exhibit, view)],
         rows=[_row(exhibit, view, index) for index in rows],
         cell_px=_cell_width(exhibit, view),
         tile_px=exhibit.image_width * _factor(exhibit, view),
@@ -87,7 +88,18 @@ def legend(exhibit: Exhibit, view: GalleryView) -> str:
         "image": "± below each map",
     }[view.scale]
     bar = tiles.bar(exhibit.quantity(view.method), view.scale, ("negative", "positive"), where)
-    return part("gallery/grid_page.html", "legend", bar=bar, pale=_pale(exhibit, view))
+    return part(
+        "gallery/grid_page.html",
+        "legend",
+        bar=bar,
+        pale=_pale(exhibit, view),
+        lacking=exhibit.lacking(view.shown_kinds, view.method),
+    )
+
+
+def _shown(exhibit: Exhibit, view: GalleryView) -> dict[str, str]:
+    """Return the defenses that have a column: titles by label."""
+    return exhibit.showing(view.shown_kinds, view.method)
 
 
 def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
@@ -98,7 +110,9 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
         lines[0] += f", {percent(tested['accuracy'], 1)} attacked"
         if some := exhibit.evaluation["examples"][view.image][defense].get("images"):
             lines[0] += f" (of {some} images)"
-    if hides_gradients(facts["zero_gradient_share"]):
+    if {Role("measures", defense), Role("ladder", defense)} & exhibit.results.missing.keys():
+        lines.append("not checked for masked gradients: a check failed to run")
+    elif hides_gradients(facts["zero_gradient_share"]):
         share = percent(facts["zero_gradient_share"])
         lines.append(f"loss gradients exactly zero on {share} of images")
     if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):
@@ -121,7 +135,7 @@ def _tile_names(view: GalleryView) -> list[str]:
 
 
 def _row(exhibit: Exhibit, view: GalleryView, index: int) -> _Row:
-    first = next(iter(exhibit.defenses))
+    first = next(iter(_shown(exhibit, view)))
     facts = [f"image {index}"]
     if view.scale == "row":
         for kind in view.shown_kinds:
@@ -134,7 +148,7 @@ def _row(exhibit: Exhibit, view: GalleryView, index: int) -> _Row:
         ),
         exhibit.results.class_names[int(exhibit.labels[index])],
         facts,
-        [_cell(exhibit, view, each, index) for each in exhibit.defenses],
+        [_cell(exhibit, view, each, index) for each in _shown(exhibit, view)],
     )
 
 
@@ -175,7 +189,7 @@ def _cell_width(exhibit: Exhibit, view: GalleryView) -> int:
 
 def _pale(exhibit: Exhibit, view: GalleryView) -> _Pale | None:
     """Say why most maps are pale on a shared scale, where one model's are far stronger."""
-    scales = {each: exhibit.model_scale(each, view.method) for each in exhibit.defenses}
+    scales = {each: exhibit.model_scale(each, view.method) for each in _shown(exhibit, view)}
     weak, strong = min(scales, key=scales.__getitem__), max(scales, key=scales.__getitem__)
     if view.scale != "row" or not scales[weak] or scales[strong] / scales[weak] < _PALE:
         return None

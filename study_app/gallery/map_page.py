@@ -91,14 +91,15 @@ def strip(exhibit: Exhibit, view: MapView) -> str:
     factor = tiles.factor_for(exhibit, _STRIP_PX)
     place = view.place
     cells = []
-    for defense, title in exhibit.defenses.items():
+    for defense, title in exhibit.showing((place.image,), view.method).items():
         there = view.at(defense=defense)
         shown = [tiles.attribution_map(exhibit, there, factor)]
         if place.image != CLEAN:
             shown.insert(0, tiles.picture(exhibit, there, factor))
         words = answer(exhibit, defense, place.image, place.index)
         cells.append(_OfDefense(title, shown, words, defense == place.defense))
-    return part(_TEMPLATE, "strip", cells=cells)
+    lacking = exhibit.lacking((place.image,), view.method)
+    return part(_TEMPLATE, "strip", cells=cells, lacking=lacking)
 
 
 def passport(exhibit: Exhibit, facts: Mapping[str, Any]) -> str:

@@ -42,7 +42,8 @@ def gallery_page() -> None:
         if not exhibit.methods:
             say("This experiment was run without saliency maps.")
             return
-        _gallery(exhibit, titles)
+        earlier = found.complete_before(exhibit)
+        _gallery(exhibit, titles, found.exhibit(earlier) if earlier else None)
 
 
 def map_page() -> None:
@@ -78,7 +79,8 @@ def _embargoed() -> set[str]:
         return repository.embargoed_image_ids(session, now=datetime.now(UTC))
 
 
-def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
+def _gallery(exhibit: Exhibit, titles: dict[str, str], complete: Exhibit | None) -> None:
+    """Show a view of an experiment; `complete` is an earlier run of it in which nothing failed."""
     view = GalleryView.parse(st.query_params.to_dict(), exhibit)
     embargoed = _embargoed()
     rows = exhibit.visible(embargoed, view.wanted_label, method=view.method, kinds=view.shown_kinds)
@@ -86,6 +88,11 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str]) -> None:
     view = view.on_page(min(view.page, pages))
     st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks)))
     _gallery_controls(exhibit, view, titles, embargoed)
+    if complete is not None:
+        st.html(part(_TEMPLATE, "earlier", href=GalleryView.default(complete).href))
+    if not exhibit.showing(view.shown_kinds, view.method):
+        say(" ".join(exhibit.lacking(view.shown_kinds, view.method)))
+        return
     st.html(grid_page.legend(exhibit, view))
     first = (view.page - 1) * ROWS
     shown = rows[first : first + ROWS]
@@ -148,9 +155,11 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind))
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
-        choose("Defense", "defense", exhibit.defenses, place.defense, query)
-        choose("Picture", "image", exhibit.mapped(view.method, place.index), place.image, query)
-        methods = exhibit.mapping(place.image, place.index)
+        there = exhibit.showing((place.image,), view.method)
+        choose("Defense", "defense", there, place.defense, query)
+        kinds = exhibit.mapped(place.defense, view.method, place.index)
+        choose("Picture", "image", kinds, place.image, query)
+        methods = exhibit.mapping(place.defense, place.image, place.index)
         if len(methods) > 1:
             choose("Map", "method", methods, view.method, query)
         scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}

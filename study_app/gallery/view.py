@@ -137,7 +137,12 @@ class MapView:
         if mode not in SCALE_MODES:
             raise NotShownError
         defense, _, image = params.get("pin", "").partition("/")
-        known = defense in exhibit.defenses and image in exhibit.image_kinds
+        method = params.get("method", "")
+        known = (
+            method in exhibit.methods
+            and image in exhibit.image_kinds
+            and defense in exhibit.showing((image,), method)
+        )
         return cls(
             place=Place(
                 exhibit.key,
@@ -145,7 +150,7 @@ class MapView:
                 params.get("image", ""),
                 image_index(params.get("index", "")),
             ),
-            method=params.get("method", ""),
+            method=method,
             scale=mode,
             pin=(defense, image) if known else None,
         )

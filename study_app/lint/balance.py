@@ -19,13 +19,13 @@ def foils(subject: Subject) -> Iterator[Finding]:
         for label, c in study.conditions.items()
         if any(map(speaks_of_a_label, study.asked(c)))
     }
-    needed = study.practice + study.catch and any(
-        study.asks_about_foils(c) for c in study.conditions.values()
-    )
+    counts = {"practice": study.practice, "catch": study.catch}
+    asking = " and ".join(name for name, count in counts.items() if count)
+    needed = asking and any(study.asks_about_foils(c) for c in study.conditions.values())
     if needed and not study.impossible:
         yield error(
             "impossible",
-            "missing: catch presentations need, for each class, labels that "
+            f"missing: {asking} presentations need, for each class, labels that "
             "no careful person would give; else the right answer is always yes",
         )
     few = [label for label, given in study.impossible.items() if len(set(given)) < 2]

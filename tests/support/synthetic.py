@@ -124,6 +124,36 @@ def experiment(
     return Results(store, store.get("experiment", recipe.key))
 
 
+def with_failures(store: ArtifactStore, model: str, missing: dict[str, str]) -> Results:
+    """Write the experiment `partly`, of which all of a model failed, and other roles.
+
+    Args:
+        store: where.
+        model: "label: sentence of the failure".
+        missing: sentences by role.
+    """
+    whole = experiment(store, "partly")
+    gone, _, sentence = model.partition(": ")
+    lost = [role for role in whole.index.recipe.parents if role.split(":")[1:2] == [gone]]
+    missing = {**missing, **dict.fromkeys(lost, sentence)}
+    kept = {k: p for k, p in whole.index.recipe.parents.items() if k not in missing}
+    result = whole.evaluation()
+    del result["models"][gone]
+    for attack, of_attack in result["examples"].items():
+        for defense in DEFENSES:
+            if f"examples:{defense}:{attack}" in missing:
+                del of_attack[defense]
+    recipe = Recipe("evaluation", {}, kept, DATA_SHA256)
+    with store.draft(recipe) as draft:
+        write_json(draft / evaluation.FILE, result)
+    kept["evaluation"] = store.get("evaluation", recipe.key).as_parent()
+    config = {**whole.index.recipe.config, "missing": missing}
+    recipe = Recipe("experiment", config, kept, DATA_SHA256)
+    with store.draft(recipe) as draft:
+        write_json(draft / index.FILE, config)
+    return Results(store, store.get("experiment", recipe.key))
+
+
 def _model(store: ArtifactStore, facts: dict, defense: str) -> Artifact:
     recipe = Recipe("model", {**facts, "defense": {"name": defense}}, {}, DATA_SHA256)
     with store.draft(recipe) as draft:

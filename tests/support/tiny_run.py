@@ -71,7 +71,12 @@ class InThisProcess(Executor):
     def _submit(self, task, recipe, observer):
         future: Future[None] = Future()
         observer.started(task)
-        order = {"store": str(self._store.root), "recipe": recipe.to_json()}
+        order = {
+            "store": str(self._store.root),
+            "recipe": recipe.to_json(),
+            "memory_budget": self.memory_budget,
+            "sharers": 1,
+        }
         try:
             raise_if_failed(task, worker.compute(order, "cpu", lambda _values: None))
             future.set_result(None)

@@ -23,7 +23,7 @@ Theirs = dict[tuple[str, str], dict[float, float]]
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a curve that tests every model on the examples for every model."""
     return [
-        _figure(data, curve)
+        _figure(data.of_curve(curve.label), curve)
         for curve in data.curves.values()
         if curve.transfer and len(curve.values) > 1
     ]
@@ -36,7 +36,7 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
     )
     slug = f"curves-{curve.label}-{data.label}"
     sentence = _sentence(data, curve)
-    notes = list(data.doubt_notes())
+    notes = [*data.absence_notes(), *data.doubt_notes()]
     if theirs is not None:
         notes.insert(
             0,
@@ -78,7 +78,7 @@ def _picture(
         figure, panels = look.panels(
             len(data.defenses), columns=3, width=width, height=250, sharex=True, sharey=True
         )
-        styles = look.styles(list(data.defenses))
+        styles = look.styles(data.labels, data.defenses)
         for axes, source in zip(panels, data.defenses, strict=True):
             for tested, style in styles.items():
                 found = data.accuracy(curve.label, source, tested)

@@ -24,6 +24,7 @@ _COLUMNS = (
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the table, for runs whose evaluation holds the checks."""
+    data = data.having(lambda defense: [Role("ladder", defense), Role("measures", defense)])
     if not data.judged:
         return []
     rows = []
@@ -58,7 +59,7 @@ def draw(data: Dataset) -> list[Figure]:
             (),
             table(name, _COLUMNS, rows),
             data.artifacts(Role("evaluation")),
-            data.doubt_notes(),
+            (*data.absence_notes(), *data.doubt_notes()),
             (("Check", "Limit", *map(data.marked, data.defenses)), *shown),
         )
     ]

@@ -56,9 +56,10 @@ _Margins = dict[tuple[str, str], Interval]
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for runs that measured the features; of some networks there are none."""
+    whole = data.measured()
     slug, width = f"features-{data.label}", 1000
-    notes = _absences(data)
-    measured = [d for d in data.defenses if data.absence(d, "singular_values_train") is None]
+    notes = (*whole.absence_notes(), *_absences(whole))
+    measured = [d for d in whole.defenses if whole.absence(d, "singular_values_train") is None]
     if not measured:
         # Runs from before they were measured have no reason either, and no figure.
         nothing = table(slug, _COLUMNS, [])
@@ -84,7 +85,7 @@ def draw(data: Dataset) -> list[Figure]:
             sentence,
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, _rows(data, spectra, margins)),
-            data.artifacts(*(Role("measures", defense) for defense in measured)),
+            data.artifacts(*(Role("measures", defense) for defense in spectra)),
             notes,
         )
     ]
@@ -117,9 +118,7 @@ def _spectrum(data: Dataset, defense: str) -> _Spectrum:
 
 
 def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -> None:
-    for defense, style in look.styles(list(data.defenses)).items():
-        if defense not in spectra:
-            continue
+    for defense, style in look.styles(data.labels, spectra).items():
         each = spectra[defense]
         x = np.arange(1, len(each.mean) + 1)
         axes.fill_between(x, each.low, each.high, color=style.colour, alpha=0.14, linewidth=0)
@@ -134,9 +133,8 @@ def _draw_spectra(axes: Axes, data: Dataset, spectra: Mapping[str, _Spectrum]) -
 
 
 def _draw_margins(axes: Axes, data: Dataset, margins: _Margins) -> None:
-    styles = look.styles(list(data.defenses))
-    drawn = list(dict.fromkeys(defense for defense, _ in margins))
-    for row, (defense, style) in enumerate((each, styles[each]) for each in drawn):
+    drawn = dict.fromkeys(defense for defense, _ in margins)
+    for row, (defense, style) in enumerate(look.styles(data.labels, drawn).items()):
         for offset, split in ((-0.15, "train"), (0.15, "test")):
             found = margins[defense, split]
             if found.value is None:

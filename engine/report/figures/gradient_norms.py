@@ -62,6 +62,9 @@ _Found = dict[tuple[str, str], _Norms]
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, two boxes a model."""
+    data = data.measured()
+    if not data.defenses:
+        return []
     slug = f"gradient-norms-{data.label}"
     found = {
         (defense, labels): _Norms(norms, _zeros(norms), _median(norms), _box(norms))
@@ -79,7 +82,7 @@ def draw(data: Dataset) -> list[Figure]:
             (_picture(data, found, slug, sentence),),
             table(slug, _COLUMNS, _rows(data, found)),
             data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
-            (*notes, *_few_labels(data), *data.doubt_notes()),
+            (*notes, *data.absence_notes(), *_few_labels(data), *data.doubt_notes()),
         )
     ]
 
@@ -98,7 +101,7 @@ def _few_labels(data: Dataset) -> tuple[str, ...]:
 
 def _picture(data: Dataset, found: _Found, slug: str, sentence: str) -> Picture:
     width = 860
-    styles = look.styles(list(data.defenses))
+    styles = look.styles(data.labels, data.defenses)
     with look.drawing():
         figure, (axes,) = look.panels(1, columns=1, width=width, height=54 * len(styles) + 30)
         for row, (defense, style) in enumerate(styles.items()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +88,16 @@ class _Maps:
 
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a saliency method, from the first seed."""
-    return [
-        _figure(data, method, title, _images(data, method))
-        for method, title in data.has("saliency").items()
-    ]
+    found = []
+    for method, title in data.has("saliency").items():
+        there = data.having(partial(_role, method))
+        if there.defenses:
+            found.append(_figure(there, method, title, _images(there, method)))
+    return found
+
+
+def _role(method: str, defense: str) -> list[Role]:
+    return [Role("maps", defense, method)]
 
 
 def _images(data: Dataset, method: str) -> _Images:
@@ -125,7 +131,7 @@ def _figure(data: Dataset, method: str, title: str, images: _Images) -> Figure:
         (_picture(data, images, maps, slug, sentence),),
         table(slug, _COLUMNS, _rows(data, images, maps)),
         {f"{Role('maps', d, method)}, seed {seed}": each.artifact for d, each in stored.items()},
-        tuple(_notes(data, images, maps)),
+        (*_notes(data, images, maps), *data.absence_notes()),
     )
 
 
@@ -198,6 +204,7 @@ def _sentence(data: Dataset, maps: _Maps) -> str:
 
 def _smoothest(data: Dataset) -> str:
     """Say whose gradients are the smoothest over test images; "" where not measured."""
+    data = data.measured()
     if any("smoothness" not in data.first.measures(defense) for defense in data.defenses):
         return ""
     smooth = {d: interval([data.measure(d, "smoothness")]) for d in data.defenses}

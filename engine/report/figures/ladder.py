@@ -32,8 +32,8 @@ _WORST = ("fgsm", "cross_entropy", "margin", "scaled")
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for runs that climbed the ladder."""
-    known = data.labels("ladder")
-    defenses = [defense for defense in data.defenses if defense in known]
+    data = data.having(lambda defense: [Role("ladder", defense)])
+    defenses = list(data.defenses)
     if not defenses:
         return []
     eps = [float(each) for each in _ladders(data, defenses[0])[0].eps]
@@ -77,7 +77,7 @@ def draw(data: Dataset) -> list[Figure]:
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, rows),
             data.artifacts(*(Role("ladder", defense) for defense in defenses)),
-            data.doubt_notes(defenses),
+            (*data.absence_notes(), *data.doubt_notes()),
         )
     ]
 
@@ -102,7 +102,8 @@ def _accuracies(data: Dataset, defense: str) -> dict[str, list[Interval]]:
     }
     own["worst_case"] = np.logical_and.reduce([own[name] for name in _WORST])
     found = {name: [interval([part]) for part in each] for name, each in own.items()}
-    sources = [right([each.transferred[s] for each in ladders]) for s in ladders[0].transferred]
+    shared = [s for s in ladders[0].transferred if all(s in each.transferred for each in ladders)]
+    sources = [right([each.transferred[s] for each in ladders]) for s in shared]
     if sources:
         lowest = np.stack(sources)
         found["transferred"] = [

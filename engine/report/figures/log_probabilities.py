@@ -36,6 +36,9 @@ _Histograms = dict[tuple[str, str], list[Interval]]
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, a panel a model."""
+    data = data.measured()
+    if not data.defenses:
+        return []
     slug = f"log-probabilities-{data.label}"
     found = {
         (defense, labels): shares
@@ -57,6 +60,7 @@ def draw(data: Dataset) -> list[Figure]:
             (_picture(data, found, used, slug, sentence),),
             table(slug, _COLUMNS, rows),
             data.artifacts(*(Role("measures", defense) for defense in data.defenses)),
+            data.absence_notes(),
         )
     ]
 
@@ -81,7 +85,7 @@ def _picture(
         figure, panels = look.panels(
             len(data.defenses), columns=3, width=width, height=210, sharex=True, sharey=True
         )
-        styles = look.styles(list(data.defenses))
+        styles = look.styles(data.labels, data.defenses)
         for axes, (defense, style) in zip(panels, styles.items(), strict=True):
             axes.set_title(data.defenses[defense], loc="left")
             _draw_histogram(axes, found[defense, "true"], style.colour, "-", 0.28)

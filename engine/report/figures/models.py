@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from engine.artifacts import Role
-from engine.report.figure import INTERVAL, Figure, cells, table, words
+from engine.report.figure import INTERVAL, Cell, Figure, cells, extremes, table, words
 from engine.report.runs import Dataset
 from engine.results import Examples
 from engine.statistics import Interval, interval
@@ -17,55 +20,72 @@ READING = (
     "gradients are exactly zero returns its images unchanged from a gradient attack, which is "
     "masking and not robustness."
 )
-_COLUMNS = ("dataset", "defense", "title", "quantity", "attack", *INTERVAL, "doubt")
+_CLEAN = "clean_accuracy"
+_COLUMNS = ("dataset", "defense", "title", "quantity", "attack", *INTERVAL, "doubt", "not_measured")
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """One number of one model.
+
+    Attributes:
+        name: what it is.
+        attack: under which attack, "" for none.
+        role: of the artifact that it is taken from.
+        found: the number with its interval; None where that artifact is not there.
+        reason: why it is not there.
+    """
+
+    name: str
+    attack: str
+    role: Role
+    found: Interval | None
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        return "not measured" if self.found is None else words(self.found)
 
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the table."""
     attacks = data.has("attacks")
+    rows: list[tuple[Cell, ...]] = []
     headings = [title + _of(data, attack) for attack, title in attacks.items()]
-    rows, shown = [], [("Model", "Clean", *headings, "Zero gradients", "Doubt")]
+    shown = [("Model", "Clean", *headings, "Zero gradients", "Doubt")]
     clean: dict[str, Interval] = {}
-    labels = [run.source.labels for run in data.runs]
-    for defense, title in data.defenses.items():
-        clean[defense] = _accuracy([run.answers(defense).label for run in data.runs], labels)
-        white_box = {
-            attack: _white_box([run.examples(defense, attack) for run in data.runs])
-            for attack in attacks
-        }
-        zero = interval([data.measure(defense, "zero_gradient")])
+    sources: list[Role] = []
+    notes: list[str] = []
+    for defense, title in data.first.config["defenses"].items():
+        if defense in data.absent:
+            reason = data.absent[defense]
+            blank = ("not measured",) * (len(shown[0]) - 2)
+            shown.append((title, *blank, f"not measured: {reason}"))
+            rows.append((data.label, defense, title, *(None,) * (len(_COLUMNS) - 4), reason))
+            continue
+        quantities = _quantities(data, defense, attacks)
+        clean[defense] = _clean(data, defense)
         doubt = data.reasons(defense)
-        found = [
-            ("clean_accuracy", "", clean[defense]),
-            *(("white_box_accuracy", attack, each) for attack, each in white_box.items()),
-            ("zero_gradient_share", "", zero),
-        ]
         rows += [
-            (data.label, defense, title, quantity, attack, *cells(each), doubt)
-            for quantity, attack, each in found
-        ]
-        reasons = doubt or ("none" if data.judged else "not checked")
-        shown.append((data.marked(defense), *(words(each) for _, _, each in found), reasons))
-    worst = min(clean, key=lambda defense: clean[defense].value or 0)
-    best = max(clean, key=lambda defense: clean[defense].value or 0)
-    sentence = (
-        f"On clean images the {len(clean)} models are right between "
-        f"{words(clean[worst])} (“{data.defenses[worst]}”) and {words(clean[best])} "
-        f"(“{data.defenses[best]}”)."
-    )
-    if len(clean) == 1:
-        sentence = f"On clean images the model is right on {words(clean[best])}."
-    roles = [Role("examples", defense, attack) for defense in data.defenses for attack in attacks]
+            (data.label, defense, title, each.name, each.attack,
+             *(cells(each.found) if each.found else (None,) * len(INTERVAL)), doubt, each.reason)
+            for each in quantities
+        ]  # fmt: skip
+        numbers = (each.words for each in quantities)
+        shown.append((data.marked(defense), *numbers, doubt or _undoubted(data, defense)))
+        sources += [each.role for each in quantities if each.found and each.name != _CLEAN]
+        reasons = dict.fromkeys(each.reason for each in quantities if each.reason)
+        notes += [f"Not measured of “{title}”: {reason}." for reason in reasons]
     name = f"models-{data.label}"
     return [
         Figure(
             name,
             data.title,
-            sentence,
+            _sentence(data, clean),
             (),
             table(name, _COLUMNS, rows),
-            data.artifacts(*roles, *(Role("measures", defense) for defense in data.defenses)),
-            (*data.network_notes(), *data.doubt_notes()),
+            data.artifacts(*sources),
+            (*notes, *data.network_notes(), *data.doubt_notes()),
             tuple(shown),
         )
     ]
@@ -73,12 +93,56 @@ def draw(data: Dataset) -> list[Figure]:
 
 def _of(data: Dataset, attack: str) -> str:
     """Return on how many images an attack was made, where it was not on all test images."""
-    made = data.first.examples(next(iter(data.defenses)), attack)
-    return f" (n = {len(made)})" if len(made) < len(data.first.source) else ""
+    run = data.first
+    attacked = [d for d in data.defenses if run.has(Role("examples", d, attack))]
+    made = len(run.examples(attacked[0], attack)) if attacked else len(run.source)
+    return f" (n = {made})" if made < len(run.source) else ""
 
 
 def _white_box(made: list[Examples]) -> Interval:
     return _accuracy([each.label for each in made], [each.true_label for each in made])
+
+
+def _quantities(data: Dataset, defense: str, attacks: Iterable[str]) -> list[_Quantity]:
+    """Return what the table has of one model, in its order."""
+    found = [_Quantity(_CLEAN, "", Role("answers", defense), _clean(data, defense))]
+    for attack in attacks:
+        role = Role("examples", defense, attack)
+        reason = data.reason(role)
+        accuracy = None
+        if reason is None:
+            accuracy = _white_box([run.examples(defense, attack) for run in data.runs])
+        found.append(_Quantity("white_box_accuracy", attack, role, accuracy, reason or ""))
+    role = Role("measures", defense)
+    reason = data.reason(role)
+    zero = interval([data.measure(defense, "zero_gradient")]) if reason is None else None
+    return [*found, _Quantity("zero_gradient_share", "", role, zero, reason or "")]
+
+
+def _undoubted(data: Dataset, defense: str) -> str:
+    """Say why no reason to doubt a model is told: there is none, or it was not checked."""
+    if defense in data.judged:
+        return "none"
+    roles = (Role("ladder", defense), Role("measures", defense))
+    failed = [reason for reason in map(data.reason, roles) if reason is not None]
+    return f"not checked: {failed[0]}" if failed else "not checked"
+
+
+def _sentence(data: Dataset, clean: Mapping[str, Interval]) -> str:
+    """Say between which accuracies the models are right on clean images."""
+    worst, best = extremes(clean)
+    if len(clean) == 1:
+        return f"On clean images the model is right on {words(clean[best])}."
+    return (
+        f"On clean images the {len(clean)} models are right between "
+        f"{words(clean[worst])} (“{data.defenses[worst]}”) and {words(clean[best])} "
+        f"(“{data.defenses[best]}”)."
+    )
+
+
+def _clean(data: Dataset, defense: str) -> Interval:
+    labels = [run.source.labels for run in data.runs]
+    return _accuracy([run.answers(defense).label for run in data.runs], labels)
 
 
 def _accuracy(predicted: list[np.ndarray], labels: list[np.ndarray]) -> Interval:

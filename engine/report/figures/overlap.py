@@ -29,7 +29,7 @@ _Pair = tuple[int, int]
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure from the first curve that tests every model on every model's examples."""
     curve = next((c for c in data.curves.values() if c.transfer), None)
-    return [] if curve is None else [_figure(data, curve)]
+    return [] if curve is None else [_figure(data.of_curve(curve.label), curve)]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
             ],
         ),
         data.curve_artifacts(curve.label),
-        data.doubt_notes(),
+        (*data.absence_notes(), *data.doubt_notes()),
     )
 
 

@@ -68,8 +68,8 @@ class _Sweep:
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, a panel a swept defense."""
-    known = data.labels("selection")
-    swept = [defense for defense in data.defenses if defense in known]
+    data = data.having(lambda defense: [Role("selection", defense)])
+    swept = list(data.defenses)
     if not swept:
         return []
     slug = f"sweeps-{data.label}"
@@ -83,7 +83,7 @@ def draw(data: Dataset) -> list[Figure]:
             (_picture(data, sweeps, slug, sentence),),
             table(slug, _COLUMNS, _rows(data, sweeps)),
             data.artifacts(*(Role("selection", defense) for defense in swept)),
-            (*_notes(data, sweeps), *data.doubt_notes(swept)),
+            (*data.absence_notes(), *_notes(data, sweeps), *data.doubt_notes()),
         )
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,14 @@ def draw(data: Dataset) -> list[Figure]:
     """Return two figures a grid: the pictures of the first seed, and the shares over all."""
     found = []
     for grid, title in data.has("grids").items():
-        found += [_pictures(data, grid, title), _shares(data, grid, title)]
+        there = data.having(partial(_role, grid))
+        if there.defenses:
+            found += [_pictures(there, grid, title), _shares(there, grid, title)]
     return found
+
+
+def _role(grid: str, defense: str) -> list[Role]:
+    return [Role("grid", grid, defense)]
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,11 @@ def _pictures(data: Dataset, grid: str, title: str) -> Figure:
             f"grid:{grid}:{d}, seed {data.seeds[0]}": data.artifact(Role("grid", grid, d))
             for d in data.defenses
         },
-        (f"Seed {data.seeds[0]}, the first image of each class shown.", *data.doubt_notes()),
+        (
+            f"Seed {data.seeds[0]}, the first image of each class shown.",
+            *data.absence_notes(),
+            *data.doubt_notes(),
+        ),
     )
 
 
@@ -189,7 +200,7 @@ def _shares(data: Dataset, grid: str, title: str) -> Figure:
             ],
         ),
         data.artifacts(*(Role("grid", grid, d) for d in data.defenses)),
-        data.doubt_notes(),
+        (*data.absence_notes(), *data.doubt_notes()),
     )
 
 

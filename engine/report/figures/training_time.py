@@ -22,8 +22,8 @@ _PANELS = {"white_box": "white box", "transferred": "transferred", "clean": "cle
 
 def draw(data: Dataset) -> list[Figure]:
     """Return the figure, for models whose weights were kept."""
-    known = data.labels("training_time")
-    kept = [defense for defense in data.defenses if defense in known]
+    data = data.having(lambda defense: [Role("training_time", defense)])
+    kept = list(data.defenses)
     if not kept:
         return []
     slug, width = f"training-time-{data.label}", 1000
@@ -34,7 +34,7 @@ def draw(data: Dataset) -> list[Figure]:
         for quantity in _PANELS:
             right = np.stack([each[quantity] == each["labels"] for each in made], axis=1)
             found[defense, quantity] = [interval([each]) for each in right]
-    styles = look.styles(list(data.defenses))
+    styles = look.styles(data.labels, data.defenses)
     with look.drawing():
         figure, panels = look.panels(len(_PANELS), columns=3, width=width, height=280, sharey=True)
         for axes, (quantity, title) in zip(panels, _PANELS.items(), strict=True):
@@ -68,6 +68,6 @@ def draw(data: Dataset) -> list[Figure]:
             (Picture(slug, drawn, width, f"Accuracy against training steps. {sentence}"),),
             table(slug, _COLUMNS, rows),
             data.artifacts(*(Role("training_time", defense) for defense in kept)),
-            data.doubt_notes(kept),
+            (*data.absence_notes(), *data.doubt_notes()),
         )
     ]

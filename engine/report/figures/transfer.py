@@ -20,7 +20,8 @@ _WANTED = (0.1, 0.3, 0.5)
 
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a curve that tests every model on the examples for every model."""
-    return [_figure(data, curve) for curve in data.curves.values() if curve.transfer]
+    curves = [curve for curve in data.curves.values() if curve.transfer]
+    return [_figure(data.of_curve(curve.label), curve) for curve in curves]
 
 
 def chosen(values: tuple[float, ...]) -> list[int]:
@@ -79,5 +80,5 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
         ),
         table(slug, _COLUMNS, rows),
         data.curve_artifacts(curve.label),
-        data.doubt_notes(),
+        (*data.absence_notes(), *data.doubt_notes()),
     )

@@ -36,19 +36,23 @@ class _Surface:
     values: tuple[float, ...]
     found: dict[str, list[Interval]]
     artifacts: dict[str, Artifact]
-    note: str | None = None
+    notes: tuple[str, ...]
 
 
 def draw(data: Dataset) -> list[Figure]:
     """Return one figure, a panel for every such attack that the runs have."""
     surfaces = [
-        *(_minimum(data, label, title) for label, title in data.has("minimum_norms").items()),
-        *(_swept(data, label) for label, curve in data.curves.items() if not curve.transfer),
+        surface
+        for surface in (
+            *(_minimum(data, label, title) for label, title in data.has("minimum_norms").items()),
+            *(_swept(data, label) for label, curve in data.curves.items() if not curve.transfer),
+        )
+        if surface is not None
     ]
     if not surfaces:
         return []
     slug, width = f"vulnerable-{data.label}", 1000
-    styles = look.styles(list(data.defenses))
+    styles = look.styles(data.labels, data.defenses)
     with look.drawing():
         figure, panels = look.panels(len(surfaces), columns=2, width=width, height=290, sharey=True)
         for axes, surface in zip(panels, surfaces, strict=True):
@@ -78,13 +82,13 @@ def draw(data: Dataset) -> list[Figure]:
             (Picture(slug, drawn, width, text),),
             table(slug, _COLUMNS, rows),
             {name: artifact for s in surfaces for name, artifact in s.artifacts.items()},
-            (*data.doubt_notes(), *(s.note for s in surfaces if s.note)),
+            (*data.doubt_notes(), *dict.fromkeys(note for s in surfaces for note in s.notes)),
         )
     ]
 
 
 def _swept(data: Dataset, label: str) -> _Surface:
-    curve = data.curves[label]
+    data, curve = data.of_curve(label), data.curves[label]
     within = curve.parameter == "eps"
     found = {}
     for defense in data.defenses:
@@ -102,10 +106,14 @@ def _swept(data: Dataset, label: str) -> _Surface:
         tuple(sorted(curve.values)) if within else curve.values,
         found,
         data.curve_artifacts(label),
+        data.absence_notes(),
     )
 
 
-def _minimum(data: Dataset, label: str, title: str) -> _Surface:
+def _minimum(data: Dataset, label: str, title: str) -> _Surface | None:
+    data = data.having(lambda defense: [Role("minimum_norm", label, defense)])
+    if not data.defenses:
+        return None
     norms: dict[str, NDArray[np.float64]] = {}
     undone: list[NDArray[np.bool_]] = []
     for defense in data.defenses:
@@ -129,13 +137,16 @@ def _minimum(data: Dataset, label: str, title: str) -> _Surface:
         values,
         found,
         data.artifacts(*roles),
-        f"{title}: rounding to 8 bits undoes {np.concatenate(undone).mean():.0%} of them.",
+        (
+            f"{title}: rounding to 8 bits undoes {np.concatenate(undone).mean():.0%} of them.",
+            *data.absence_notes(),
+        ),
     )
 
 
 def _sentence(data: Dataset, surface: _Surface) -> str:
     """Say who has the fewest where the first model has about half of its images hit."""
-    first = next(iter(data.defenses))
+    first = next(iter(surface.found))
     at = min(
         range(len(surface.values)),
         key=lambda i: abs((surface.found[first][i].value or 0) - 0.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from concurrent.futures import Future
 from dataclasses import replace
 from threading import Timer
@@ -10,9 +11,9 @@ import pytest
 from tiny_run import Log, workers
 
 from engine.artifacts import ArtifactStore, Recipe, write_json
-from engine.errors import PlausiblyError, UsageError
-from engine.execution.executor import Executor, Task
-from engine.execution.local import LocalExecutor
+from engine.errors import MachineError, PlausiblyError, UsageError
+from engine.execution.executor import Executor, Task, TasksFailedError, raise_if_failed
+from engine.execution.local import LocalExecutor, death
 from engine.networks import devices
 
 
@@ -25,6 +26,17 @@ def task(name: str, *needs: str, **config) -> Task:
             "note", {"name": name, **config}, {need: made[need].as_parent() for need in needs}
         ),
     )
+
+
+def gathering(name: str, *gathers: str, needs: tuple[str, ...] = ()) -> Task:
+    """A task that notes what was lost, and why."""
+
+    def recipe(made):
+        there = {each: made[each].as_parent() for each in (*needs, *gathers) if each in made}
+        lost = {each: made.lost[each] for each in gathers if each not in made}
+        return Recipe("note", {"name": name, "lost": lost}, there)
+
+    return Task(name, "test", needs, recipe, gathers=gathers)
 
 
 class Direct(Executor):
@@ -135,6 +147,46 @@ def test_a_damaged_artifact_is_a_failure_like_others(store):
     assert set(log.made) == {"x", "y"}
 
 
+def test_what_gathers_goes_on_without_what_failed_and_knows_why(store):
+    """Directly failed, and given up since something before it failed: one sentence for both."""
+    tasks = [*TREE[:5], gathering("some", "a", "b", "c", "y"), task("after", "some")]
+    log = Log()
+    with pytest.raises(TasksFailedError, match=r"^b: broken; 1 task that") as caught:
+        Direct(store, b=PlausiblyError("b: broken")).run(tasks, log)
+    made = caught.value.made
+    assert list(made) == ["a", "x", "y", "some", "after"]
+    assert made["some"].json("note.json")["lost"] == {"b": "b: broken", "c": "b: broken"}
+    assert set(made["some"].recipe.parents) == {"a", "y"}
+    assert [str(each) for each in caught.value.failures] == ["b: broken"]
+
+    mended = Direct(store).run(tasks, Log())
+    assert set(mended["some"].recipe.parents) == {"a", "b", "c", "y"}
+    assert mended["some"].key != made["some"].key
+
+
+def test_what_gathers_waits_for_all_that_may_come(store):
+    log = Log()
+    Direct(store).run([gathering("some", "a", "c"), *TREE[:3]], log)
+    assert log.made[-1] == "some"
+
+
+def test_with_nothing_to_gather_or_without_what_it_needs_it_is_given_up(store):
+    tasks = [*TREE[:5], gathering("nothing", "b", "c"), gathering("needy", "a", needs=("c",))]
+    log = Log()
+    with pytest.raises(PlausiblyError, match=r"; 3 tasks that needed it given up$"):
+        Direct(store, b=PlausiblyError("b: broken")).run(tasks, log)
+    assert set(log.made) == {"a", "x", "y"}
+
+
+def test_what_the_machine_did_is_no_reason_to_go_on_without(store):
+    """The next run makes it: nothing is stored as if it could not be had."""
+    tasks = [*TREE[:5], gathering("some", "a", "c"), gathering("others", "x", "y")]
+    log = Log()
+    with pytest.raises(PlausiblyError, match=r"disk is full; 2 tasks that needed it given up$"):
+        Direct(store, b=MachineError("b: the disk is full")).run(tasks, log)
+    assert set(log.made) == {"a", "x", "y", "others"}
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()], ids=repr)
 def test_anything_else_stops_all_at_once(store, error):
     executor = Direct(store, a=error)
@@ -191,3 +243,47 @@ def test_with_one_place_the_beginning_of_the_list_ends_first(store):
     log = Log()
     OnePlace(store).run([task("a1"), task("a2", "a1"), task("b1"), task("b2", "b1")], log)
     assert log.made == ["a1", "a2", "b1", "b2"]
+
+
+def test_a_worker_that_was_killed_is_no_fault_of_what_it_computed():
+    for code in (-9, -15):
+        killed = death(task("it"), code)
+        assert isinstance(killed, MachineError)
+        assert "run again to go on" in str(killed)
+    for code in (-11, -6, 1):  # a crash in a network's own library, an exit
+        crashed = death(task("it"), code)
+        assert not isinstance(crashed, MachineError)
+        assert f"it: its worker process ended with code {code} " in str(crashed)
+
+
+def test_a_worker_says_whether_the_machine_or_the_model_was_at_fault(store, monkeypatch):
+    """A full disk stays one across processes, also as safetensors' library tells it."""
+    from engine.execution import worker
+    from engine.jobs import making
+
+    order = {"store": str(store.root), "recipe": Recipe("note", {}).to_json()}
+
+    def answer(error: Exception):
+        def fail(*_arguments, **_options):
+            with store.draft(Recipe("note", {})):
+                raise error
+
+        monkeypatch.setattr(making, "run", fail)
+        return worker.compute(order, "cpu", lambda _values: None)
+
+    full = [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+        OSError(errno.EACCES, "Permission denied", str(store.root / "note" / "file")),
+    ]
+    for error in full:
+        with pytest.raises(MachineError, match="it: cannot write to"):
+            raise_if_failed(task("it"), answer(error))
+    own = [
+        RuntimeError("shapes differ"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/nowhere/classes.txt"),
+    ]
+    for error in own:
+        with pytest.raises(PlausiblyError, match=f"it: {type(error).__name__}: ") as caught:
+            raise_if_failed(task("it"), answer(error))
+        assert not isinstance(caught.value, MachineError)

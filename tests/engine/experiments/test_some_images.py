@@ -172,10 +172,14 @@ def test_the_gallery_shows_the_images_that_have_maps(results, tmp_path):
     assert rows == chosen
     page = grid_page.legend(exhibit, view) + grid_page.grid(exhibit, view, rows)
     assert "of 12 images" in page
-    assert exhibit.mapped("gradient", rows[0]) == {"clean": "Clean", "fgsm": "FGSM", "pgd": "PGD"}
+    assert exhibit.mapped("none", "gradient", rows[0]) == {
+        "clean": "Clean",
+        "fgsm": "FGSM",
+        "pgd": "PGD",
+    }
     twenty = exhibit.visible((), method="gradient", kinds=("clean",))
     other = next(index for index in twenty if index not in chosen)
-    assert "pgd" not in exhibit.mapped("gradient", other)
+    assert "pgd" not in exhibit.mapped("none", "gradient", other)
     assert {choice.index for choice in choose(exhibit, (), 3)} <= set(twenty)
 
     database = Database(tmp_path / "study.db")

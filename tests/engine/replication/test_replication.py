@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import UsageError
+from engine.errors import AbsentError, UsageError
 from engine.replication import Check, check, markdown, nar2019, papers, ross2018
 from engine.results import Measures, MinimumNorm, Predictions
 from engine.robustness import doubt
@@ -21,14 +22,16 @@ IMAGES = 60
 def test_the_quantity_is_the_advantage_over_the_best_competitor():
     rng = np.random.default_rng(0)
     scores = [rng.normal(mean, 0.1, (3, IMAGES)) for mean in (0.5, 0.2, 0.9)]
-    found = check("1", "d", "s", scores)
+    found = check("1", "d", "s", lambda: scores)
     assert found.value == pytest.approx(scores[1].mean())
     assert found.low < found.value < found.high
     assert found.verdict == "holds"
-    assert check("1", "d", "s", scores, bound=0.5).verdict == "fails"
-    assert check("1", "d", "s", scores, bound=float(found.value)).verdict == "undecided"
-    assert check("1", "d", "s", scores, reduce=np.max).value == pytest.approx(scores[2].mean())
-    assert check("1", "d", "s", scores) == found
+    assert check("1", "d", "s", lambda: scores, bound=0.5).verdict == "fails"
+    assert check("1", "d", "s", lambda: scores, bound=float(found.value)).verdict == "undecided"
+    assert check("1", "d", "s", lambda: scores, reduce=np.max).value == pytest.approx(
+        scores[2].mean()
+    )
+    assert check("1", "d", "s", lambda: scores) == found
     assert (found.seeds, found.images) == (3, IMAGES)
 
 
@@ -38,7 +41,7 @@ def test_the_interval_knows_of_seeds_and_of_images():
     of_images = np.repeat(rng.random((1, IMAGES)), 3, axis=0)
     widths = [
         found.high - found.low
-        for found in (check("1", "d", "s", [scores]) for scores in (of_seeds, of_images))
+        for found in (check("1", "d", "s", partial(list, [each])) for each in (of_seeds, of_images))
     ]
     assert widths[0] > 0.6  # two of three seeds drawn twice or thrice
     # The images' part is the ordinary standard error.
@@ -48,13 +51,13 @@ def test_the_interval_knows_of_seeds_and_of_images():
 def test_images_that_could_not_be_measured_do_not_count():
     scores = np.full((2, IMAGES), 0.3)
     scores[:, ::2] = np.nan
-    assert check("1", "d", "s", [scores]).value == pytest.approx(0.3)
-    nothing = check("1", "d", "s", [np.full((2, IMAGES), np.nan)])
+    assert check("1", "d", "s", lambda: [scores]).value == pytest.approx(0.3)
+    nothing = check("1", "d", "s", lambda: [np.full((2, IMAGES), np.nan)])
     assert (nothing.value, nothing.verdict) == (None, "undecided")
     assert nothing.measured == "not measured"
     assert json.dumps(nothing.to_json(), allow_nan=False)
     assert nothing.to_json()["low"] is None
-    measured = check("1", "d", "s", [scores])
+    measured = check("1", "d", "s", lambda: [scores])
     assert measured.to_json() == {**vars(measured), "verdict": "holds"}
 
 
@@ -91,6 +94,7 @@ class World:
     def __init__(self, defenses, right, measures, dataset="made_up", singular_values=None):
         self.name = dataset
         self.config = {"dataset_label": dataset, "defenses": {d: d for d in defenses}}
+        self.lost = set()
         self._right = right
         self._measures = measures
         self._values = {
@@ -100,7 +104,12 @@ class World:
             "transfer_test": [0.02, 0.04],
         }
 
+    def require(self, defense):
+        if defense in self.lost:
+            raise AbsentError(f"the model {defense}", f"train {defense}: RuntimeError: a | b")
+
     def curve(self, curve, source):
+        self.require(source)
         rng = np.random.default_rng([len(curve), len(source)])
         order = rng.permutation(IMAGES)
         rows = {
@@ -111,10 +120,12 @@ class World:
                 ]
             )
             for tested in self.config["defenses"]
+            if tested not in self.lost
         }
         return Predictions(self._values[curve], np.zeros(IMAGES, int), rows)
 
     def minimum_norm(self, curve, defense):
+        self.require(defense)
         order = np.random.default_rng(len(curve)).permutation(IMAGES)
         norm = np.where(order < self._right(defense, defense, 0.1, curve) * IMAGES, np.inf, 0.005)
         norm_name, split = curve.split("_")
@@ -125,14 +136,17 @@ class World:
         return {"reasons": [doubt.MASKED] if defense == "distillation" else [], "checks": []}
 
     def measures(self, defense):
+        self.require(defense)
         found = self._measures(defense)
         return found if isinstance(found, Measures) else Measures(found, {})
 
     def selection(self, defense):
+        self.require(defense)
         row = {"value": 1.95, "clean": 0.9, "transferred": 0.8, "white_box": 0.7}
         return {"chosen": 1.95, "candidates": [row, {"value": 195, "diverged": "it did"}]}
 
     def training_time(self, defense):
+        self.require(defense)
         order = np.random.default_rng(5).permutation(IMAGES)
         right = np.stack([order < share * IMAGES for share in (0.5, 0.8, 0.3)])
         return {
@@ -266,6 +280,27 @@ def test_what_is_missing_is_named():
         ross2018.checks([world])
 
 
+def test_a_claim_that_needs_a_failed_model_is_undecided_and_says_why():
+    """The others are as they were."""
+    whole, partly = (
+        [World(DEFENSES, as_the_paper_says, measures_as_the_paper_says) for _ in range(2)]
+        for _ in range(2)
+    )
+    partly[1].lost = {"penalty_uniform"}
+    pairs = list(zip(ross2018.checks(whole), ross2018.checks(partly), strict=True))
+    undecided = [after for _, after in pairs if after.reason]
+    assert {each.verdict for each in undecided} == {"undecided"}
+    assert {each.value for each in undecided} == {None}
+    assert "train penalty_uniform: RuntimeError: a | b" in undecided[0].measured
+    assert all(before == after for before, after in pairs if not after.reason)
+    # Claims of the penalised model alone, of the distilled one, and of training time.
+    assert {after.claim for _, after in pairs if not after.reason} >= {"1", "3a", "5", "6b", "time"}
+    assert r"a \| b" in markdown(undecided)
+    tables = ross2018.tables(partly)
+    assert "| gradient penalty, uniform | – / – / –" in tables
+    assert "not measured: train penalty_uniform" in tables
+
+
 BINARY = ("none", "squared", "logistic", "none_norm", "squared_norm", "logistic_norm")
 
 
@@ -300,6 +335,13 @@ def test_differential_training_is_judged_by_shares_with_an_adversarial_example(b
     assert verdicts == {"a": {"holds"}, "b": {expected}, "c": {expected}, "d": {expected}}
     assert len([each for each in found if each.claim == "b"]) == 4 * 4
     assert "| squared |" in nar2019.tables(worlds)
+    worlds[0].lost = {"squared"}
+    partly = nar2019.checks(worlds)
+    assert {e.statement.split(":")[0] for e in partly if e.reason} == {"squared"}
+    assert [e for e in partly if not e.reason] == [
+        e for e in found if not e.statement.startswith("squared:")
+    ]
+    assert "| squared | – | – | – | – | – / – |" in nar2019.tables(worlds)
 
 
 def test_a_network_without_a_head_leaves_its_claim_unmeasured_with_the_reason():
@@ -319,10 +361,10 @@ def test_a_network_without_a_head_leaves_its_claim_unmeasured_with_the_reason():
     assert found[0].verdict == "undecided"
     assert found[0].to_json()["reason"] == reason
     assert found[1].value is not None
-    assert found[1].reason == ""
+    assert found[1].reason is None
     text = nar2019.tables(worlds)
     assert f"none, not measured: {reason}." in text.replace("no defense", "none")
-    assert "| not measured | not measured |" in text
+    assert "| – | – |" in text
     assert "nan" not in text
 
 

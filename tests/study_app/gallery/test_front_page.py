@@ -108,6 +108,9 @@ class Three:
         self._after = {"one": [1, 0, 1, 0], "two": [0, 0, 1, 0]}
         self._maps = {"one": [1, 1, 1, 1], "two": [-1, 1, -1, 0]}
 
+    def showing(self, images, method):
+        return self.defenses
+
     def visible(self, embargoed, *, method, kinds):
         assert (method, kinds) == ("gradient", ("clean", "hits"))
         return [index for index in range(4) if index not in embargoed]
