@@ -25,11 +25,13 @@ class ChangedCodeError(UsageError):
     Args:
         message: says so.
         files: the files of the code that is there: SHA-256 by path.
+        last_changed: which of them was written last, and when.
     """
 
-    def __init__(self, message: str, files: Mapping[str, str]) -> None:
+    def __init__(self, message: str, files: Mapping[str, str], last_changed: str) -> None:
         super().__init__(message)
         self.files = files
+        self.last_changed = last_changed
 
 
 class NotFiniteError(PlausiblyError):

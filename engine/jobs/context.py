@@ -157,7 +157,11 @@ def load_model(artifact: Artifact, *, step: int | None = None) -> nn.Module:
         architecture = models.registry.from_config(config["architecture"])
     except ChangedCodeError as error:
         changed = ", ".join(models.changes(model.code(artifact), error.files))
-        raise UsageError(f"model/{artifact.key[:12]}…, changed {changed}: {error}") from None
+        raise UsageError(
+            f"model/{artifact.key[:12]}… was made with other code: {changed} changed since (last "
+            f"written: {error.last_changed}); put it back as it was, or run the experiment file "
+            "again: changed code is another model"
+        ) from None
     network = architecture.build(tuple(config["shape"]), config["classes"], seed=0)
     network.load_state_dict(weights)
     return network.eval()

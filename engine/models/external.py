@@ -180,11 +180,12 @@ def _require(module: str, given: str | None, runs: _code.Code, lies: _code.Code)
     if lies.sha256 == meant:
         raise _code.stale(module.partition(":")[0], _code.changes(runs.files, lies.files))
     raise ChangedCodeError(
-        f"the code of {module!r} is not what this was made with: its SHA-256 was "
-        f"{str(meant)[:12]}…, that of {', '.join(runs.files)} here is {str(runs.sha256)[:12]}… "
-        f"(last written: {runs.last_changed}); bring the code back as it was, or run the "
-        "experiment file again, without a code_sha256 in it: changed code is another model",
+        f"the code of {module!r} ({_listed(list(runs.files))}) has SHA-256 {runs.sha256}, "
+        f"code_sha256 is {meant}: it was changed (last written: {runs.last_changed}); put it back "
+        "as it was, or run the experiment file again without code_sha256: changed code is another "
+        "model",
         runs.files,
+        runs.last_changed,
     )
 
 

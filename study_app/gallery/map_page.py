@@ -209,7 +209,7 @@ def _origin_rows(facts: Mapping[str, Any]) -> list[_Row]:
     return [
         _Row("Model", code=model["id"]),
         _Row("Weights, SHA-256", code=model["weights_sha256"]),
-        *([_Row("Network's own code, SHA-256", code=code)] if code else []),
+        *([_Row("Code, SHA-256", code=code)] if code else []),
         _Row("Dataset, SHA-256", code=facts["picture"]["passport"]["source"]["data_sha256"]),
         _Row("Experiment", experiment["title"], experiment["key"]),
         _Row("Made", experiment["created"]),
