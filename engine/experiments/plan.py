@@ -46,7 +46,7 @@ def run(
             last.
 
     Raises:
-        UsageError: `only` is no stage.
+        UsageError: `only` is no stage, or a network of one's own does not fit.
         TasksFailedError: something failed; whatever did not depend on it is made all the same, the
             index of every run that has a whole model included (`made`). It tells what is missing.
         MachineError: the disk is full, say, before anything could begin.
@@ -119,29 +119,28 @@ def _adopted(planned: Planned, store: ArtifactStore) -> list[Task]:
     """Store the networks of people's own; return the tasks, of which those fail that could not be.
 
     Raises:
+        UsageError: the file names what does not fit; nothing has been made yet.
         MachineError: they cannot be written.
     """
     broken: dict[str, Task] = {}
     for adoption in planned.adoptions:
         try:
             model.adopt(adoption.task.recipe(Made()), store, adoption.architecture)
-        except MachineError:
+        except (UsageError, MachineError):
             raise
         except PlausiblyError as error:
-            broken[adoption.task.name] = _failing(adoption.task, str(error), error.exit_code)
+            broken[adoption.task.name] = _failing(adoption.task, str(error))
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
-            broken[adoption.task.name] = _failing(adoption.task, said, 1)
+            broken[adoption.task.name] = _failing(adoption.task, said)
     return [broken.get(task.name, task) for task in planned.tasks]
 
 
-def _failing(task: Task, said: str, exit_code: int) -> Task:
+def _failing(task: Task, said: str) -> Task:
     """Return the task as one that fails as soon as it is its turn."""
 
     def fail(_made: Made) -> Recipe:
-        error = PlausiblyError(f"{task.name}: {said}")
-        error.exit_code = exit_code
-        raise error
+        raise PlausiblyError(f"{task.name}: {said}")
 
     return replace(task, recipe=fail)
 
