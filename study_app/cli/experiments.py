@@ -177,10 +177,10 @@ def _run_experiment(
 
 def _end(failed: TasksFailedError | None, runs: list[Results]) -> None:
     """Raise what a run in which something failed ends with."""
-    from study_app.cli import incomplete
+    from study_app.cli import run_end
 
     if failed is not None:
-        raise incomplete.summary(failed, runs) from failed
+        raise run_end.summary(failed, runs) from failed
 
 
 def schema() -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import shutil
 
 import broken_run
+import odd_network
 import pytest
 from broken_run import DOCUMENT
+from safetensors.torch import save_file
 from tiny_run import InThisProcess, Log, experiment
 
 from engine import report, results
@@ -195,12 +197,15 @@ def test_a_model_that_diverged_is_missing_with_the_sentence_of_its_training(tmp_
     assert plan.find(experiment(**document), store) == [partly.index]
 
 
-def test_a_network_of_ones_own_that_cannot_be_adopted_fails_alone(tmp_path, monkeypatch):
-    import odd_network
-    from safetensors.torch import save_file
+def test_a_network_of_ones_own_that_raises_on_the_images_fails_alone(tmp_path, monkeypatch):
+    """One that does not fit the file is refused before anything is made."""
 
+    def adopt(*_arguments):
+        raise RuntimeError("view size is not compatible")
+
+    monkeypatch.setattr(plan.model, "adopt", adopt)
     weights = tmp_path / "weights.safetensors"
-    save_file(odd_network.OddNetwork(784, 3).state_dict(), weights)
+    save_file(odd_network.OddNetwork(784, 2).state_dict(), weights)
     odd = DOCUMENT["defenses"]["odd"]
     own = {**odd, "architecture": {**odd["architecture"], "weights": str(weights)}}
     document = {
@@ -210,8 +215,8 @@ def test_a_network_of_ones_own_that_cannot_be_adopted_fails_alone(tmp_path, monk
         "doubt": None,
     }
     store = ArtifactStore(tmp_path / "artifacts")
-    with pytest.raises(TasksFailedError, match=r"adopt odd: .*does not fit") as caught:
+    with pytest.raises(TasksFailedError, match="adopt odd: RuntimeError: view size") as caught:
         plan.run(experiment(**document), store, Log(), InThisProcess(store))
-    assert caught.value.exit_code == 2
+    assert caught.value.exit_code == 1
     partly = Results(store, caught.value.made["index"])
     assert partly.whole_models == {"none": "No defense"}

@@ -23,10 +23,9 @@ DOCUMENT = {
     "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
 }
 SAID = """\
-1 failure:
-  train odd: RuntimeError: odd in engine.training.loop
+1 failure
 three is stored, without:
-  the model “Odd” (since train odd failed)
+  the model “Odd”: train odd: RuntimeError: odd in engine.training.loop
   Complete in it: “No defense”, “Penalty”. Report and gallery show what is there and name the \
 rest; a study that shows only what is there can be launched.
 Mend what failed and run the same again: what is whole is found; what failed is made, and with it \

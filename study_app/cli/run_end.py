@@ -19,7 +19,10 @@ def summary(error: TasksFailedError, runs: Sequence[Results]) -> PlausiblyError:
     if not runs:
         return error
     count = len(error.failures)
-    lines = [f"{count} failure{'s' * (count != 1)}:", *(f"  {each}" for each in error.failures)]
+    told = {reason for results in runs for reason in results.missing.values()}
+    untold = [str(each) for each in error.failures if " ".join(str(each).split()) not in told]
+    lines = [f"{count} failure{'s' * (count != 1)}" + ":" * bool(untold)]
+    lines += [f"  {each}" for each in untold]
     for results in runs:
         lines += _of_run(results)
     lines.append(
@@ -39,7 +42,7 @@ def _of_run(results: Results) -> list[str]:
     return [
         f"{results.name} is stored, without:",
         *(
-            f"  {failure.lost(results.config)} (since {failure.reason.partition(': ')[0]} failed)"
+            f"  {failure.lost(results.config)}: {failure.reason}"
             for failure in failures(results.missing)
         ),
         f"  Complete in it: {whole or 'no model'}. Report and gallery show what is there and name "
