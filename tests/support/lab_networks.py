@@ -122,6 +122,13 @@ class ConvolutionalHead(nn.Module):
         return self.head(self.f(x)).mean((2, 3))
 
 
+class TwoConvolutional(ConvolutionalHead):
+    """Of two classes."""
+
+    def forward(self, x):
+        return super().forward(x)[:, :2]
+
+
 class Scaled(Plain):
     def forward(self, x):
         return self.n(x) * 3
@@ -173,6 +180,13 @@ class Quantised(Plain):
 class Stochastic(Plain):
     def forward(self, x):
         return self.n(x + 0.3 * torch.randn_like(x))
+
+
+class Grey(Stochastic):
+    """Takes one channel."""
+
+    def forward(self, x):
+        return super().forward(x.expand(-1, 3, -1, -1))
 
 
 class StochasticElsewhere(Plain):

@@ -142,22 +142,16 @@ def test_a_broken_network_is_told_first_and_the_others_go_on(folder, tmp_path):
 
 def test_a_defense_that_needs_a_head_says_so_before_anything_is_trained(folder, tmp_path):
     two = {"name": "folder:a,b", "root": str(folder)}
-    headless = own("ConvolutionalTwo")
-    headless["architecture"]["module"] = "test_lab_run:Two"
-    networks = {"none": own("PlainTwo"), "pairs": {**headless, "defense": "differential"}}
-    networks["none"]["architecture"] = {"name": "small_cnn", "channels": [2, 2], "hidden": 4}
+    built_in = {"name": "small_cnn", "channels": [2, 2], "hidden": 4}
+    networks = {
+        "none": {**own("Plain"), "architecture": built_in},
+        "pairs": {**own("TwoConvolutional"), "defense": "differential"},
+    }
     store, log = ArtifactStore(tmp_path / "store"), Log()
     document = asked(folder, networks, dataset=two, attacks={}, saliency={}, doubt=None)
     with pytest.raises(PlausiblyError, match="train pairs: differential training sets the bias"):
         plan.run(document, store, log, InThisProcess(store), only="train")
     assert (log.made, log.failures) == (["train none"], ["train pairs"])
-
-
-class Two(lab_networks.ConvolutionalHead):
-    """Two classes, and no linear layer."""
-
-    def forward(self, x):
-        return super().forward(x)[:, :2]
 
 
 def test_weights_that_are_no_numbers_are_not_adopted(folder, tmp_path):
@@ -183,14 +177,13 @@ def test_weights_that_are_no_numbers_are_not_adopted(folder, tmp_path):
     ],
     ids=str,
 )
-def test_every_defense_trains_a_network_that_takes_views(config):
+def test_every_defense_trains_networks_with_odd_habits(config):
     data, defense = colour_data(), defenses.combine(config)
     torch.manual_seed(0)
     required = {role: lab_networks.Tutorial() for role in defense.requires()}
-    for name in ("Tutorial", "ChannelsLast"):
-        network = models.create("external", module=f"lab_networks:{name}").build(
-            data.shape, 4, seed=0
-        )
+    for name, draws in (("Tutorial", 1), ("ChannelsLast", 1), ("Stochastic", 2)):
+        chosen = models.create("external", module=f"lab_networks:{name}", draws=draws)
+        network = chosen.build(data.shape, 4, seed=0)
         schedule = TrainingConfig(steps=1, batch_size=8)
         (point,) = train(network, defense, data, schedule, seed=0, required=required)
         assert np.isfinite(point["loss"])

@@ -239,7 +239,7 @@ def test_a_network_that_cannot_be_copied_is_refused_with_the_way_out():
 
 
 @pytest.mark.parametrize(
-    "name", ["Tutorial", "ViewMinusOne", "ViewDataDependent", "ViewOfTheImage", "FiveDimensions"]
+    "name", ["Tutorial", "ViewMinusOne", "ViewDataDependent", "FiveDimensions"]
 )
 def test_a_network_that_needs_its_own_layout_keeps_it(name):
     network, x = getattr(lab_networks, name)().eval(), images((3, 8, 8), 6)

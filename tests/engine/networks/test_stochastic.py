@@ -18,17 +18,6 @@ from engine.networks.stochastic import Expectation
 STEPS = {"preprocessing": ["grey", "gcn"]}
 
 
-class Grey(torch.nn.Module):
-    """Draws, and takes one channel."""
-
-    def __init__(self):
-        super().__init__()
-        self.inner = lab_networks.Stochastic()
-
-    def forward(self, x):
-        return self.inner(x.expand(-1, 3, -1, -1))
-
-
 @pytest.fixture(scope="module")
 def data():
     return colour_data()
@@ -94,7 +83,7 @@ def test_in_training_it_is_the_network_itself(network, images):
 def test_its_state_has_the_networks_own_names_and_goes_back():
     plain = architecture(draws=1).build(SHAPE, CLASSES, seed=3)
     for options in ({}, STEPS):
-        module = "test_stochastic:Grey" if options else "lab_networks:Stochastic"
+        module = "lab_networks:Grey" if options else "lab_networks:Stochastic"
         one, drawn = (
             models.create("external", module=module, draws=n, **options).build(
                 SHAPE, CLASSES, seed=3
@@ -146,7 +135,7 @@ def test_the_probe_tells_how_many_draws_and_refuses_those_that_help_nothing(data
 
 
 def test_attacks_follow_the_mean_behind_preprocessing_and_on_a_copy(images):
-    chosen = models.create("external", module="test_stochastic:Grey", draws=4, **STEPS)
+    chosen = models.create("external", module="lab_networks:Grey", draws=4, **STEPS)
     network = chosen.build(SHAPE, CLASSES, seed=0).eval()
     y = torch.arange(len(images)) % CLASSES
     assert torch.equal(prepare(network, images)(images), network(images))
