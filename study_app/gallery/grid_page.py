@@ -107,9 +107,9 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
     lines = [f"accuracy {percent(facts['clean_accuracy'], 1)} clean"]
     if view.image != CLEAN:
         tested = exhibit.evaluation["examples"][view.image][defense]["tested"][defense]
-        lines[0] += f", {percent(tested['accuracy'], 1)} attacked"
-        if some := exhibit.evaluation["examples"][view.image][defense].get("images"):
-            lines[0] += f" (of {some} images)"
+        some = exhibit.evaluation["examples"][view.image][defense].get("images")
+        of = f" of {some}" if some else ""
+        lines[0] += f", {percent(tested['accuracy'], 1)}{of} attacked"
     if {Role("measures", defense), Role("ladder", defense)} & exhibit.results.missing.keys():
         lines.append("not checked for masked gradients: a check failed to run")
     elif hides_gradients(facts["zero_gradient_share"]):

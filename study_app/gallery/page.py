@@ -102,9 +102,9 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str], complete: Exhibit | None)
     st.html(grid_page.grid(exhibit, view, shown))
     with st.container(horizontal=True, vertical_alignment="center", key="gallery_pages"):
         last = first + len(shown)
-        st.html(
-            part(_TEMPLATE, "range", first=first + 1, last=last, count=len(rows)), width="content"
-        )
+        mapped = exhibit.visible((), method=view.method, kinds=view.shown_kinds)
+        counts = {"count": len(rows), "mapped": len(mapped), "images": len(exhibit.labels)}
+        st.html(part(_TEMPLATE, "range", first=first + 1, last=last, **counts), width="content")
         if pages > 1:
             turn(pages, view.page, view.query())
     _link("Link to this view", view.href)

@@ -261,7 +261,12 @@ def test_a_worker_says_whether_the_machine_or_the_model_was_at_fault(store, monk
     from engine.execution import worker
     from engine.jobs import making
 
-    order = {"store": str(store.root), "recipe": Recipe("note", {}).to_json()}
+    order = {
+        "store": str(store.root),
+        "recipe": Recipe("note", {}).to_json(),
+        "memory_budget": None,
+        "sharers": 1,
+    }
 
     def answer(error: Exception):
         def fail(*_arguments, **_options):

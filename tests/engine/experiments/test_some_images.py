@@ -171,7 +171,7 @@ def test_the_gallery_shows_the_images_that_have_maps(results, tmp_path):
     rows = exhibit.visible((), method=view.method, kinds=view.shown_kinds)
     assert rows == chosen
     page = grid_page.legend(exhibit, view) + grid_page.grid(exhibit, view, rows)
-    assert "of 12 images" in page
+    assert "of 12 attacked" in page
     assert exhibit.mapped("none", "gradient", rows[0]) == {
         "clean": "Clean",
         "fgsm": "FGSM",
