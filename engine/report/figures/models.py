@@ -73,8 +73,9 @@ def draw(data: Dataset) -> list[Figure]:
 
 def _of(data: Dataset, attack: str) -> str:
     """Return on how many images an attack was made, where it was not on all test images."""
-    made = data.first.examples(next(iter(data.defenses)), attack)
-    return f" (n = {len(made)})" if len(made) < len(data.first.source) else ""
+    made = data.first.evaluation()["examples"].get(attack, {})
+    counts = {each["images"] for each in made.values() if "images" in each}
+    return f" (n = {max(counts)})" if counts else ""
 
 
 def _white_box(made: list[Examples]) -> Interval:
