@@ -2,5 +2,5 @@
 
 Modules: `inference`, `spaces`, `features`, `probe` (whether a network can be used at all), `state`
 (its weights as they are saved), `stochastic` (a mean over draws), `fast_copy` (an equivalent faster
-copy), `devices`.
+copy), `devices`, `budget` and `memory` (how many images at a time).
 """

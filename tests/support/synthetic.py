@@ -72,8 +72,7 @@ def experiment(
 
     `some` says of how many images an attack's examples are, or a method's maps, if not of all.
     """
-    some = some or {}
-    taken = {label: spread(np.arange(IMAGES) % CLASSES, count) for label, count in some.items()}
+    taken = {k: spread(np.arange(IMAGES) % CLASSES, n) for k, n in (some or {}).items()}
     rng = np.random.default_rng(0)
     labels = np.arange(IMAGES, dtype=np.int64) % CLASSES
     clean = rng.integers(0, 256, (IMAGES, 1, SIDE, SIDE)).astype(np.uint8)
@@ -104,7 +103,7 @@ def experiment(
             size=number + 1,
         )
         parents[f"maps:{defense}:input_gradient"] = explained.as_parent()
-    parents["evaluation"] = _evaluation(store, facts, defenses, attacks, some).as_parent()
+    parents["evaluation"] = _evaluation(store, facts, defenses, attacks, some or {}).as_parent()
     config = {
         **facts,
         "name": name,

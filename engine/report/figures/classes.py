@@ -97,22 +97,31 @@ def _there(run: Results, defense: str, attack: str) -> bool:
 
 
 def _right(data: Dataset, defense: str, attack: str) -> NDArray[np.float64]:
-    """Return 1 where a model is right, 0 where it is wrong: (S, N); NaN for runs without it."""
+    """Return 1 where a model is right, 0 where it is wrong: (S, N).
+
+    NaN for runs without it, and for images that were not attacked.
+    """
     rows = []
     for run in data.runs:
         labels = run.source.labels
         if not _there(run, defense, attack):
             rows.append(np.full(len(labels), np.nan))
             continue
-        made = run.examples(defense, attack).label if attack else run.answers(defense).label
-        rows.append((made == labels).astype(np.float64))
+        if attack:
+            made = run.examples(defense, attack)
+            right = (made.label == made.true_label).astype(np.float64)
+            rows.append(made.over_all(right, fill=np.nan))
+        else:
+            rows.append((run.answers(defense).label == labels).astype(np.float64))
     return np.stack(rows)
 
 
 def _by_class(
     right: NDArray[np.float64], labels: NDArray[np.int64], classes: int
 ) -> list[Interval]:
-    return [_of_few(right[:, labels == k]) for k in range(classes)]
+    # An attack that was not made on all images has nothing of the others in any run.
+    there = ~np.isnan(right).all(axis=0)
+    return [_of_few(right[:, there & (labels == k)]) for k in range(classes)]
 
 
 def _of_few(right: NDArray[np.float64]) -> Interval:

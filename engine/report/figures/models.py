@@ -93,10 +93,9 @@ def draw(data: Dataset) -> list[Figure]:
 
 def _of(data: Dataset, attack: str) -> str:
     """Return on how many images an attack was made, where it was not on all test images."""
-    run = data.first
-    attacked = [d for d in data.defenses if run.has(Role("examples", d, attack))]
-    made = len(run.examples(attacked[0], attack)) if attacked else len(run.source)
-    return f" (n = {made})" if made < len(run.source) else ""
+    made = data.first.evaluation()["examples"].get(attack, {})
+    counts = {each["images"] for each in made.values() if "images" in each}
+    return f" (n = {max(counts)})" if counts else ""
 
 
 def _white_box(made: list[Examples]) -> Interval:

@@ -86,7 +86,7 @@ def test_odd_networks_go_the_whole_way(folder, tmp_path):
     }
     assert "no linear layer" in measured.absent["margins_test"]
     assert "gradient_norms" in measured
-    with pytest.raises(PlausiblyError, match="margins_test was not measured: the network has no"):
+    with pytest.raises(PlausiblyError, match="margins_test was not computed: the network has no"):
         measured["margins_test"]
     assert "mean over 2 draws" in results.measures("drawn").absent["margins_test"]
     assert results.measures("tutorial").absent == {}

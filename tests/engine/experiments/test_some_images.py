@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from engine.artifacts import ArtifactStore, Role
 from engine.datasets import spread
 from engine.errors import UsageError
 from engine.experiments import plan
+from engine.jobs import making
+from engine.networks.memory import Memory
 from engine.results import Results
 from study_app import study
 from study_app.api import Context, create_api
@@ -146,6 +149,22 @@ def test_accuracies_say_on_how_many_images_they_are(results):
     page = page if isinstance(page, str) else page.decode()
     assert "PGD (n = 12)" in page
     assert "of the 20 explained ones" in page
+
+
+def test_the_manifest_says_how_many_at_a_time_and_the_key_does_not(results, tmp_path):
+    then = results.artifact(Role("examples", "none", "pgd"))
+    assert then.manifest["environment"]["images_at_a_time"] == {"answers": 256, "attacks": 256}
+    store = ArtifactStore(tmp_path / "artifacts")
+    shutil.copytree(results.store.root, store.root)
+    shutil.rmtree(store.root / "examples" / then.key)
+    memory = Memory(8 * 2**30, largest=4)
+    again = making.run(then.recipe, store, lambda _values: None, memory=memory)
+    assert again.key == then.key
+    environment = again.manifest["environment"]
+    assert environment["images_at_a_time"] == {"answers": 4, "attacks": 4}
+    assert environment["memory_budget"] == 8 * 2**30
+    pixels = [each.arrays("examples.npz")["pixels"] for each in (then, again)]
+    assert (pixels[0] != pixels[1]).mean() < 0.01
 
 
 def test_more_images_than_there_are_is_noted_and_too_few_are_refused(results, store):
