@@ -44,7 +44,8 @@ class Failure:
     def lost(self, config: Mapping[str, Any]) -> str:
         """Return in words what is not there, with the titles of a run's configuration."""
         titles = config["defenses"]
-        named = [f"the model {_quoted(titles, label)}" for label in self.models]
+        ordered = [label for label in titles if label in self.models]
+        named = [f"the model {_quoted(titles, label)}" for label in ordered]
         return "; ".join([*named, *(in_words(role, config) for role in self.parts)])
 
 

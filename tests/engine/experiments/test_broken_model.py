@@ -106,6 +106,7 @@ def test_what_is_whole_is_stored_and_reported_and_the_mended_run_makes_the_rest(
     built = report.build([partly], title="Three", command="plausibly report three.yaml")
     page = built.files[report.PAGE].decode()
     assert "Incomplete." in page
+    assert ("1 could not be checked" in page) == (place != "attack")
     assert f"odd in {broken_run.PLACES[place]}" in page
     table = built.files["tables/models-three.csv"].decode().splitlines()
     assert any(line.startswith("three,odd") for line in table)

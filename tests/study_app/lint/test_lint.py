@@ -116,6 +116,14 @@ def test_foils_are_declared_and_right():
     assert by_rule("foils", impossible={**foils, 3: [8]}) == [("warn", "impossible")]
     assert by_rule("foils", impossible={**foils, 3: [3, 8]}) == [("error", "impossible")]
     assert by_rule("foils", impossible={**foils, 3: [8, 10]}) == [("error", "impossible.3")]
+    for counts, needing in (
+        ({"practice": 2, "catch": 0}, "missing: practice presentations need"),
+        ({"practice": 0, "catch": 4}, "missing: catch presentations need"),
+        ({"practice": 2, "catch": 4}, "missing: practice and catch presentations need"),
+    ):
+        (said,) = [p.message for p in found(impossible=None, **counts) if p.rule == "foils"]
+        assert said.startswith(needing)
+    assert by_rule("foils", impossible=None, practice=0, catch=0) == []
     honest = {label: {**c, "shown": "true_label"} for label, c in DEMO["conditions"].items()}
     assert by_rule("foils", conditions=honest) == [("warn", "conditions")]
 
