@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engine.errors import UsageError
+from engine.errors import UsageError, said
 from engine.networks.inference import frozen
 from engine.networks.spaces import StepLayer
 
@@ -73,8 +73,7 @@ def _copy(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model).eval().requires_grad_(False)
     except Exception as error:
         raise UsageError(
-            f"prepare: {type(model).__name__} cannot be copied "
-            f"({type(error).__name__}: {error}); leave prepare false"
+            f"prepare: {type(model).__name__} cannot be copied ({said(error)}); leave prepare false"
         ) from error
 
 

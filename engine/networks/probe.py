@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.datasets import Split
-from engine.errors import UsageError
+from engine.errors import UsageError, said
 from engine.networks import spaces, state
 from engine.networks.inference import frozen
 from engine.networks.stochastic import draws_of, one_draw
@@ -98,7 +98,7 @@ def require_logits(network: nn.Module, x: Tensor, classes: int, name: str) -> Te
             logits = network(x.clone())
     except Exception as error:
         raise UsageError(
-            f"{name} cannot take {len(x)} images of shape {tuple(x.shape[1:])}: {_said(error)}"
+            f"{name} cannot take {len(x)} images of shape {tuple(x.shape[1:])}: {said(error)}"
         ) from error
     found = (
         f"{logits.dtype} {tuple(logits.shape)}"
@@ -271,7 +271,7 @@ def _zero_gradients(network: nn.Module, x: Tensor, y: Tensor, name: str) -> int:
                 (gradient,) = torch.autograd.grad(loss, x, allow_unused=True)
     except Exception as error:
         raise UsageError(
-            f"{name} cannot be differentiated with respect to the images: {_said(error)}; attacks "
+            f"{name} cannot be differentiated with respect to the images: {said(error)}; attacks "
             "and maps follow that gradient"
         ) from error
     if gradient is None:
@@ -309,7 +309,7 @@ def _require_loadable(
         other.load_state_dict(state.separate(network.state_dict()))
     except Exception as error:
         raise UsageError(
-            f"{name} cannot be loaded into a network that is built anew: {_said(error)}; {remedy}"
+            f"{name} cannot be loaded into a network that is built anew: {said(error)}; {remedy}"
         ) from error
     apart = _apart(logits, require_logits(other, x, classes, name))
     if apart > _CLOSE:
@@ -341,9 +341,3 @@ def _apart(first: Tensor, second: Tensor) -> float:
 
 def _share(apart: float) -> str:
     return f"{apart:.2g}"
-
-
-def _said(error: Exception) -> str:
-    """Return an error in one line; some begin with an empty one."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines)}"

@@ -24,7 +24,7 @@ from engine.execution.regenerate import Comparison
 from engine.experiments import plan
 from engine.jobs import making
 from engine.jobs.context import load_model
-from engine.results import Results, Role, code_sha256
+from engine.results import WEIGHTS, Results, Role, code_sha256
 from study_app.gallery.addresses import Place
 from study_app.gallery.exhibit import Exhibit
 from study_app.gallery.facts import map_facts

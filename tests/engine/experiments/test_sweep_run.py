@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from engine import attacks, datasets, defenses, models
 from engine.artifacts import ArtifactStore
 from engine.errors import PlausiblyError, UsageError
+from engine.execution.executor import TasksFailedError
 from engine.experiments import plan as pipeline
 from engine.jobs import making
 from engine.jobs.context import load_model
