@@ -1,6 +1,7 @@
 """What an error of somebody else's code says is never lost."""
 
 import pytest
+from tiny_run import order_of
 
 from engine.artifacts import Recipe
 from engine.errors import said
@@ -35,6 +36,6 @@ def test_a_worker_tells_all_of_a_message_that_begins_with_a_new_line(monkeypatch
         raise RuntimeError("\n   Some tensors share memory")
 
     monkeypatch.setattr(making, "run", fail)
-    order = {"store": str(tmp_path), "recipe": Recipe("model", {}).to_json()}
+    order = order_of(tmp_path, Recipe("model", {}))
     answer = worker.compute(order, "cpu", lambda _values: None)
     assert answer["message"] == "RuntimeError: Some tensors share memory"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
-from engine.artifacts import ArtifactStore
+from engine.artifacts import ArtifactStore, Recipe
 from engine.errors import PlausiblyError
 from engine.execution import worker
 from engine.execution.executor import Executor, raise_if_failed
@@ -59,6 +60,16 @@ class Log:
         self.notes.append(sentence)
 
 
+def order_of(root: Path, recipe: Recipe) -> dict[str, Any]:
+    """What a worker is told to make."""
+    return {
+        "store": str(root),
+        "recipe": recipe.to_json(),
+        "memory_budget": None,
+        "sharers": 1,
+    }
+
+
 class InThisProcess(Executor):
     """Runs tasks as every executor does, and makes them here: no worker has to start."""
 
@@ -71,12 +82,7 @@ class InThisProcess(Executor):
     def _submit(self, task, recipe, observer):
         future: Future[None] = Future()
         observer.started(task)
-        order = {
-            "store": str(self._store.root),
-            "recipe": recipe.to_json(),
-            "memory_budget": self.memory_budget,
-            "sharers": 1,
-        }
+        order = order_of(self._store.root, recipe)
         try:
             raise_if_failed(task, worker.compute(order, "cpu", lambda _values: None))
             future.set_result(None)

@@ -84,7 +84,7 @@ def draw(data: Dataset) -> list[Figure]:
             (picture,),
             table(slug, _COLUMNS, _rows(data, found, counts)),
             data.artifacts(Role("evaluation"), *roles),
-            (*notes, *data.doubt_notes()),
+            (*notes, *data.absence_notes(), *data.doubt_notes()),
         )
     ]
 

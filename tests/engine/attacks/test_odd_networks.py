@@ -105,4 +105,4 @@ def test_no_answer_is_made_of_nan(batch):
     with pytest.raises(NotFiniteError, match="a logit of the network is nan; look for weights"):
         logits(lab_networks.NaN(), x)
     with pytest.raises(NotFiniteError, match="input gradient"):
-        gradient_norms(GradientOfZero(), x)
+        gradient_norms(GradientOfZero(), x, batch[1].numpy())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import Timer
 
 import pytest
-from tiny_run import Log, workers
+from tiny_run import Log, order_of, workers
 
 from engine.artifacts import ArtifactStore, Recipe, write_json
 from engine.errors import MachineError, PlausiblyError, UsageError
@@ -261,12 +261,7 @@ def test_a_worker_says_whether_the_machine_or_the_model_was_at_fault(store, monk
     from engine.execution import worker
     from engine.jobs import making
 
-    order = {
-        "store": str(store.root),
-        "recipe": Recipe("note", {}).to_json(),
-        "memory_budget": None,
-        "sharers": 1,
-    }
+    order = order_of(store.root, Recipe("note", {}))
 
     def answer(error: Exception):
         def fail(*_arguments, **_options):
