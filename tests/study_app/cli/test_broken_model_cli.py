@@ -43,9 +43,7 @@ def home(tmp_path_factory):
 def plausibly(home, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setenv("PLAUSIBLY_HOME", str(home))
-    monkeypatch.setattr(
-        experiments, "_executor", lambda _name, store, _device: InThisProcess(store)
-    )
+    monkeypatch.setattr(experiments._Made, "by", lambda _self, store: InThisProcess(store))
 
     def invoke(*arguments: str, place: str | None = "training"):
         monkeypatch.setenv(odd_network.FAULT, broken_run.PLACES[place] if place else "")

@@ -260,7 +260,7 @@ def test_run_makes_one_stage_or_all_of_them_for_every_seed(tmp_path):
     assert not home.exists()
 
     done = typed(home, "run", path, "--only", "train", "--json")
-    assert json.loads(done.stdout) == {"runs": []}
+    assert json.loads(done.stdout) == {"runs": [], "failures": []}
     assert [p.name for p in home.glob("artifacts/*")] == ["model"]
 
     done = typed(home, "run", path, "--seeds", "2", "--json")
