@@ -200,7 +200,7 @@ def _notes(runs: list[Results]) -> list[str]:
     of_networks = [
         f"{title}: {note}"
         for results in runs
-        for defense, title in results.config["defenses"].items()
+        for defense, title in results.whole_models.items()
         for note in results.notes(defense)
     ]
     return list(dict.fromkeys([*left_out, *of_networks]))

@@ -32,7 +32,11 @@ TOLD = {
     "ExportError": (1, 503, "export"),
     "PlausiblyError": (1, 503, "damaged"),
     "UsageError": (2, 503, "damaged"),
+    "ChangedCodeError": (2, 503, "damaged"),
+    "MachineError": (1, 503, "damaged"),
     "ArtifactError": (1, 503, "damaged"),
+    "AbsentError": (1, 503, "damaged"),
+    "NotFiniteError": (1, 503, "damaged"),
     "DivergedError": (1, 503, "damaged"),
 }
 SENTENCES = {"unavailable": UNAVAILABLE, "damaged": DAMAGED}
@@ -50,7 +54,10 @@ def raised():
 def an(error):
     made = {
         db_errors.NotInvitedError: lambda: error("used_invitation", SENTENCE),
+        engine_errors.AbsentError: lambda: error("the ladder of “Odd”", "it failed"),
+        engine_errors.ChangedCodeError: lambda: error(SENTENCE, {}, "net.py"),
         engine_errors.DivergedError: lambda: error("loss", "nan", 3),
+        engine_errors.NotFiniteError: lambda: error("a logit", "nan"),
     }
     return made.get(error, lambda: error(SENTENCE))()
 

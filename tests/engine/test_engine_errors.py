@@ -28,7 +28,9 @@ def test_the_message_is_one_line_with_all_of_it(error, expected):
 def test_without_a_message_the_place_stands_for_it():
     with pytest.raises(AssertionError) as raised:
         raise AssertionError from None
-    assert said(raised.value).startswith("AssertionError without a message, raised in test_errors.")
+    assert said(raised.value).startswith(
+        "AssertionError without a message, raised in test_engine_errors."
+    )
 
 
 def test_a_worker_tells_all_of_a_message_that_begins_with_a_new_line(monkeypatch, tmp_path):
