@@ -332,7 +332,8 @@ def _seal(
         "seconds": round(seconds, 3),
         "environment": {**provenance.environment(), **facts},
     }
-    (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+    # Keys keep their order: arrays come in that of a recipe's parents, also when made again.
+    (draft / MANIFEST).write_text(json.dumps(manifest, indent=1))
     _sync(draft / MANIFEST)
     _sync(draft)
 

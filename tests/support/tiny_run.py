@@ -82,7 +82,7 @@ class InThisProcess(Executor):
     def _submit(self, task, recipe, observer):
         future: Future[None] = Future()
         observer.started(task)
-        order = order_of(self._store.root, recipe)
+        order = order_of(self._store_of(task).root, recipe)
         try:
             raise_if_failed(task, worker.compute(order, "cpu", lambda _values: None))
             future.set_result(None)

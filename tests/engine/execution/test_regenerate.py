@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_run import Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 from typer.testing import CliRunner
 
 from engine.artifacts import MANIFEST, ArtifactStore, write_arrays
@@ -101,6 +101,18 @@ def test_everything_made_again_has_the_same_bits_and_nothing_changes(home, store
     after = files(home)
     assert {p for p in before if before[p] != after.get(p)} <= {str(home)}
     assert set(after) == set(before)
+
+
+def test_what_compares_models_is_the_same_whatever_order_they_stand_in(tmp_path):
+    """A ladder's arrays come in the order of the file, which the alphabet is not."""
+    store = ArtifactStore(tmp_path)
+    model = {"title": "Model", "defense": "none", "training": {"steps": 1}}
+    executor = InThisProcess(store)
+    plan.run(experiment(defenses=dict.fromkeys("cab", model)), store, Log(), executor)
+    ladders = list(store.all("ladder"))
+    assert len(ladders) == 3
+    compared = regenerate.run(ladders, store, executor, Log())
+    assert {each.outcome for each in compared} == {"same"}
 
 
 def test_one_pixel_off_by_one_is_found_and_measured(home, store):
