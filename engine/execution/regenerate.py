@@ -266,6 +266,6 @@ def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]
     flat_then, flat_now = ({**each, **each["packages"]} for each in (then, now))
     return tuple(
         f"{what} {flat_then[what]} then, {flat_now[what]} now"
-        for what in flat_then
+        for what in sorted(flat_then)
         if what in flat_now and what != "packages" and flat_then[what] != flat_now[what]
     )

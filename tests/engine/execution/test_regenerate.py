@@ -29,7 +29,7 @@ TINY = experiment(defenses={"none": {"title": "No defense", "defense": "none"}})
 def pristine(tmp_path_factory):
     home = tmp_path_factory.mktemp("pristine")
     store = ArtifactStore(home / "artifacts")
-    plan.run(TINY, store, Log())
+    plan.run(TINY, store, Log(), InThisProcess(store))
     return home
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cifar10_files
 import svhn_files
 import yaml
-from tiny_run import Log
+from tiny_run import InThisProcess, Log
 
 from engine.artifacts import ArtifactStore
 from engine.experiments import experiment_file, plan
@@ -38,7 +38,7 @@ def small(name):
 
 
 def run(document, store):
-    made = plan.run(experiment_file.Experiment(**document), store, Log())
+    made = plan.run(experiment_file.Experiment(**document), store, Log(), InThisProcess(store))
     return [Results(store, index) for index in made]
 
 

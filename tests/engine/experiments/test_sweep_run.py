@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save_file
-from tiny_run import Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 from torch.nn import functional as F
 
 from engine import attacks, datasets, defenses, models
@@ -99,7 +99,9 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(store):
-    return [Results(store, index) for index in pipeline.run(whole(), store, Log())]
+    return [
+        Results(store, index) for index in pipeline.run(whole(), store, Log(), InThisProcess(store))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -361,12 +363,12 @@ def test_an_unknown_stage_is_refused(tmp_path):
 
 def test_further_seeds_are_other_runs_and_one_stage_can_be_made_alone(tmp_path):
     store, log = ArtifactStore(tmp_path), Log()
-    assert pipeline.run(small(), store, log, seeds=2, only="train") == []
+    assert pipeline.run(small(), store, log, InThisProcess(store), seeds=2, only="train") == []
     assert sorted(log.made) == ["seed 1: train none", "train none"]
     assert [artifact.kind for artifact in store.all()] == ["model", "model"]
 
     log = Log()
-    one, two = pipeline.run(small(), store, log, seeds=2)
+    one, two = pipeline.run(small(), store, log, InThisProcess(store), seeds=2)
     assert sorted(log.reused) == ["seed 1: train none", "train none"]
     assert [Results(store, index).name for index in (one, two)] == ["tiny", "tiny_seed1"]
     first, second = (Results(store, index).model("none") for index in (one, two))
@@ -502,7 +504,7 @@ def test_a_network_of_ones_own_is_attacked_and_not_trained(own, tmp_path):
     both = {**adopted(own, keep_every=1), "none": {**NONE, "training": {"keep_every": 4}}}
     # It keeps no weights on the way, whatever the schedule says.
     asked = small(defenses=both, training_time=time)
-    (index,) = pipeline.run(asked, store, log)
+    (index,) = pipeline.run(asked, store, log, InThisProcess(store))
     results = Results(store, index)
     assert "training_time:own" not in index.recipe.parents
     assert "adopt own" in log.reused
@@ -526,10 +528,10 @@ def test_a_network_of_ones_own_is_attacked_and_not_trained(own, tmp_path):
     moved = own.rename(tmp_path / "moved.safetensors")
     again = Log()
     elsewhere = small(defenses={**both, **adopted(moved, keep_every=1)}, training_time=time)
-    assert pipeline.run(elsewhere, store, again) == [index]
+    assert pipeline.run(elsewhere, store, again, InThisProcess(store)) == [index]
     assert again.made == []
     save_own(own, seed=4)
-    pipeline.run(small(defenses=adopted(own)), store, Log(), only="train")
+    pipeline.run(small(defenses=adopted(own)), store, Log(), InThisProcess(store), only="train")
     digests = {m.recipe.config["architecture"].get("weights_sha256") for m in store.all("model")}
     assert len(digests) == 3
 
@@ -548,11 +550,17 @@ def test_an_adopted_network_must_fit(own, tmp_path):
         (ten, r"one for each class of the dataset; for N = 2 it gave"),
     ):
         with pytest.raises(TasksFailedError, match=said) as failed:
-            pipeline.run(unfit, store, Log())
+            pipeline.run(unfit, store, Log(), InThisProcess(store))
         assert failed.value.exit_code == 2
         assert list(store.all("model")) == []
     fits = ArtifactStore(tmp_path / "fits")
-    pipeline.run(small(defenses=adopted(own, class_names=["3", "8"])), fits, Log(), only="train")
+    pipeline.run(
+        small(defenses=adopted(own, class_names=["3", "8"])),
+        fits,
+        Log(),
+        InThisProcess(fits),
+        only="train",
+    )
     assert [artifact.kind for artifact in fits.all()] == ["model"]
 
 
@@ -563,7 +571,7 @@ def test_looking_for_a_run_makes_nothing(own, tmp_path):
     with pytest.raises(PlausiblyError, match=r"^adopt own has not been made in .*run the experim"):
         pipeline.find(asked, store)
     assert not store.root.exists()
-    pipeline.run(asked, store, Log(), only="train")
+    pipeline.run(asked, store, Log(), InThisProcess(store), only="train")
     with pytest.raises(PlausiblyError, match=r"^source images has not been made"):
         pipeline.find(asked, store)
     assert [artifact.kind for artifact in store.all()] == ["model"]
