@@ -266,7 +266,10 @@ def _in_words(failures: Sequence[PlausiblyError], given_up: int) -> str:
     """Return one message for all failures."""
     count = f"{given_up} task" + "s" * (given_up != 1)
     if len(failures) == 1:
-        return f"{failures[0]}" + (f"; {count} that needed it given up" if given_up else "")
+        said = str(failures[0])
+        # Lines that are to be copied stay as they are.
+        apart = "\n" if "\n" in said else "; "
+        return f"{said}{apart}{count} that needed it given up" if given_up else said
     message = f"{len(failures)} tasks failed"
     if given_up:
         message += f" and {count} that needed them given up"

@@ -126,6 +126,12 @@ def test_what_does_not_need_a_failed_task_still_runs(store):
     assert executor.stopped == [False]
 
 
+def test_lines_to_be_copied_are_followed_by_nothing(store):
+    executor = Direct(store, b=PlausiblyError("b: do this:\n  save(x)"))
+    with pytest.raises(PlausiblyError, match=r"save\(x\)\n2 tasks that needed it given up$"):
+        executor.run(TREE, Log())
+
+
 def test_every_failure_is_listed_with_the_first_ones_code(store):
     executor = Direct(store, a=UsageError("a: no such thing"), y=PlausiblyError("y: broken"))
     wanted = (
