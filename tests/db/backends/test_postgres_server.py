@@ -225,7 +225,8 @@ def test_a_broken_connection_is_told_and_the_next_write_works(lab):
 
 
 def test_whoever_hangs_in_a_write_loses_the_lock(lab, database_url, opened, monkeypatch):
-    monkeypatch.setattr("db.backends.postgres.IDLE_TIMEOUT_MS", 100)
+    # Long enough for a busy machine to get from one statement to the next.
+    monkeypatch.setattr("db.backends.postgres.IDLE_TIMEOUT_MS", 1000)
     hanging = opened(database_url)
     entered, release = threading.Event(), threading.Event()
 
@@ -236,7 +237,7 @@ def test_whoever_hangs_in_a_write_loses_the_lock(lab, database_url, opened, monk
         assert release.wait(60)
 
     hung = hanging.submit(hangs)
-    assert entered.wait(10)
+    assert entered.wait(60)
     lab.database.write(note("meanwhile"))
     release.set()
     with pytest.raises(DatabaseError, match="broke the connection"):
