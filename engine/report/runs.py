@@ -101,9 +101,13 @@ class Dataset:
         return list(self.first.config["defenses"])
 
     def absence_notes(self) -> tuple[str, ...]:
-        """Return a sentence for every model that is not drawn since something of it failed."""
+        """Return a sentence that names the models that are not drawn since something failed.
+
+        The reasons, which may be long, stand at the top of the page.
+        """
         titles = self.first.config["defenses"]
-        return tuple(f"Not measured: “{titles[d]}”: {why}." for d, why in self.absent.items())
+        names = ", ".join(f"“{titles[defense]}”" for defense in self.absent)
+        return (f"Not measured: {names}; the top of the page says why.",) if names else ()
 
     def reason(self, role: Role) -> str | None:
         """Return why a run lacks an artifact; None where none does."""
