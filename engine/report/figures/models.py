@@ -132,6 +132,8 @@ def _sentence(data: Dataset, clean: Mapping[str, Interval]) -> str:
     worst, best = extremes(clean)
     if len(clean) == 1:
         return f"On clean images the model is right on {words(clean[best])}."
+    if clean[best].value == clean[worst].value:
+        return f"On clean images all {len(clean)} models are right on {words(clean[best])}."
     return (
         f"On clean images the {len(clean)} models are right between "
         f"{words(clean[worst])} (“{data.defenses[worst]}”) and {words(clean[best])} "
