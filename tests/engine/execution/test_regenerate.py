@@ -115,6 +115,18 @@ def test_what_compares_models_is_the_same_whatever_order_they_stand_in(tmp_path)
     assert {each.outcome for each in compared} == {"same"}
 
 
+def test_arrays_in_another_order_are_the_same_arrays(home, store):
+    def turn(arrays) -> None:
+        backwards = dict(reversed(arrays.items()))
+        arrays.clear()
+        arrays.update(backwards)
+
+    tamper(store, turn, "ladder")
+    (ladder,) = store.all("ladder")
+    (found,) = regenerate.run([ladder], store, InThisProcess(store), Log())
+    assert found.outcome == "same"
+
+
 def test_one_pixel_off_by_one_is_found_and_measured(home, store):
     tamper(store, one_pixel, python="2.7", device="abacus")
     (artifact,) = store.all("examples")
