@@ -183,6 +183,10 @@ def _end(failed: TasksFailedError | None, runs: list[Results]) -> None:
         raise run_end.summary(failed, runs) from failed
 
 
+def _artifacts(number: int) -> str:
+    return f"{number} artifact" + "s" * (number != 1)
+
+
 def schema() -> None:
     """Print the JSON schema of experiment files, for editors and checks."""
     from engine.experiments import schema as schemas
@@ -263,7 +267,7 @@ def verify(
     if as_json:
         print_json({"checked": checked, "problems": problems})
     elif not problems:
-        say(f"{checked} artifacts, all as recorded.")
+        say(f"{_artifacts(checked)}, all as recorded.")
     if problems:
         raise PlausiblyError("\n".join(problems))
 
@@ -280,7 +284,7 @@ def _regenerate(
     chosen = [artifact for artifact in store.all() if _chosen(artifact.path, what)]
     seconds = sum(artifact.manifest["seconds"] for artifact in chosen)
     console.print(
-        f"Making {len(chosen)} artifacts again, which took {seconds:.0f} s of computing.",
+        f"Making {_artifacts(len(chosen))} again, which took {seconds:.0f} s of computing.",
         highlight=False,
     )
     try:
@@ -301,7 +305,7 @@ def _regenerate(
                 say(str(each))
         counts = Counter("same bits" if c.outcome == "same" else c.outcome for c in compared)
         ended = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-        say(f"{len(chosen)} artifacts: {ended or 'nothing to make again'}.")
+        say(f"{_artifacts(len(chosen))}: {ended or 'nothing to make again'}.")
     if wrong:
         raise PlausiblyError("\n".join(wrong))
 

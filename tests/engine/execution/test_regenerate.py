@@ -148,7 +148,7 @@ def test_one_pixel_off_by_one_is_found_and_measured(home, store):
     code, out, _ = plausibly("verify", "examples", "--regenerate", "--tolerance", "0.001")
     assert code == 0
     assert f"tolerated: {said}" in out
-    assert "1 artifacts: 1 tolerated." in out
+    assert "1 artifact: 1 tolerated." in out
 
 
 def test_what_was_made_from_something_else_fails_without_being_made(store):
