@@ -50,7 +50,7 @@ def run(
             last.
 
     Raises:
-        UsageError: `only` is no stage, or a network of one's own does not fit.
+        UsageError: `only` is no stage.
         TasksFailedError: something failed; whatever did not depend on it is made all the same, the
             index of every run that has a whole model included (`made`). It tells what is missing.
         MachineError: the disk is full, say, before anything could begin.
@@ -129,7 +129,6 @@ def _adopted(planned: Planned, store: ArtifactStore) -> list[Task]:
     """Store the networks of people's own; return the tasks, of which those fail that could not be.
 
     Raises:
-        UsageError: the file names what does not fit; nothing has been made yet.
         MachineError: they cannot be written.
     """
     broken: dict[str, Task] = {}

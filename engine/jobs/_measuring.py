@@ -6,10 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import rendering
+from engine.datasets import Split, evenly, spread
+from engine.jobs import _subset
 
 MEASURED = 1000
 """Images of a split that measures are taken on, evenly spaced, when there are more and the file
 says nothing else."""
+
+
+def measured(split: Split, images: int | None) -> Split:
+    """Return the images of a split that measures are taken on; `images` is what the file says."""
+    if images is None:
+        return evenly(split, MEASURED)
+    return _subset.some(split, spread(split.labels, images))
 
 
 def norms(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ from engine.errors import UsageError
 
 SomeImages: TypeAlias = Annotated[int | None, Field(ge=1)]
 """How many images, spread over the classes; None means all. See `engine.datasets.spread`."""
+
+
+class _HasImages(Protocol):
+    """A labelled part of the file that has the setting."""
+
+    @property
+    def images(self) -> int | None: ...
+
 
 INDICES = "indices"
 """Name of the array that has them (M,), ascending; it is left out where they are all."""
@@ -50,6 +58,12 @@ def notes(
             )
         if images > len(labels):
             yield f"{place}: {images} {split} images are asked for; all {len(labels)} are taken"
+
+
+def notes_by_label(place: str, section: Mapping[str, _HasImages], data: Data) -> Iterator[str]:
+    """Yield what `notes` does of every label of a section of the file, called `place`."""
+    for label, spec in section.items():
+        yield from notes(f"{place}.{label}", spec.images, data)
 
 
 def some(split: Split, indices: NDArray[np.int64]) -> Split:

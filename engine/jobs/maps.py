@@ -199,8 +199,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
 
 def image_notes(section: Mapping[str, SaliencySpec], data: Data) -> Iterator[str]:
     """Yield what is to be said of the images that methods ask for."""
-    for label, spec in section.items():
-        yield from _subset.notes(f"{SECTION.name}.{label}", spec.images, data)
+    yield from _subset.notes_by_label(SECTION.name, section, data)
 
 
 def make(job: Job) -> None:

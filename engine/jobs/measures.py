@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from engine import saliency
 from engine.artifacts import Artifact, Role, write_arrays, write_json
 from engine.components import Document, versions_of
-from engine.datasets import Data, Split, evenly, spread
+from engine.datasets import Data, Split
 from engine.errors import AbsentError, PlausiblyError
 from engine.jobs import _subset
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import MEASURED
+from engine.jobs._measuring import measured
 from engine.jobs._requests import Asking, Request, Section
 
 if TYPE_CHECKING:
@@ -94,12 +94,13 @@ def make(job: Job) -> None:
 
     data = job.data()
     network = job.model(Role("model"))
-    test = _some(data.test, job.config)
+    images = job.config.get("images")
+    test = measured(data.test, images)
     norms = inference.gradient_norms(network, test.images, test.labels)
     job.progress({"step": 1, "steps": 3})
     maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
     job.progress({"step": 2, "steps": 3})
-    layers, absent = _of_features(network, _some(data.train, job.config), test)
+    layers, absent = _of_features(network, measured(data.train, images), test)
     arrays = {
         "labels": test.labels,
         "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
@@ -117,13 +118,6 @@ def read(artifact: Artifact, reader: Reader) -> Measures:
     """Return the measures as arrays by name, and why others are absent."""
     absent = artifact.json(ABSENT) if ABSENT in artifact.manifest["files"] else {}
     return Measures(artifact.arrays(FILE), absent)
-
-
-def _some(split: Split, config: dict[str, Any]) -> Split:
-    """Return the images of a split that measures are taken on."""
-    if "images" in config:
-        return _subset.some(split, spread(split.labels, config["images"]))
-    return evenly(split, MEASURED)
 
 
 def _of_features(

@@ -11,11 +11,11 @@ from pydantic import Field
 from engine import attacks, rendering
 from engine.artifacts import Artifact, Role, write_json
 from engine.components import Document
-from engine.datasets import Data, Split, evenly, spread
+from engine.datasets import Data, Split
 from engine.errors import PlausiblyError
 from engine.jobs import _subset, model
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import MEASURED
+from engine.jobs._measuring import measured
 from engine.jobs._requests import Label
 from engine.preprocessing import Space
 
@@ -72,11 +72,7 @@ def make(job: Job) -> None:
     from engine.training.loop import accuracy
 
     config = job.config
-    valid = job.data().valid
-    if config.get("images") is None:
-        valid = evenly(valid, MEASURED)
-    else:
-        valid = _subset.some(valid, spread(valid.labels, config["images"]))
+    valid = measured(job.data().valid, config.get("images"))
     strengths = [attacks.create("fgsm", eps=eps, space=config["space"]) for eps in config["eps"]]
 
     def examples(network: nn.Module) -> list[Split]:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import AbsentError
 from engine.statistics import RESAMPLES, Reduce, interval
-
-if TYPE_CHECKING:
-    pass
 
 Verdict = Literal["holds", "fails", "undecided"]
 

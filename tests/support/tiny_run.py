@@ -12,7 +12,6 @@ from engine.errors import PlausiblyError
 from engine.execution import worker
 from engine.execution.executor import Executor, raise_if_failed
 from engine.experiments.experiment_file import Experiment
-from engine.jobs import making
 
 
 def experiment(**changes) -> Experiment:
@@ -92,21 +91,6 @@ class InThisProcess(Executor):
 
     def _stop(self, *, now) -> None:
         pass
-
-
-class Here:
-    """Makes every artifact in this process, one after the other."""
-
-    memory_budget = None
-
-    def __init__(self, store):
-        self._store = store
-
-    def run(self, tasks, observer):
-        made = {}
-        for task in tasks:
-            made[task.name] = making.run(task.recipe(made), self._store, lambda _values: None)
-        return made
 
 
 def workers() -> list[int]:

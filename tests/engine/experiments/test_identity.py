@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny_run import Here, Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 from torch.nn import functional as F
 
 from engine import attacks, datasets, models, preprocessing, saliency
@@ -107,7 +107,7 @@ def asked(weights, **scales):
 
 def run(document, store):
     log = Log()
-    (index,) = plan.run(document, store, log, Here(store))
+    (index,) = plan.run(document, store, log, InThisProcess(store))
     return Results(store, index), log
 
 

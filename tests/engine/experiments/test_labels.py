@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_run import Here, Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 
 from engine import stimuli
 from engine.artifacts import ArtifactStore
@@ -31,7 +31,7 @@ def results(tmp_path_factory):
         saliency={"model": {"title": "Gradient", "method": "input_gradient"}},
     )
     store = ArtifactStore(tmp_path_factory.mktemp("home") / "artifacts")
-    (index,) = plan.run(asked, store, Log(), Here(store))
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
     return Results(store, index)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from starlette.testclient import TestClient
-from tiny_run import Here, Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 
 from db.session import Database
 from engine import datasets, report, stimuli
@@ -39,7 +39,7 @@ def results(tmp_path_factory):
         doubt=None,
     )
     store = ArtifactStore(tmp_path_factory.mktemp("home") / "artifacts")
-    (index,) = plan.run(asked, store, Log(), Here(store))
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
     return Results(store, index)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from synthetic import experiment as synthetic
-from tiny_run import Here, Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 
 from db.session import Database
 from engine import report, stimuli
@@ -52,7 +52,7 @@ def store(tmp_path_factory):
 def whole(store):
     """Everything on all test images."""
     asked = experiment(**ALL, attacks={"fgsm": FGSM, "pgd": PGD}, saliency={"gradient": MAPS})
-    (index,) = plan.run(asked, store, Log(), Here(store))
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
     return Results(store, index)
 
 
@@ -66,7 +66,7 @@ def results(store, whole):
         saliency={"gradient": {**MAPS, "images": 20}},
         measure={"images": 10},
     )
-    (index,) = plan.run(asked, store, Log(), Here(store))
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
     return Results(store, index)
 
 

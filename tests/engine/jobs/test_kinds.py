@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from tiny_run import Here, Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 
 import engine.jobs
 from engine.artifacts import ArtifactStore
@@ -68,7 +68,7 @@ def test_a_file_more_is_a_kind_more(tmp_path, monkeypatch):
         saliency={},
         doubt=None,
     )
-    (index,) = plan.run(asked, store, Log(), Here(store))
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
     results = Results(store, index)
     assert results.read(Role("brightness", "none")) == results.source.pixels.mean()
     assert results.artifact(Role("brightness", "none")).recipe.versions == {"brightness": 7}

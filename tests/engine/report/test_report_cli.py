@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_run import Here, Log
+from tiny_run import InThisProcess, Log
 from typer.testing import CliRunner
 
 from engine.artifacts import ArtifactStore
@@ -39,7 +39,7 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(DOCUMENT, sort_keys=False))
     store = ArtifactStore(folder / "artifacts")
-    plan.run(experiment_file.load(str(folder / "tiny.yaml")), store, Log(), Here(store))
+    plan.run(experiment_file.load(str(folder / "tiny.yaml")), store, Log(), InThisProcess(store))
     return folder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_run import Here, Log, experiment
+from tiny_run import InThisProcess, Log, experiment
 
 from engine import canonical, rendering, results, stimuli
 from engine.artifacts import ArtifactStore, Recipe
@@ -121,7 +121,7 @@ def test_its_recipes_give_what_it_stored(tmp_path):
         doubt=None,
     )
     store = ArtifactStore(tmp_path / "artifacts")
-    (index,) = plan.run(asked, store, Log(), Here(store))
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
     now = Results(store, index)
 
     def made(role, renamed=str):
