@@ -60,6 +60,14 @@ class Attack(Component):
         """
         return None
 
+    @property
+    def pixel_ball(self) -> tuple[Norm, float] | None:
+        """The ball in pixels that its 8-bit examples are kept in; see `eight_bit.rounded`.
+
+        None where it has no budget, or one in another space.
+        """
+        return self.budget()
+
     def prepared(self, model: nn.Module, x: Tensor) -> nn.Module:
         """Return the network that the attack works on: `model` itself, or an equivalent copy.
 
@@ -171,6 +179,11 @@ class GradientAttack(Attack):
 
     space: Space = "pixels"
     prepare: bool = False
+
+    @property
+    def pixel_ball(self) -> tuple[Norm, float] | None:
+        """The ball in pixels that its 8-bit examples are kept in; see `Attack.pixel_ball`."""
+        return self.budget() if self.space == "pixels" else None
 
     def prepared(self, model: nn.Module, x: Tensor) -> nn.Module:
         """Return `model`, or with `prepare` its faster copy; see `Attack.prepared`.
