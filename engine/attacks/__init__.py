@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from engine.attacks._batch import Batch
+from engine.attacks._levels import amount, eps_words, levels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
 from engine.preprocessing import Space
@@ -22,10 +23,13 @@ __all__ = [
     "GradientAttack",
     "TargetRule",
     "Trace",
+    "amount",
     "choose_target",
     "clip",
     "create",
+    "eps_words",
     "ignore",
+    "levels",
     "only",
     "register",
     "registry",
