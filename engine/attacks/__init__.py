@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from engine.attacks._batch import Batch
 from engine.attacks._levels import amount, eps_words, levels
-from engine.attacks._sizes import Eps, require_within_pixels
+from engine.attacks._sizes import Eps, Number, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
 from engine.errors import UsageError
@@ -26,6 +26,7 @@ __all__ = [
     "Batch",
     "Eps",
     "GradientAttack",
+    "Number",
     "TargetRule",
     "Trace",
     "amount",

@@ -57,7 +57,9 @@ class CurveSpec(Document):
 
     title: str
     attack: SomeAttack
-    over: dict[str, list[float]] = Field(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    over: dict[str, list[attacks.Number]] = Field(
+        json_schema_extra={"minProperties": 1, "maxProperties": 1}
+    )
     target: TargetRule = "next_class"
     split: SomeSplit = "test"
     images: int | None = Field(None, ge=1)

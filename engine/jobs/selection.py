@@ -51,7 +51,7 @@ class SelectionSpec(Document):
     """
 
     reference: Label = "none"
-    eps: list[Annotated[float, Field(ge=0, le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
+    eps: list[Annotated[attacks.Eps, Field(le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
     space: Space = "pixels"
     clean_drop: float = Field(0.05, ge=0, le=1)
     images: _subset.SomeImages = None
