@@ -53,6 +53,10 @@ class AdversarialTraining(Defense):
     random_start: bool = False
     space: Space = "pixels"
 
+    def fits_one_step(self) -> bool:
+        """Whether there is one step, and it counts; see `Defense.fits_one_step`."""
+        return self.steps == 1 and self.mix > 0 and self.eps > 0
+
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted clean and adversarial cross-entropies."""
         x_adv = self._examples(model, x, y)
