@@ -39,7 +39,7 @@ class LadderSpec(Document):
             out it is `worst_case`, which is what "worst case" then means.
     """
 
-    eps: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
+    eps: list[Annotated[attacks.PixelEps, Field(gt=0)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
     images: int = Field(200, ge=1)
     steps: int = Field(20, ge=1)
     restarts: int = Field(3, ge=1)
