@@ -63,6 +63,10 @@ class AdversarialTraining(Defense):
             attacks.require_within_pixels({"eps": self.eps, "step_size": self.step_size})
         return self
 
+    def fits_one_step(self) -> bool:
+        """Whether there is one step, and it counts; see `Defense.fits_one_step`."""
+        return self.steps == 1 and self.mix > 0 and self.eps > 0
+
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted clean and adversarial cross-entropies."""
         x_adv = self._examples(model, x, y)

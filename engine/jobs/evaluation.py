@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine import rendering
+from engine import defenses, rendering
 from engine.artifacts import Artifact, Role, labels_of, write_json
 from engine.datasets import Data, class_counts
 from engine.errors import PlausiblyError
@@ -48,7 +48,7 @@ def make(job: Job) -> None:
         if label in measured:
             zero = job.parent(Role("measures", label)).arrays(measures.FILE)["zero_gradient"]
             facts["zero_gradient_share"] = float(zero.mean())
-            facts |= _doubts(climbed, label, zero)
+            facts |= _doubts(job, climbed, label, zero)
         result["models"][label] = facts
     for done, role in enumerate(sources):
         of_attack = result["examples"].setdefault(role.further, {})
@@ -62,6 +62,9 @@ def make(job: Job) -> None:
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
     """Return clean accuracies, shares of zero gradients, doubts, and the transfer matrices.
 
+    Doubts are what `engine.robustness.doubt.summary` gives; of those from before version 4 `n`,
+    `smallest` and `eps` of a check are None, as nobody wrote them down.
+
     What failed is left out: a model, a share that was not measured, examples that were not made.
     From version 3 on also `class_counts` by split, and of each model `class_accuracy`, both in the
     classes' order; an accuracy is None where a class has no test image. From version 4 on also
@@ -70,6 +73,11 @@ def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
     largest of `Examples.excess` where that is measured.
     """
     result: dict[str, Any] = artifact.json(FILE)
+    for facts in result["models"].values():
+        if "doubt" in facts:
+            found = facts["doubt"]
+            checks = [_told(check) for check in found["checks"]]
+            facts["doubt"] = {"notes": [], **found, "checks": checks}
     return result
 
 
@@ -87,12 +95,31 @@ def _add_classes(result: dict[str, Any], data: Data, networks: dict[str, Any]) -
         ]
 
 
-def _doubts(climbed: dict[str, Any], label: str, zero: np.ndarray) -> dict[str, Any]:
+def _doubts(job: Job, climbed: dict[str, Any], label: str, zero: np.ndarray) -> dict[str, Any]:
     from engine.robustness import doubt
 
     if label not in climbed:
         return {}
-    return {"doubt": doubt.summary(doubt.examine(ladder.climbed(climbed, label), zero))}
+    trained = _one_step_trained(job.parent(Role("model", label)))
+    found = doubt.examine(ladder.climbed(climbed, label), zero, one_step_trained=trained)
+    return {"doubt": doubt.summary(found)}
+
+
+def _one_step_trained(model: Artifact) -> bool | None:
+    """Return whether a model was trained on examples of one step; None of one that was adopted."""
+    config = model.recipe.config
+    if config["training"] is None:
+        return None
+    return defenses.from_config(config["defense"]).fits_one_step()
+
+
+def _told(check: dict[str, Any]) -> dict[str, Any]:
+    """Return a check as it is told now; before version 4 it passed or failed, and no more."""
+    if "state" in check:
+        return check
+    rest = {key: value for key, value in check.items() if key != "passed"}
+    state = "passed" if check["passed"] else "failed"
+    return {**rest, "state": state, "eps": None, "n": None, "smallest": None, "why": ""}
 
 
 def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:

@@ -184,7 +184,7 @@ class Dataset:
 
     @property
     def judged(self) -> list[str]:
-        """Labels of the models that were checked for masked gradients and label leaking."""
+        """Labels of the models whose robustness was checked on a ladder of attacks."""
         return [d for d in self.defenses if all("doubt" in each[d] for each in self.evaluations)]
 
     @cached_property
@@ -362,13 +362,13 @@ class Study:
         if not count:
             return (
                 "Not checked: these runs were evaluated without a ladder of attacks. What looks "
-                "robust here may be gradient masking or label leaking."
+                "robust here may be gradient masking, label leaking, or robust to one step only."
             )
         doubted = sum(len(data.doubts) for data in self)
         others = sum(len(data.first.config["defenses"]) for data in self) - count
         unchecked = f" {others} could not be checked." if others else ""
         if not doubted:
-            return f"None of {count} models failed a check for masking or label leaking.{unchecked}"
+            return f"None of {count} models failed a check of its robustness.{unchecked}"
         return (
             f"{doubted} of {count} models failed a check; they carry a sign wherever their "
             f"robustness is shown.{unchecked}"

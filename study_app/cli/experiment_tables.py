@@ -140,7 +140,8 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
         table.caption += f" {_FAILED}: it could not be made; the end of the run says why."
     if said := legend(set().union(*reasons.values())):
         table.caption += (
-            f" {said} What a marked model keeps under attack is no evidence of robustness."
+            f" {said} What a marked model keeps under one of these attacks is no evidence of "
+            "robustness; the report has the worst case."
         )
     return table
 
