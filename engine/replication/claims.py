@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -110,16 +111,23 @@ class Check:
         return self.verdict
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON, the verdict included; without a value the interval is null."""
-        interval = {} if self.value is not None else {"low": None, "high": None}
-        return {**asdict(self), **interval, "verdict": self.verdict}
+        """Return it as JSON, the verdict included; an end that is not known is null."""
+        low, high = self.ends
+        return {**asdict(self), "low": low, "high": high, "verdict": self.verdict}
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The ends of the interval, None where there is none: of one seed's one number, say."""
+        low, high = (end if isfinite(end) else None for end in (self.low, self.high))
+        return low, high
 
     @property
     def measured(self) -> str:
         """The quantity and its interval in words."""
         if self.value is None:
             return f"not measured: {self.reason}" if self.reason else "not measured"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        low, high = ("–" if end is None else f"{end:.3f}" for end in self.ends)
+        return f"{self.value:.3f} [{low}, {high}]"
 
     @property
     def chance(self) -> str:
@@ -159,8 +167,8 @@ def check(
         bound: what the quantity has to exceed; of an equivalence, the margin.
         how: whether *every* mean must be above the bound, or *some* one, or all *equivalent* to 0,
             so that the largest absolute mean stays below the bound; see `two_way`.
-        choose: returns the same comparisons on other images, by which the one is chosen that is
-            above in "some".
+        choose: returns the same comparisons on other images, by which the one is chosen that
+            is measured in "some".
         origin: who says so; see `Check`.
         doubted: see `Check`.
     """

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from engine.errors import AbsentError
+from engine.errors import AbsentError, UsageError
 from engine.networks.features import effective_rank
 from engine.replication.claims import (
     Check,
@@ -60,6 +60,9 @@ def checks(runs: Sequence[Results]) -> list[Check]:
 
     Args:
         runs: the finished runs of the experiment: every dataset with the same seeds.
+
+    Raises:
+        UsageError: a model or curve that a claim needs is not in the experiment.
     """
     return corrected(
         each for label, seeds in by_dataset(runs).items() for each in _checks(label, seeds)
@@ -68,6 +71,10 @@ def checks(runs: Sequence[Results]) -> list[Check]:
 
 def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
     found: list[Check] = []
+    known = runs[0].config["defenses"]
+    for label in dict.fromkeys(label for *pair, _ in _PAIRS.values() for label in pair):
+        if label not in known:
+            raise UsageError(f"the claims need a model {label!r}, which {dataset} has not")
 
     def add(
         claim: str,
@@ -78,7 +85,6 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
         bound: float = 0.0,
         origin: Origin = "paper",
     ) -> None:
-        known = runs[0].config["defenses"]
         doubted = doubted_seeds(runs, {label: known[label] for label in models})
         found.append(
             check(

@@ -171,7 +171,8 @@ class Decision:
     Attributes:
         value: the quantity that the statement is about.
         low, high: its interval of 1 - level, corrected for how many means it was taken from. The
-            p-values are at most level / 2 exactly where it lies on one side of the bound.
+            p-values are at most level / 2 exactly where it lies on one side of the bound; of a mean
+            that other images chose see `some_above`.
         p_above, p_below: one-sided p-values of "the quantity is above, below the bound".
         at: which of the means the quantity is.
     """
@@ -227,8 +228,10 @@ def some_above(
     """Judge the largest of several means: is some one above the bound, or every one below?
 
     *Some one* is corrected by Bonferroni, *every one below* is an intersection-union test: see
-    `every_above`. Where one was chosen by other images, its mean is the quantity, free of the luck
-    of the images; the correction stays, since it was chosen by how the same networks fared.
+    `every_above`. The largest of several is large by luck too. Where one was chosen by other
+    images, its mean is the quantity, free of the luck of these images; its interval is corrected
+    for the choice, which was made by how the same networks fared. What is decided is still whether
+    some one is above, by all of them; not against the side on which the chosen one lies.
 
     Args:
         estimates: the means, at least one, each measured.
@@ -239,13 +242,17 @@ def some_above(
     count = len(estimates)
     values = [_known(each) for each in estimates]
     at = int(np.argmax(values)) if chosen is None else chosen
-    candidates = estimates if chosen is None else [estimates[chosen]]
+    above = min(1.0, count * min(each.p_above(bound) for each in estimates))
+    below = max(each.p_below(bound) for each in estimates)
+    if chosen is not None:
+        above = above if values[at] > bound else 1.0
+        return Decision(values[at], *estimates[at].interval(level / count), above, below, at)
     return Decision(
         values[at],
-        max(each.interval(level / count)[0] for each in candidates),
+        max(each.interval(level / count)[0] for each in estimates),
         max(each.interval(level)[1] for each in estimates),
-        min(1.0, count * min(each.p_above(bound) for each in candidates)),
-        max(each.p_below(bound) for each in estimates),
+        above,
+        below,
         at,
     )
 

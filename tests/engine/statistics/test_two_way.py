@@ -139,9 +139,11 @@ def test_some_above_is_the_mirror_of_every_above():
 def test_what_was_chosen_by_other_images_is_judged_and_still_corrected():
     found = some_above([normal(5.0), normal(2.5)], chosen=1)
     assert (found.value, found.at) == (2.5, 1)
-    assert found.p_above == pytest.approx(2 * stats.norm.sf(2.5))
-    assert found.low == pytest.approx(2.5 - stats.norm.isf(0.0125))
+    assert found.p_above == pytest.approx(2 * stats.norm.sf(5))  # some one is above
+    half = stats.norm.isf(0.0125)
+    assert (found.low, found.high) == pytest.approx((2.5 - half, 2.5 + half))
     assert found.p_below == pytest.approx(stats.norm.cdf(5))  # that none is above needs all
+    assert some_above([normal(5.0), normal(-0.1)], chosen=1).p == 1
 
 
 def test_two_one_sided_tests_by_hand():
