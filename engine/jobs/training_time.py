@@ -13,7 +13,7 @@ from pydantic import Field
 from engine import attacks, defenses
 from engine.artifacts import Artifact, Role, write_arrays
 from engine.components import Document
-from engine.datasets import evenly
+from engine.datasets import Split, evenly
 from engine.jobs import _old_layouts
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import EXCESS, EightBit
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from engine.jobs.context import Job
 
 VERSION = 2
-"""2: 8-bit pixels are kept in the attack's ball, and predictions before rounding are stored."""
+"""2: 8-bit pixels are kept in the attack's ball; predictions before rounding and of validation
+images are stored."""
 STAGE = "measure"
 FILE = "predictions.npz"
 
@@ -97,13 +98,15 @@ def make(job: Job) -> None:
 
     `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of 8-bit pixels;
     of the latter two also before rounding, as `white_box_float` and `transferred_float`; `labels`
-    (N,). For `space: model_input` the largest `excess` (S,) of the own examples, and of those that
-    are transferred `transferred_excess`; see `Examples.excess`.
+    (N,). `valid_white_box` (S, M) and `valid_labels` (M,) are of as many validation images: by
+    these a step can be chosen, whose test images then judge it. For `space: model_input` the
+    largest `excess` (S,) of the own examples, and of those that are transferred
+    `transferred_excess`; see `Examples.excess`.
     """
     from engine.networks.inference import predict
 
     config, data = job.config, job.data()
-    split = evenly(data.test, config["images"])
+    split, valid = (evenly(each, config["images"]) for each in (data.test, data.valid))
     attack = attacks.registry.from_config(config["attack"])
     artifact = job.parent(Role("model"))
     steps = sorted(
@@ -116,9 +119,9 @@ def make(job: Job) -> None:
     found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
     excess: list[float] = []
 
-    def examples(network: nn.Module) -> tuple[NDArray[np.float32], EightBit]:
-        made, _ = job.attack(attack, network, split)
-        return made, job.eight_bit(attack, network, split, made)
+    def examples(network: nn.Module, of: Split = split) -> tuple[NDArray[np.float32], EightBit]:
+        made, _ = job.attack(attack, network, of)
+        return made, job.eight_bit(attack, network, of, made)
 
     def test(network: nn.Module, name: str, made: NDArray[np.float32], after: EightBit) -> None:
         found[name].append(predict(network, after.images)[0])
@@ -135,9 +138,14 @@ def make(job: Job) -> None:
         test(network, "white_box", *own)
         excess += own[1].largest_excess().values()
         test(network, "transferred", *transferred)
+        if before:
+            _, of_valid = examples(network, valid)
+            found["valid_white_box"].append(predict(network, of_valid.images)[0])
         job.progress({"step": done + 1, "steps": len(steps)})
     arrays: dict[str, NDArray[Any]] = {"labels": split.labels, "steps": np.array(steps)}
     arrays |= {name: np.stack(parts) for name, parts in found.items()}
+    if before:
+        arrays["valid_labels"] = valid.labels
     if excess:
         arrays[EXCESS] = np.array(excess)
     for value in transferred[1].largest_excess().values():
