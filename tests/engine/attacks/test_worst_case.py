@@ -113,30 +113,48 @@ def test_accuracy_can_be_drawn_over_its_eps(network):
     assert shares[2] > shares[0]
 
 
-def test_its_members_are_resolved_and_by_default_both_losses_with_restarts():
+def test_its_members_are_resolved_and_by_default_these():
     attack = attacks.create("worst_case")
-    assert [m["loss"] for m in attack.attacks] == ["cross_entropy", "margin"]
-    assert [m["restarts"] for m in attack.attacks] == [3, 3]
-    assert attack.attacks[0]["step_size"] is None
+    *climbs, search = attack.attacks
+    assert [(m["loss"], m["choice"]) for m in climbs] == [
+        ("cross_entropy", 1),
+        ("margin", 1),
+        *(("difference", choice) for choice in (1, 2, 3)),
+    ]
+    for member in climbs:
+        assert (member["steps"], member["step_size"]) == (100, None)
+        assert member["keep"] == "first_success"
+    assert search["name"] == "minimum_norm"
+    assert attack.budget() == ("linf", 0.1)
     assert attacks.registry.from_config(attack.config()) == attack
+
+
+def test_its_norm_is_that_of_all_members():
+    attack = attacks.create("worst_case", norm="l2", eps=1.5)
+    assert attack.budget() == ("l2", 1.5)
+    assert {member.norm for member in attack.made_of()} == {"l2"}
+    alone = attacks.create("worst_case", attacks=[{"name": "minimum_norm"}], norm="l2", eps=2)
+    assert alone.budget() == ("l2", 2)
 
 
 @pytest.mark.parametrize(
     ("params", "said"),
     [
         ({"attacks": []}, "must have one budget, not none"),
+        ({"attacks": [], "eps": 0.1}, "must have one budget, not none"),
         ({"attacks": [CE, {"name": "fgsm"}]}, "one budget, not linf 0.03, linf 0.3"),
         ({"attacks": [CE, {**CE, "norm": "l2"}]}, "one budget, not l2 0.03, linf 0.03"),
         ({"attacks": [CE, {**L2, "eps": 0.03}]}, "one budget, not l2 0.03, linf 0.03"),
-        ({"attacks": [{"name": "tgsm"}]}, "'tgsm' needs an eps"),
-        ({"attacks": [{"name": "minimum_norm"}]}, "'minimum_norm' needs an eps"),
-        ({"attacks": [{"name": "worst_case"}]}, "'worst_case' needs an eps"),
-        ({"attacks": [{"name": "random_sign"}]}, "'random_sign' needs an eps"),
-        ({"attacks": [{"name": "random_sign"}], "eps": 0.1}, "unknown parameter 'eps'"),
+        ({"attacks": [FGSM], "norm": "l2"}, "one norm, not l2, linf"),
+        ({"attacks": [CE, {"name": "minimum_norm", "norm": "l2"}]}, "one norm, not l2, linf"),
+        ({"attacks": [{"name": "tgsm"}]}, "one budget, not none.* give the whole an eps"),
+        ({"attacks": [{"name": "minimum_norm"}]}, "one budget, not none"),
+        ({"attacks": [{"name": "random_sign"}]}, "'random_sign' neither follows gradients"),
         ({"attacks": [{"name": "magic"}]}, "unknown attack 'magic'"),
         ({"attacks": [{**CE, "prepare": True}]}, "give both to the whole"),
         ({"attacks": [{**CE, "space": "model_input"}]}, "give both to the whole"),
-        ({"attacks": [FGSM], "eps": 3}, "eps = 3"),
+        ({"attacks": [FGSM], "eps": 3}, "eps 3: pixels lie in"),
+        ({"attacks": [{"name": "minimum_norm"}], "eps": 3}, "'worst_case': eps 3: pixels"),
         ({"attacks": ["fgsm"]}, "valid dictionary"),
     ],
 )

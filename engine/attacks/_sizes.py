@@ -1,0 +1,66 @@
+"""Sizes of disturbances: how they are written, and how large they may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_FRACTION = re.compile(rf"\s*({_NUMBER})\s*/\s*({_NUMBER})\s*", re.ASCII)
+_LEVELS = 255
+
+
+def read(value: Any) -> Any:
+    """Return the number that a fraction in words is, as in "8/255"; anything else as it is.
+
+    Raises:
+        ValueError: it is text and neither a number nor a fraction, or a truth value.
+    """
+    if isinstance(value, bool):
+        raise ValueError("must be a number, or a fraction as in 8/255")
+    if not isinstance(value, str):
+        return value
+    found = _FRACTION.fullmatch(value)
+    if found is not None and float(found[2]):
+        return float(found[1]) / float(found[2])
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError("must be a number, or a fraction as in 8/255") from None
+
+
+_SCHEMA = {
+    "anyOf": [
+        {"type": "number"},
+        {"type": "string", "pattern": rf"^\s*{_NUMBER}\s*/\s*{_NUMBER}\s*$"},
+    ]
+}
+_NOT_NEGATIVE = {"anyOf": [{**_SCHEMA["anyOf"][0], "minimum": 0}, _SCHEMA["anyOf"][1]]}
+
+Number: TypeAlias = Annotated[float, BeforeValidator(read), WithJsonSchema(_SCHEMA)]
+"""Any number, which may be written as a fraction."""
+Eps: TypeAlias = Annotated[
+    float,
+    BeforeValidator(read),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema(_NOT_NEGATIVE),
+]
+"""The size of a disturbance: finite, not negative, and as text a fraction, as in `8/255`.
+
+What holds it says in which space and norm it is, and asks `require_within_pixels` where it must.
+"""
+
+
+def require_within_pixels(sizes: Mapping[str, float | None]) -> None:
+    """Require sizes of L-inf disturbances of pixels, by name, to be at most 1; None is no size.
+
+    Raises:
+        ValueError: one is larger; the message says how levels are written.
+    """
+    for name, size in sizes.items():
+        if size is not None and size > 1:
+            fix = f"; {size:g} of 255 levels is {size:g}/255" if size <= _LEVELS else ""
+            raise ValueError(f"{name} {size:g}: pixels lie in [0, 1]{fix}")
