@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from pydantic import model_validator
 
 from engine.attacks._batch import Batch
-from engine.attacks._sizes import Eps, require_within_pixels
+from engine.attacks._sizes import Eps, Number, PixelEps, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
 from engine.errors import UsageError
@@ -25,6 +25,8 @@ __all__ = [
     "Batch",
     "Eps",
     "GradientAttack",
+    "Number",
+    "PixelEps",
     "TargetRule",
     "Trace",
     "choose_target",

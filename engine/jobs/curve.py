@@ -47,7 +47,8 @@ class CurveSpec(Document):
     Attributes:
         title: its name for readers.
         attack: the component.
-        over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}`.
+        over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}` or
+            `{eps: [0, 8/255]}`.
         target: which class a targeted one aims at.
         split: whose images are attacked.
         images: how many of them, evenly spaced; None means all.
@@ -56,7 +57,9 @@ class CurveSpec(Document):
 
     title: str
     attack: SomeAttack
-    over: dict[str, list[float]] = Field(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    over: dict[str, list[attacks.Number]] = Field(
+        json_schema_extra={"minProperties": 1, "maxProperties": 1}
+    )
     target: TargetRule = "next_class"
     split: SomeSplit = "test"
     images: int | None = Field(None, ge=1)
