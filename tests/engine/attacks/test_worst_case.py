@@ -116,13 +116,14 @@ def test_accuracy_can_be_drawn_over_its_eps(network):
 def test_its_members_are_resolved_and_by_default_these():
     attack = attacks.create("worst_case")
     *climbs, search = attack.attacks
-    assert [(m["loss"], m["choice"]) for m in climbs] == [
-        ("cross_entropy", 1),
-        ("margin", 1),
-        *(("difference", choice) for choice in (1, 2, 3)),
+    assert [(m["steps"], m["loss"], m["choice"]) for m in climbs] == [
+        (10, "margin", 1),
+        (100, "cross_entropy", 1),
+        (100, "margin", 1),
+        *((100, "difference", choice) for choice in (1, 2, 3)),
     ]
     for member in climbs:
-        assert (member["steps"], member["step_size"]) == (100, None)
+        assert member["step_size"] is None
         assert member["keep"] == "first_success"
     assert search["name"] == "minimum_norm"
     assert attack.budget() == ("linf", 0.1)
