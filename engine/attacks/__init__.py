@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from engine.attacks._batch import Batch
 from engine.attacks._levels import amount, eps_words, levels
-from engine.attacks._sizes import Eps, Number, require_within_pixels
+from engine.attacks._sizes import Eps, Number, PixelEps, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
 from engine.errors import UsageError
@@ -27,6 +27,7 @@ __all__ = [
     "Eps",
     "GradientAttack",
     "Number",
+    "PixelEps",
     "TargetRule",
     "Trace",
     "amount",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _FRACTION = re.compile(rf"\s*({_NUMBER})\s*/\s*({_NUMBER})\s*", re.ASCII)
@@ -32,21 +32,19 @@ def read(value: Any) -> Any:
         raise ValueError("must be a number, or a fraction as in 8/255") from None
 
 
-_SCHEMA = {
-    "anyOf": [
-        {"type": "number"},
-        {"type": "string", "pattern": rf"^\s*{_NUMBER}\s*/\s*{_NUMBER}\s*$"},
-    ]
-}
-_NOT_NEGATIVE = {"anyOf": [{**_SCHEMA["anyOf"][0], "minimum": 0}, _SCHEMA["anyOf"][1]]}
+def _written(**bounds: float) -> WithJsonSchema:
+    """Return the schema of a number within bounds that may be written as a fraction."""
+    fraction = {"type": "string", "pattern": rf"^\s*{_NUMBER}\s*/\s*{_NUMBER}\s*$"}
+    return WithJsonSchema({"anyOf": [{"type": "number", **bounds}, fraction]})
 
-Number: TypeAlias = Annotated[float, BeforeValidator(read), WithJsonSchema(_SCHEMA)]
+
+Number: TypeAlias = Annotated[float, BeforeValidator(read), _written()]
 """Any number, which may be written as a fraction."""
 Eps: TypeAlias = Annotated[
     float,
     BeforeValidator(read),
     Field(ge=0, allow_inf_nan=False),
-    WithJsonSchema(_NOT_NEGATIVE),
+    _written(minimum=0),
 ]
 """The size of a disturbance: finite, not negative, and as text a fraction, as in `8/255`.
 
@@ -64,3 +62,12 @@ def require_within_pixels(sizes: Mapping[str, float | None]) -> None:
         if size is not None and size > 1:
             fix = f"; {size:g} of 255 levels is {size:g}/255" if size <= _LEVELS else ""
             raise ValueError(f"{name} {size:g}: pixels lie in [0, 1]{fix}")
+
+
+def _within_pixels(size: float) -> float:
+    require_within_pixels({"eps": size})
+    return size
+
+
+PixelEps: TypeAlias = Annotated[Eps, AfterValidator(_within_pixels), _written(minimum=0, maximum=1)]
+"""An L-inf `Eps` that is always of pixels."""

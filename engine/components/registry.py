@@ -160,5 +160,6 @@ def explain(error: ValidationError, cls: type[BaseModel]) -> str:
         if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
             said.append(f"unknown parameter {place!r} (known: {known})")
         else:
-            said.append(f"{place} = {problem['input']!r}: {problem['msg'].lower()}")
+            what = problem["msg"].removeprefix("Value error, ")
+            said.append(f"{place} = {problem['input']!r}: {what.lower()}" if place else what)
     return "; ".join(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -56,6 +56,12 @@ class AdversarialTraining(Defense):
     step_size: attacks.Eps | None = None
     random_start: bool = False
     space: Space = "pixels"
+
+    @model_validator(mode="after")
+    def _sizes_within_pixels(self) -> AdversarialTraining:
+        if self.space == "pixels":
+            attacks.require_within_pixels({"eps": self.eps, "step_size": self.step_size})
+        return self
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted clean and adversarial cross-entropies."""

@@ -48,7 +48,8 @@ class CurveSpec(Document):
     Attributes:
         title: its name for readers.
         attack: the component.
-        over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}`.
+        over: the parameter and the values it takes, `{eps: [0, 0.1, 0.2]}` or
+            `{eps: [0, 8/255]}`.
         target: which class a targeted one aims at.
         split: whose images are attacked.
         images: how many of them, evenly spaced; None means all.

@@ -36,7 +36,7 @@ class LadderSpec(Document):
         restarts: how often PGD starts, on each loss; once on scaled logits.
     """
 
-    eps: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
+    eps: list[Annotated[attacks.PixelEps, Field(gt=0)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
     images: int = Field(200, ge=1)
     steps: int = Field(20, ge=1)
     restarts: int = Field(3, ge=1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine import attacks
 from engine.artifacts import Artifact, Role, write_json
@@ -51,10 +51,17 @@ class SelectionSpec(Document):
     """
 
     reference: Label = "none"
-    eps: list[Annotated[attacks.Eps, Field(le=1)]] = Field([0.1, 0.2, 0.3], min_length=1)
+    eps: list[attacks.Eps] = Field([0.1, 0.2, 0.3], min_length=1)
     space: Space = "pixels"
     clean_drop: float = Field(0.05, ge=0, le=1)
     images: _subset.SomeImages = None
+
+    @model_validator(mode="after")
+    def _eps_within_pixels(self) -> SelectionSpec:
+        if self.space == "pixels":
+            for eps in self.eps:
+                attacks.require_within_pixels({"eps": eps})
+        return self
 
 
 def notes_on(spec: SelectionSpec, data: Data) -> Iterator[str]:
