@@ -79,7 +79,7 @@ def draw(data: Dataset) -> Figure:
         (),
         table(name, _COLUMNS, [(data.label, *row) for row in rows]),
         data.artifacts(*(Role("ladder", defense) for defense in data.defenses)),
-        (),
+        data.absence_notes(),
         (("What", "Here"), *rows),
     )
 
