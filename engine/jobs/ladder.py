@@ -24,6 +24,8 @@ STAGE = "measure"
 FILE = "ladder.npz"
 _TRANSFERRED = {"transferred": "transferred_", "transferred_pgd": "pgd_transferred_"}
 """Before the label of the model that answered, by the field of `Ladder`."""
+_ANY = 0.1
+"""An eps to look at an attack with."""
 
 
 class LadderSpec(Document):
@@ -53,10 +55,13 @@ class LadderSpec(Document):
     @field_validator("strong")
     @classmethod
     def _has_a_ball(cls, strong: attacks.Attack | None) -> attacks.Attack | None:
-        if strong is not None and "eps" not in type(strong).model_fields:
-            raise ValueError(
-                f"needs an eps, as worst_case and pgd have one; {strong.name} has none"
-            )
+        if strong is None:
+            return None
+        if "eps" not in type(strong).model_fields:
+            raise ValueError(f"needs an eps, as worst_case and pgd have one; {strong.name} has not")
+        budget = attacks.vary(strong, "eps", _ANY).budget()
+        if budget is None or budget[0] != "linf":
+            raise ValueError(f"must be an attack in L-inf, as all of the ladder, not {strong}")
         return strong
 
     @field_validator("eps")
@@ -80,7 +85,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         yield Request(
             Role("ladder", label),
             f"doubt {label}",
-            {**spec.model_dump(mode="json"), "strong": strong.config()},
+            {**spec.model_dump(mode="json", exclude={"strong"}), "strong": strong.config()},
             {Role("source"): Role("model", label), **others},
             {**versions_of(*members, type(strong)), **strong.versions_of_parts()},
             gathers=tuple(others),

@@ -30,7 +30,10 @@ def draw(data: Dataset) -> Figure:
         (),
         table(name, _COLUMNS, [(data.label, *row) for row in rows]),
         data.artifacts(*(Role("ladder", defense) for defense in data.defenses)),
-        ("After Carlini et al. (2019), “On evaluating adversarial robustness”.",),
+        (
+            "After Carlini et al. (2019), “On evaluating adversarial robustness”.",
+            *data.absence_notes(),
+        ),
         (("Recommendation", "State", "How"), *rows),
     )
 

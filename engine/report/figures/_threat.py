@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.artifacts import Role
-from engine.attacks import eight_bit
+from engine.attacks import eps_words
 from engine.report.figure import Figure, listed, number, table
 from engine.report.runs import Dataset
 
@@ -40,13 +40,13 @@ def draw(data: Dataset) -> Figure:
     ladder = data.first.ladder(next(iter(data.defenses)))
     assert ladder is not None
     images, seeds = len(ladder.labels), len(data.runs)
-    radii = [f"{number(eps)} ({eight_bit.levels(eps)}/255)" for eps in ladder.eps]
+    radii = listed([eps_words(eps) for eps in ladder.eps])
     rows = [
         (
             "Goal",
             "any wrong answer; an image that is answered wrongly undisturbed counts as fooled",
         ),
-        ("Norm and size", f"L∞ in pixels, ε = {', '.join(radii)}"),
+        ("Norm and size", f"L∞ in pixels, ε = {radii}"),
         (
             "Range",
             "pixels in [0, 1]ⁿ, 8 bits each"
@@ -79,7 +79,7 @@ def draw(data: Dataset) -> Figure:
         (),
         table(name, _COLUMNS, [(data.label, *row) for row in rows]),
         data.artifacts(*(Role("ladder", defense) for defense in data.defenses)),
-        (),
+        data.absence_notes(),
         (("What", "Here"), *rows),
     )
 

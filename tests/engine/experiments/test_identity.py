@@ -101,7 +101,14 @@ def asked(weights, **scales):
         dataset=DATASET,
         defenses={label: model(scale) for label, scale in scales.items()},
         attacks={"fgsm": {"title": "FGSM", "attack": {"name": "fgsm", "eps": EPS}}},
-        doubt={"eps": [0.1], "images": 10, "steps": 1, "restarts": 1},
+        doubt={
+            "eps": [0.1],
+            "images": 10,
+            "steps": 1,
+            "restarts": 1,
+            "queries": 5,
+            "strong": "fgsm",
+        },
     )
 
 

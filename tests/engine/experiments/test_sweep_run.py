@@ -356,8 +356,11 @@ def test_every_model_is_put_to_the_ladder_and_tested_on_the_others_examples(firs
         for source, answers in climbed.transferred.items():
             made = rounded_fgsm(nets[source], x, y, 0.1)
             assert np.array_equal(answers[0], net(made).argmax(1))
+        assert set(climbed.transferred_pgd) == set(nets) - {label}
+        assert not climbed.random.any()
         zero = first.measures(label)["zero_gradient"]
-        assert first.doubts(label) == doubt.summary(doubt.examine(climbed, zero))
+        found = doubt.examine(climbed, zero, one_step_trained=False)
+        assert first.doubts(label) == doubt.summary(found)
 
 
 def test_runs_are_found_by_exactly_what_the_file_says(runs, store, tmp_path):
