@@ -31,8 +31,8 @@ Scores = NDArray[np.float64]
 
 FEWEST_SEEDS = 5
 """With fewer nothing is decided: they show too little of how seeds differ. In simulations three
-decide 4 to 6 % of ties of several models, and see a true advantage of .15 over five rivals in 8 % of
-cases, where five see it in 72 % (docs/benchmarks.md)."""
+decide 4 to 6 % of ties of several models, and see a true advantage of .15 over five rivals in 8 %
+of cases, where five see it in 72 % (docs/benchmarks.md)."""
 _NAN = float("nan")
 
 
