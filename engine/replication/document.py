@@ -45,8 +45,9 @@ def by_chance(checks: Sequence[Check]) -> str:
         f"{decided} of {len(checks)} statements are decided. If each of the {len(decidable)} that "
         f"could be decided lay on its bound, {two_way.LEVEL * len(decidable):.1f} would be decided "
         "by chance without a correction. Holm's correction, over the statements and datasets of "
-        f"one claim, keeps the chance of any wrong decision on a claim below {two_way.LEVEL:.0%}: "
-        f"of {claims} claims, at most {two_way.LEVEL * claims:.1f} are expected to have one."
+        "one claim, keeps the chance of any wrong decision on a claim at "
+        f"{100 * two_way.LEVEL:g} % or less: of {claims} claims, at most "
+        f"{two_way.LEVEL * claims:.1f} are expected to have one."
     )
 
 

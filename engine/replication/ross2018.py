@@ -61,6 +61,10 @@ def _against(label: str) -> str:
     return f"against {TITLES[label]}"
 
 
+def _of(label: str) -> str:
+    return f"of {TITLES[label]}"
+
+
 def _penalty_resists_transfer(m: Measured) -> Iterator[Check]:
     """Claim 1: "robustness to transferred examples generated to fool all of the other models"."""
     for penalised in PENALISED:
@@ -86,7 +90,7 @@ def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check]:
         "FGSM examples for the penalised model (ε .1–.3) fool all other models equally well: share "
         "fooled of another model, largest difference from its own",
         lambda: {
-            TITLES[other]: m.right("penalty_loss", "penalty_loss", _MODERATE)
+            _of(other): m.right("penalty_loss", "penalty_loss", _MODERATE)
             - m.right(other, "penalty_loss", _MODERATE)
             for other in others
         },
@@ -100,7 +104,7 @@ def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check]:
         "they fool others more often than examples for the undefended model do: share fooled, "
         "how far above",
         lambda: {
-            TITLES[other]: m.right(other, "none", _MODERATE)
+            _of(other): m.right(other, "none", _MODERATE)
             - m.right(other, "penalty_loss", _MODERATE)
             for other in ("distillation", "penalty_uniform")
         },
@@ -130,7 +134,7 @@ def _distillation_masks_its_gradients(m: Measured) -> Iterator[Check]:
         "FGSM examples for the distilled model (ε .1–.3) rarely fool the others: accuracy on them, "
         "how far above that on clean images",
         lambda: {
-            TITLES[other]: m.right(other, "distillation", _MODERATE)
+            _of(other): m.right(other, "distillation", _MODERATE)
             - m.right(other, "distillation", (0,))
             for other in TITLES
             if other != "distillation"
@@ -168,7 +172,7 @@ def _both_together_resist_most(m: Measured) -> Iterator[Check]:
         "4c",
         "but not on examples for penalised models: accuracy of some other, how far above its own",
         lambda: {
-            TITLES[other]: m.right(other, "penalty_loss", _MODERATE)
+            _of(other): m.right(other, "penalty_loss", _MODERATE)
             - m.right("both", "penalty_loss", _MODERATE)
             for other in TITLES
             if other not in ("both", "penalty_loss")

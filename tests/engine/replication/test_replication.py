@@ -136,6 +136,12 @@ def test_images_that_could_not_be_measured_do_not_count():
     assert measured.to_json() == {**vars(measured), "verdict": "holds"}
 
 
+def test_doubted_seeds_are_told_shortly():
+    told = {seeds: str(Doubted("d", doubt.LEAKING, seeds)) for seeds in ((1,), (1, 2), (1, 2, 3))}
+    assert list(told.values()) == ["d ‡ (seed 1)", "d ‡ (seeds 1, 2)", "d ‡ (seeds 1–3)"]
+    assert str(Doubted("d", doubt.LEAKING, (1, 2, 4))) == "d ‡ (seeds 1, 2, 4)"
+
+
 def test_one_number_has_no_interval():
     found = judged([[0.4]])
     assert (found.measured, found.told) == ("0.400 [–, –]", "undecided (1 of 5 seeds)")
@@ -157,8 +163,8 @@ def test_markdown_has_a_row_a_statement_and_a_column_a_dataset():
         "| claim | statement | bound | digits | letters | mnist |",
         "|---|---|---|---|---|---|",
         "| 2a (paper) | so it is | > 0.1 | **holds** 0.500 [0.400, 0.600]; p = .012 | "
-        "**undecided** 0.000 [-0.100, 0.200]; p = 1.000; against \\| all; doubted: distillation † "
-        "(seeds 0, 2) | **undecided (3 of 5 seeds)** 0.300 [0.200, 0.400]; p < .001 |",
+        "**undecided** 0.000 [-0.100, 0.200]; p = 1; against \\| all; doubted: distillation † "
+        "(seeds 0, 2) | **undecided (3 of 5 seeds)** 0.300 [0.200, 0.400] |",
         "| 3 (ours) | so too | > 0 |  | **undecided** not measured |  |",
     ]
 
