@@ -28,7 +28,19 @@ def ball(known: Mapping[str, Any]) -> str:
     said = f"{norm}, ε = {eps_words(known['eps'], known['norm'], known['space'])}"
     if known["space"] == "pixels":
         return said
-    return f"{said} of the model input; 8-bit pixels exceed it by {number(known['excess'])}"
+    said += " of the model input"
+    if known.get("excess") is None:
+        return said
+    return f"{said}; 8-bit pixels exceed it by {number(known['excess'])}"
+
+
+def kept_in(exhibit: Exhibit, defense: str, attack: str) -> str:
+    """Return the ball that an attack's 8-bit pictures were made in, in words; "" for none.
+
+    Nor is there one of runs from before pictures were kept in it.
+    """
+    known = exhibit.results.examples(defense, attack).ball
+    return "" if known is None else ball(known)
 
 
 def parameters(params: Mapping[str, Any]) -> str:

@@ -17,7 +17,8 @@ from engine.report.figures import curves, models, transfer
 from engine.report.runs import Dataset
 from engine.results import Results, Role
 from study_app.cli.experiment_tables import run_tables
-from study_app.gallery.phrases import ball, parameters
+from study_app.gallery.exhibit import Exhibit
+from study_app.gallery.phrases import ball, kept_in, parameters
 
 EPS = 0.03  # 7.65 levels: to the nearest, examples would leave their ball
 STEPS = {"steps": 2}
@@ -31,6 +32,7 @@ SOME = {
     "random_sign": {"like": PGD},
     "tgsm": {**STEPS, "eps": EPS},
     "worst_case": {"attacks": [PGD], "eps": EPS},
+    "square": {"queries": 5, "eps": EPS},
 }
 """What keeps the attacks short; all that have an eps get one."""
 
@@ -192,6 +194,9 @@ def test_a_passport_says_the_ball_and_what_was_reached(results):
     assert passport["norms"]["linf"] <= 7 / 255
     assert ball(known) == "L∞, ε = .03 (7/255)"
     assert parameters({"eps": EPS, "label": "true"}) == "eps .03 (7/255), label true"
+    assert kept_in(Exhibit(results), "none", "fgsm") == "L∞, ε = .03 (7/255)"
+    assert kept_in(Exhibit(results), "gcn", "inside") == "L∞, ε = .1 of the model input"
+    assert kept_in(Exhibit(results), "none", "jsma") == ""
     assert stimuli.adversarial(results, "none", "jsma", index).passport["attack"]["ball"] is None
     inside = stimuli.adversarial(results, "gcn", "inside", index).passport["attack"]["ball"]
     made = results.examples("gcn", "inside")
@@ -243,6 +248,7 @@ def test_what_was_stored_before_is_made_as_it_was(results, old):
 
 def test_what_was_not_stored_before_is_absent_and_no_zero(old):
     assert old.examples("none", "fgsm").ball is None
+    assert kept_in(Exhibit(old), "none", "fgsm") == ""
     assert "ball" not in stimuli.adversarial(old, "none", "fgsm", 0).passport["attack"]
     assert old.curve("fgsm", "none").unrounded is None
     assert old.grid("none", "tgsm").unrounded_label is None
