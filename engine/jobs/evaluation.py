@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import defenses, rendering
-from engine.artifacts import Artifact, Role, labels_of, write_json
+from engine.artifacts import Artifact, Recipe, Role, labels_of, write_json
 from engine.datasets import Data, class_counts
 from engine.errors import PlausiblyError
 from engine.jobs import examples, ladder, measures
@@ -23,6 +23,8 @@ _BY_CLASS = 3
 """The version from which on there are counts and accuracies of each class."""
 _BEFORE_ROUNDING = 4
 """The version from which on there are accuracies before rounding to 8 bits, and the excess."""
+_JUDGED = 4
+"""The version from which on robustness is doubted as now."""
 READS = ("model", "examples", "measures", "ladder")
 """Kinds of artifacts of a run that it takes, as many of them as are there."""
 
@@ -57,6 +59,14 @@ def make(job: Job) -> None:
     if job.recipe.versions.get("evaluation", 1) >= _BY_CLASS:
         _add_classes(result, data, networks)
     write_json(job.draft / FILE, result)
+
+
+def gone(recipe: Recipe) -> str | None:
+    """Return why an evaluation whose doubts are of before version 4 is not made again."""
+    old = recipe.versions.get("evaluation", 1) < _JUDGED
+    if not old or not labels_of("ladder", recipe.parents):
+        return None
+    return "robustness is doubted by other rules now; run its experiment again for those"
 
 
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:

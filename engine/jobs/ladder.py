@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from engine import attacks
-from engine.artifacts import Artifact, Role, write_arrays
+from engine.artifacts import Artifact, Recipe, Role, write_arrays
 from engine.components import Document, versions_of
 from engine.datasets import evenly
 from engine.jobs._kinds import Reader
@@ -112,6 +112,13 @@ def make(job: Job) -> None:
         progress=job.progress,
     )
     write_arrays(job.draft / FILE, arrays)
+
+
+def gone(recipe: Recipe) -> str | None:
+    """Return why a ladder of version 1 is not climbed again."""
+    if recipe.versions.get("ladder", 1) >= VERSION:
+        return None
+    return "its rungs are not climbed any more; run its experiment again for those of today"
 
 
 def read(artifact: Artifact, reader: Reader) -> dict[str, NDArray[Any]]:

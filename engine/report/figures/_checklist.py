@@ -97,7 +97,7 @@ class _Found:
         yield ("The strongest known attack", *self._rung("strong", strong))
         yield "The worst of all attacks, image by image", _DONE, "“worst case” throughout"
         yield (
-            "An undefended model under the same attacks",
+            "An undefended model, attacked alike",
             _state(self.undefended),
             "among the models" if self.undefended else "none is among the models",
         )
@@ -128,7 +128,7 @@ class _Found:
             "PGD examples for the other models" if pgd else "only FGSM examples, or no other model",
         )
         yield (
-            "Transfer from a substitute trained like the model",
+            "Transfer from a substitute like it",
             _NOT_DONE,
             "the sources are the experiment’s other models",
         )
@@ -139,7 +139,7 @@ class _Found:
         yield ("An attack without gradients", *self._rung("square", queries, blind))
         yield "An attack on labels alone", _NOT_DONE, "every attack here sees logits"
         yield (
-            "Attacks adapted to a defense that hides gradients (BPDA)",
+            "BPDA where a defense hides gradients",
             _NOT_DONE if self.masked else _DOES_NOT_APPLY,
             f"none beside scaled logits was made for {listed(self.masked)}"
             if self.masked
@@ -148,7 +148,7 @@ class _Found:
         draws = max(ladder.draws for ladder in self.ladders)
         known = all(ladder.random is not None for ladder in self.ladders)
         yield (
-            "Expectation over the draws of a stochastic model",
+            "Expectation where a model is stochastic",
             _DONE if draws > 1 else _DOES_NOT_APPLY if known else _NOT_DONE,
             f"attacked by the mean of {draws} draws"
             if draws > 1

@@ -427,8 +427,8 @@ def test_the_checklist_says_what_was_done_and_what_was_not(built):
     assert state["An attack on labels alone"] == "not done"
     # The ladder of these runs ends at .2, and one model is masked.
     assert state["Accuracy over the size of the attack"] == "not done"
-    assert state["Attacks adapted to a defense that hides gradients (BPDA)"] == "not done"
-    assert state["Expectation over the draws of a stochastic model"] == "does not apply"
+    assert state["BPDA where a defense hides gradients"] == "not done"
+    assert state["Expectation where a model is stochastic"] == "does not apply"
 
 
 def test_doubt_of_earlier_runs_is_told_as_it_was_stored(store, tmp_path):
