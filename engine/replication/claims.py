@@ -189,6 +189,8 @@ def check(
         chosen = None if choose is None else _best(choose())
     except AbsentError as error:
         return absent(error.reason)
+    if not tables:
+        return absent("there is no model to compare with")
     estimates = [two_way.mean(table) for table in tables.values()]
     if any(each.value is None for each in estimates):
         return absent(None)
