@@ -159,8 +159,8 @@ def test_of_few_classes_there_are_fewer_differences(classes, choices, monkeypatc
     seen = watched(monkeypatch)
     x_adv = attacks.create("worst_case", eps=3.4 / 255)(Above(106.1, classes), x, y)
     assert levels(x_adv) == [103.4]
-    assert [name for name, _, _ in seen] == ["pgd"] * (2 + len(choices)) + ["minimum_norm"]
-    assert [choice for _, choice, _ in seen[2:-1]] == choices
+    assert [name for name, _, _ in seen] == ["pgd"] * (3 + len(choices)) + ["minimum_norm"]
+    assert [choice for _, choice, _ in seen[3:-1]] == choices
 
 
 @pytest.mark.parametrize("eps", [0, 0.03, 8 / 255])
