@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from engine.attacks._batch import Batch
-from engine.attacks._sizes import Eps, Number, PixelEps, require_within_pixels
+from engine.attacks._sizes import Eps, Number, PixelEps, describe_pixels, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
 from engine.errors import UsageError
@@ -32,6 +32,7 @@ __all__ = [
     "choose_target",
     "clip",
     "create",
+    "describe_pixels",
     "ignore",
     "only",
     "register",
@@ -193,6 +194,8 @@ class GradientAttack(Attack):
             means anything depends on the image, and in `model_input` on the preprocessing; so any
             finite one is taken.
     """
+
+    model_config = ConfigDict(json_schema_extra=describe_pixels)
 
     space: Space = "pixels"
     prepare: bool = False

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 _NUMBER = r"\d+(?:\.\d+)?"
 _FRACTION = re.compile(rf"\s*({_NUMBER})\s*/\s*({_NUMBER})\s*", re.ASCII)
 _LEVELS = 255
+_NAMES = ("eps", "watch_eps", "step_size", "theta")
+"""How sizes are called."""
 
 
 def read(value: Any) -> Any:
@@ -62,6 +64,20 @@ def require_within_pixels(sizes: Mapping[str, float | None]) -> None:
         if size is not None and size > 1:
             fix = f"; {size:g} of 255 levels is {size:g}/255" if size <= _LEVELS else ""
             raise ValueError(f"{name} {size:g}: pixels lie in [0, 1]{fix}")
+
+
+def describe_pixels(schema: dict[str, Any]) -> None:
+    """Put into the schema of an object with sizes what `require_within_pixels` requires of them."""
+    properties = schema.get("properties", {})
+    where = {name: {"const": "pixels"} for name in ("space", "watch_space") if name in properties}
+    if "norm" in properties:
+        if properties["norm"].get("default") != "linf":  # what is left out may mean another norm
+            return
+        where["norm"] = {"const": "linf"}
+    bound = {"maximum": 1, "items": {"maximum": 1}}
+    sizes = [name for name in properties if name in _NAMES]
+    schema["if"] = {"properties": where}
+    schema["then"] = {"properties": dict.fromkeys(sizes, bound)}
 
 
 def _within_pixels(size: float) -> float:

@@ -75,6 +75,10 @@ class Kept:
     def see(self, rows: Tensor, x_adv: Tensor, rank: Tensor) -> None:
         """Take what is better of examples (M, C, H, W) of the images at `rows` (M,)."""
         better = rank > self.rank[rows]
+        if not better.is_cuda:  # where asking costs nothing, only what changes is copied
+            if not better.any():
+                return
+            rows, x_adv, rank, better = rows[better], x_adv[better], rank[better], better[better]
         kept = torch.where(better[:, None, None, None], x_adv, self.best[rows])
         self.best = self.best.index_copy(0, rows, kept)
         self.rank = self.rank.index_copy(0, rows, torch.maximum(rank, self.rank[rows]))

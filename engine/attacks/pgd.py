@@ -191,7 +191,8 @@ class PGD(GradientAttack):
             if self._stopping:
                 kept.see(rows, z, rank(model, z, x, goal, self.pixel_ball, logits.detach()))
                 done = kept.rank[rows] == ROUNDED
-                moved = torch.where(done[:, None, None, None], z, moved)
+                if x.is_cuda or done.any():
+                    moved = torch.where(done[:, None, None, None], z, moved)
             z = moved
             x_adv = x_adv.index_copy(0, rows, z) if len(rows) < len(x_adv) else z
             trace(x_adv)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,6 +44,8 @@ class AdversarialTraining(Defense):
         random_start: start at a random point within eps of the image.
         space: where steps are measured and made; see `engine.attacks.GradientAttack`.
     """
+
+    model_config = ConfigDict(json_schema_extra=attacks.describe_pixels)
 
     has_objective: ClassVar[bool] = True
     version: ClassVar[int] = 1 + sum(

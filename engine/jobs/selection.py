@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from engine import attacks, rendering
 from engine.artifacts import Artifact, Role, write_json
@@ -46,6 +46,8 @@ class SelectionSpec(Document):
             ones, or all where there are fewer.
     """
 
+    model_config = ConfigDict(json_schema_extra=attacks.describe_pixels)
+
     reference: Label = "none"
     eps: list[attacks.Eps] = Field([0.1, 0.2, 0.3], min_length=1)
     space: Space = "pixels"
@@ -55,8 +57,7 @@ class SelectionSpec(Document):
     @model_validator(mode="after")
     def _eps_within_pixels(self) -> SelectionSpec:
         if self.space == "pixels":
-            for eps in self.eps:
-                attacks.require_within_pixels({"eps": eps})
+            attacks.require_within_pixels({f"eps.{at}": eps for at, eps in enumerate(self.eps)})
         return self
 
 

@@ -50,7 +50,9 @@ class TrainingConfig(BaseModel):
             robustness against training time; None keeps none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra=attacks.describe_pixels
+    )
 
     steps: int = Field(400, ge=1)
     batch_size: int = Field(128, ge=2)

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from networks import Scaled, small_cnn, warmed
+from pixel_networks import Above, levels
+from pixel_networks import images as pixels
 
 from engine import attacks
-from engine.attacks import vary
+from engine.attacks import eight_bit, vary
 from engine.attacks.pgd import PGD
 from engine.errors import UsageError
 
@@ -85,6 +87,92 @@ def test_later_members_work_on_the_images_that_are_left(network, monkeypatch):
     fooled = wrong(network, attacks.registry.from_config(CE)(network, x, y), y)
     left = ~wrong(network, x, y)
     assert worked_on[:2] == [int(left.sum()), int((left & ~fooled).sum())]
+
+
+def watched(monkeypatch):
+    """Return the list that gets the images of every member's turn, with its name."""
+    seen = []
+    for name in ("fgsm", "pgd", "minimum_norm", "square"):
+        kind = attacks.registry.get(name)
+
+        def run(self, model, batch, trace, run=kind.run):
+            seen.append((self.name, getattr(self, "choice", None), batch.x))
+            return run(self, model, batch, trace)
+
+        monkeypatch.setattr(kind, "run", run)
+    return seen
+
+
+def test_no_member_sees_an_image_that_is_broken(network, monkeypatch):
+    x = (images() * 255).round() / 255
+    y = labels(network, x)
+    members = [FGSM, CE, {"name": "square", "queries": 20, "eps": 0.03}, {"name": "minimum_norm"}]
+    broken = [wrong(network, x, y)]
+    for count in range(1, 4):
+        attack = attacks.create("worst_case", attacks=members[:count])
+        made = attack(network, x, y)
+        shown = eight_bit.rounded(made, x, attack.pixel_ball)
+        broken.append(broken[0] | wrong(network, made, y) & wrong(network, shown, y))
+    seen = watched(monkeypatch)
+    attacks.create("worst_case", attacks=members, eps=0.03)(network, x, y)
+    assert [name for name, _, _ in seen] == ["fgsm", "pgd", "square", "minimum_norm"]
+    for (_, _, worked_on), done in zip(seen, broken, strict=True):
+        assert torch.equal(worked_on, x[~done])
+    assert 0 < broken[0].sum() < broken[1].sum() < broken[3].sum() < 40
+
+
+PIXEL = {"name": "pgd", "steps": 3, "random_start": False, "loss": "margin"}
+
+
+@pytest.mark.parametrize("also", ["fgsm", "minimum_norm"])
+def test_what_rounding_undoes_is_kept_and_attacked_on(also, monkeypatch):
+    x, y = pixels(2)
+    seen = watched(monkeypatch)
+    members = [{**PIXEL, "keep": "first_success"}, {"name": also}]
+    attack = attacks.create("worst_case", attacks=members, eps=3.4 / 255)
+    # 103 is the furthest level in the ball: wrong before rounding, right after.
+    made = attack(Above(103.1), x, y)
+    assert levels(made) == [103.4] * 2
+    assert levels(eight_bit.rounded(made, x, attack.pixel_ball)) == [103] * 2
+    assert [(name, len(worked_on)) for name, _, worked_on in seen] == [("pgd", 2), (also, 2)]
+    # A later member's success that survives takes its place.
+    weak = {**PIXEL, "step_size": 2.2 / 255, "steps": 1}
+    attack = attacks.create("worst_case", attacks=[weak, {"name": also}], eps=3.4 / 255)
+    assert levels(attack(Above(102.1), x, y)) == [103.4] * 2
+
+
+def test_the_smallest_disturbance_is_clipped_and_pushed_out():
+    x, y = pixels()
+    search = {"name": "minimum_norm", "steps": 20}
+    attack = attacks.create("worst_case", attacks=[search], eps=3.4 / 255)
+    # Beside the boundary at 102.1, rounding undoes it; on the ball's surface it does not.
+    assert levels(attack(Above(102.1), x, y)) == [103.4]
+    # Out of reach, it comes back to the ball.
+    assert levels(attack(Above(106.1), x, y)) == [103.4]
+    # Wrong undisturbed, the image comes back as it is.
+    assert torch.equal(attack(Above(99.1), x, y), x)
+
+
+@pytest.mark.parametrize(("classes", "choices"), [(2, [1]), (3, [1, 2]), (5, [1, 2, 3])])
+def test_of_few_classes_there_are_fewer_differences(classes, choices, monkeypatch):
+    x, y = pixels()
+    seen = watched(monkeypatch)
+    x_adv = attacks.create("worst_case", eps=3.4 / 255)(Above(106.1, classes), x, y)
+    assert levels(x_adv) == [103.4]
+    assert [name for name, _, _ in seen] == ["pgd"] * (2 + len(choices)) + ["minimum_norm"]
+    assert [choice for _, choice, _ in seen[2:-1]] == choices
+
+
+@pytest.mark.parametrize("eps", [0, 0.03, 8 / 255])
+def test_by_default_it_takes_no_image_one_image_and_any_eps(eps, network):
+    x = images()[:1]
+    attack = attacks.create("worst_case", eps=eps)
+    with torch.no_grad():
+        y = network(x).argmax(1)
+    assert attack(network, x[:0], y[:0]).shape == (0, 1, 12, 12)
+    x_adv = attack(network, x, y)
+    assert (x_adv - x).abs().max() <= eps + 1e-6
+    assert torch.equal(attack(network, x, (y + 1) % 4), x)
 
 
 def test_with_the_margin_loss_masking_is_seen_through(network):
