@@ -153,7 +153,7 @@ def test_the_smallest_disturbance_is_clipped_and_pushed_out():
     assert torch.equal(attack(Above(99.1), x, y), x)
 
 
-@pytest.mark.parametrize(("classes", "choices"), [(2, [1]), (3, [1, 2]), (5, [1, 2, 3])])
+@pytest.mark.parametrize(("classes", "choices"), [(2, []), (3, [2]), (5, [2, 3, 4])])
 def test_of_few_classes_there_are_fewer_differences(classes, choices, monkeypatch):
     x, y = pixels()
     seen = watched(monkeypatch)
@@ -207,8 +207,8 @@ def test_its_members_are_resolved_and_by_default_these():
     assert [(m["steps"], m["loss"], m["choice"]) for m in climbs] == [
         (10, "margin", 1),
         (100, "cross_entropy", 1),
-        (100, "margin", 1),
-        *((100, "difference", choice) for choice in (1, 2, 3)),
+        (200, "margin", 1),
+        *((50, "difference", choice) for choice in range(2, 10)),
     ]
     for member in climbs:
         assert member["step_size"] is None
