@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from engine import canonical
 from engine.datasets._dataset import Data, Dataset
@@ -34,11 +34,11 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Told of a download: the file's name, bytes so far, bytes in all where the server says so."""
 
 
-AS_PUBLISHED = "as published"
-NOT_AS_PUBLISHED = "not as published"
-UNKNOWN = "unknown"
-MISSING = "missing"
 Status: TypeAlias = Literal["as published", "not as published", "unknown", "missing"]
+AS_PUBLISHED: Final = "as published"
+NOT_AS_PUBLISHED: Final = "not as published"
+UNKNOWN: Final = "unknown"
+MISSING: Final = "missing"
 
 
 @dataclass(frozen=True)
