@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import AbsentError
+from engine.errors import AbsentError, UsageError
 from engine.replication._ross2018_scores import PENALISED, TITLES, Measured
 from engine.replication.claims import told
 from engine.results import Results, by_dataset, doubted
@@ -99,7 +99,7 @@ def _time(dataset: str, m: Measured) -> list[str]:
             continue
         try:
             accuracy = [f"{right.mean():.2f}" for right in m.over_time(defense, "white_box")]
-        except AbsentError:
+        except (AbsentError, UsageError):  # it failed, or the file keeps none of its weights
             accuracy = ["–"] * len(steps)
         lines.append(f"| {_marked(m.runs, defense)} | " + " | ".join(accuracy) + " |")
     return lines

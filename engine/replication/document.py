@@ -28,7 +28,7 @@ def document(paper: Paper, runs: Sequence[Results], checks: Sequence[Check]) -> 
         f"**By chance.** {by_chance(checks)}",
     ]
     if gaps := paper.left_out(runs[0].config["defenses"]):
-        paragraphs.append(f"**Left out.** {' '.join(gaps)}")
+        paragraphs.append(f"**Absent models.** {' '.join(gaps)}")
     if said := _doubted(checks):
         paragraphs.append(said)
     return "\n\n".join([*paragraphs, markdown(checks), paper.tables(runs)]) + "\n"

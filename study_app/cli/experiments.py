@@ -131,26 +131,24 @@ def replicate(
     if not runs:
         _end(failed, runs)
     checks = judge.checks(runs)
+    by_chance = replication.by_chance(checks)
     if out is not None:
-        text = replication.document(judge, runs, checks)
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
+        _write(out, replication.document(judge, runs, checks))
     if as_json:
-        print_json(
-            {
-                "checks": [each.to_json() for each in checks],
-                "by_chance": replication.by_chance(checks),
-                "left_out": left_out,
-            }
-        )
+        found = [each.to_json() for each in checks]
+        print_json({"checks": found, "by_chance": by_chance, "left_out": left_out})
     else:
         print_table(checks_table(name, checks))
-        for sentence in left_out:
+        for sentence in (*left_out, by_chance):
             say(sentence)
-        say(replication.by_chance(checks))
     _end(failed, runs)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlausiblyError(f"cannot write {path}: {error.strerror}") from None
 
 
 @dataclass(frozen=True)

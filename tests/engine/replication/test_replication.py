@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -474,12 +475,22 @@ def test_what_needs_a_model_that_the_experiment_has_not_is_left_out():
     ]
     assert ross2018.left_out(DEFENSES) == []
     text = document(ross2018, worlds[1], partly)
-    assert "**Left out.** Left out of claims 1, 2b" in text
+    assert "**Absent models.** Left out of claims 1, 2b" in text
     assert "uniform |" not in text
-    # A penalty that was not swept has no sweep to show.
+    # A penalty that was not swept has no sweep to show, and without kept weights no time.
+    none_alone = World.training_time
     for world in worlds[1]:
         world.selection = lambda _: None
-    assert "the sweeps" not in ross2018.tables(worlds[1])
+        world.training_time = partial(_only_of_none, none_alone, world)
+    text = ross2018.tables(worlds[1])
+    assert "the sweeps" not in text
+    assert "| gradient penalty | – | – | – |" in text
+
+
+def _only_of_none(training_time, world, defense):
+    if defense != "none":
+        raise UsageError(f"experiment 'made_up' has no 'training_time:{defense}'")
+    return training_time(world, defense)
 
 
 def test_pairs_that_are_not_there_are_left_out():
