@@ -383,6 +383,17 @@ def test_a_masked_model_is_no_rival_in_white_box_accuracy(marked, zero, verdict)
     assert of("4a", worlds).verdict == verdict
 
 
+def test_without_a_rival_nothing_is_compared():
+    worlds = as_the_paper_has_it()
+    for world in worlds:
+        world.marks = {each: [doubt.MASKED] for each in DEFENSES}
+    found = of("4a", worlds)
+    assert (found.verdict, found.measured) == (
+        "undecided",
+        "not measured: there is no model to compare with",
+    )
+
+
 def test_a_doubted_seed_is_named_where_it_is_pooled():
     worlds = as_the_paper_has_it()
     for world in worlds:
