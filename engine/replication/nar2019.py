@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -116,12 +117,8 @@ def _checks(
         if not gaps.judged(claim, models, lacking) or not runs:
             return
         doubted = doubted_seeds(runs, {label: known[label] for label in models})
-        found.append(
-            check(
-                claim, dataset, statement, lambda: {"": scores()},
-                bound=bound, origin=origin, doubted=doubted,
-            )
-        )  # fmt: skip
+        measured: dict[str, Any] = {"bound": bound, "origin": origin, "doubted": doubted}
+        found.append(check(claim, dataset, statement, lambda: {"": scores()}, **measured))
 
     for differential, plain, words in _PAIRS.values():
         add(
