@@ -10,11 +10,13 @@ from pydantic import SerializeAsAny
 from engine.components import Registry
 from engine.datasets._counts import class_counts, describe_counts, doubt_counts
 from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
+from engine.datasets._publication import NOT_RECORDED, Publication, publication, without_files
 from engine.datasets._published import Check, File, Progress, Published
 from engine.datasets._spread import spread
 from engine.errors import UsageError
 
 __all__ = [
+    "NOT_RECORDED",
     "SPLITS",
     "Check",
     "Data",
@@ -23,6 +25,7 @@ __all__ = [
     "File",
     "Pair",
     "Progress",
+    "Publication",
     "Published",
     "Split",
     "SplitName",
@@ -31,9 +34,11 @@ __all__ = [
     "describe_counts",
     "doubt_counts",
     "evenly",
+    "publication",
     "register",
     "registry",
     "spread",
+    "without_files",
 ]
 
 
@@ -47,6 +52,11 @@ class Pair(Dataset):
 
     base: SerializeAsAny[Dataset]
     classes: tuple[str, str]
+
+    @property
+    def origin(self) -> Dataset:
+        """The base."""
+        return self.base
 
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration: the base's, with the classes in the name."""

@@ -27,6 +27,8 @@ from engine.networks import budget
 from engine.networks.memory import Memory
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
+_NOT_INDEXED = ("candidate", "dataset")
+"""Kinds that are found otherwise: by the selection, and by the data."""
 
 
 def run(
@@ -187,7 +189,7 @@ def _of_run(run: Run, data: Data) -> Planned:
     }
     evaluate = Request(Role("evaluation"), "evaluate", {"split": "test"}, read, gathers=tuple(read))
     tasks.add("evaluate", "evaluation", evaluate)
-    everything = {role: role for role in tasks.roles if role.kind != "candidate"}
+    everything = {role: role for role in tasks.roles if role.kind not in _NOT_INDEXED}
     index = Request(
         Role("experiment"),
         "index",
