@@ -83,7 +83,7 @@ def find(experiment: Experiment, store: ArtifactStore, *, seeds: int = 1) -> lis
     """
     made = Made()
     # In this order a task comes after all that it needs.
-    tasks = _planned(experiment, seeds).tasks
+    tasks = _needed_for("index", _planned(experiment, seeds).tasks)
     for task in tasks:
         lacking = [need for need in task.needs if need in made.lost]
         if lacking:

@@ -74,16 +74,21 @@ def accuracies(
     }
 
 
-def differences(dataset: str, models: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+def differences(
+    dataset: str,
+    models: Mapping[str, Sequence[Mapping[str, Any]]],
+    titles: Mapping[str, str],
+) -> list[str]:
     """Return what the authors' models had otherwise than ours, in words; empty for nothing.
 
     Args:
         dataset: one of which they recorded something.
         models: configurations of the recipes of our models by label, one for each seed; those that
             the authors did not have do not count.
+        titles: what readers call them.
     """
     every = [
-        (label.replace("_", " "), config)
+        (f"“{titles[label]}”", config)
         for label, found in models.items()
         if label in _DEFENSES
         for config in found
@@ -99,7 +104,7 @@ def differences(dataset: str, models: Mapping[str, Sequence[Mapping[str, Any]]])
         if not _SCHEDULE.items() <= (config.get("training") or {}).items()
     ]
     strengths = [
-        f"{label.replace('_', ' ')}: {each}"
+        f"“{titles[label]}” {each}"
         for label, found in models.items()
         if label in _DEFENSES
         for config in found
@@ -112,7 +117,7 @@ def differences(dataset: str, models: Mapping[str, Sequence[Mapping[str, Any]]])
         theirs = _schedule({"training": _SCHEDULE})
         said.append(f"a different schedule ({theirs}; ours {_by_label(schedules, every)})")
     if strengths:
-        said.append(f"a different strength ({', '.join(dict.fromkeys(strengths))})")
+        said.append(f"a different strength ({'; '.join(dict.fromkeys(strengths))})")
     return said
 
 
@@ -122,8 +127,8 @@ def _by_label(found: Sequence[tuple[str, str]], every: Sequence[tuple[str, Any]]
     for label, what in found:
         labels.setdefault(what, {})[label] = None
     all_labels = {label for label, _ in every}
-    return ", ".join(
-        what if having.keys() == all_labels else f"{what} for {', '.join(having)}"
+    return "; ".join(
+        what if having.keys() == all_labels else f"{what} for {' and '.join(having)}"
         for what, having in labels.items()
     )
 
@@ -143,7 +148,7 @@ def _schedule(config: Mapping[str, Any]) -> str:
         return "not trained here" if "training" in config else "not recorded"
     return (
         f"{training['steps']} steps of {training['batch_size']} at learning rate "
-        f"{training['lr']:g}, Adam’s ε {training['adam_eps']:g}"
+        f"{training['lr']:g} and Adam’s ε {training['adam_eps']:g}"
     )
 
 

@@ -118,7 +118,8 @@ class LogLines:
         named = [f"{name}: {task.words(now)}" for name, task in self._tasks.items()]
         more = f" | and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         under_way = " | ".join(named[:_NAMED]) + more or "reading data and planning"
-        return f"after {duration(now - self._began)}, {self._ended_count} tasks ended | {under_way}"
+        ended = f"{self._ended_count} task{'s' * (self._ended_count != 1)} ended"
+        return f"after {duration(now - self._began)}, {ended} | {under_way}"
 
     def _keep_saying(self) -> None:
         while not self._ended.wait(max(0.0, self._due - self._clock())):

@@ -88,7 +88,7 @@ def _theirs(data: Dataset, curve: Curve) -> tuple[Theirs | None, str]:
             "The authors recorded values for these data as published; they are not drawn, since "
             f"ours are {origin.words} ({origin.reason})."
         )
-    differing = [*_division(data), *published.differences(data.name, models)]
+    differing = [*_division(data), *published.differences(data.name, models, data.defenses)]
     how = "Network, schedule and strengths are theirs"
     if differing:
         how = f"They used {listed(differing)}"
