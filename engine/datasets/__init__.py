@@ -11,11 +11,22 @@ from engine.components import Registry
 from engine.datasets._counts import class_counts, describe_counts, doubt_counts
 from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
 from engine.datasets._publication import NOT_RECORDED, Publication, publication, without_files
-from engine.datasets._published import Check, File, Progress, Published
+from engine.datasets._published import (
+    AS_PUBLISHED,
+    MISSING,
+    NOT_AS_PUBLISHED,
+    Check,
+    File,
+    Progress,
+    Published,
+)
 from engine.datasets._spread import spread
 from engine.errors import UsageError
 
 __all__ = [
+    "AS_PUBLISHED",
+    "MISSING",
+    "NOT_AS_PUBLISHED",
     "NOT_RECORDED",
     "SPLITS",
     "Check",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -81,14 +82,14 @@ class Data:
         """Return the split of this name."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[name]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        """Checksum over the pixels, labels, shapes and class names of all splits."""
+        """Checksum over the pixels, labels, shapes and class names of all splits; computed once."""
         digest = hashlib.sha256(repr(self.class_names).encode())
         for split in map(self.split, SPLITS):
             for array in (split.pixels, split.labels):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
+                digest.update(array.data)
         return digest.hexdigest()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from engine.datasets._dataset import Dataset
-from engine.datasets._published import Check, Published
+from engine.datasets._published import AS_PUBLISHED, NOT_AS_PUBLISHED, UNKNOWN, Check, Published
 
-State: TypeAlias = Literal["built_in", "as_published", "not_as_published", "unknown"]
+BUILT_IN: Final = "built in"
+State: TypeAlias = Literal["built in", "as published", "not as published", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Publication:
     """What is known of where data come from.
 
     Attributes:
-        state: "built_in" for data that come with this program; "unknown" where there is no hash to
+        state: "built in" for data that come with this program; "unknown" where there is no hash to
             compare with.
         reason: how that is known, or why not; a sentence without its full stop.
     """
@@ -27,8 +28,7 @@ class Publication:
     @property
     def words(self) -> str:
         """The state in words."""
-        words = self.state.replace("_", " ")
-        return f"{words} whether as published" if self.state == "unknown" else words
+        return f"{self.state} whether as published" if self.state == UNKNOWN else self.state
 
     def __str__(self) -> str:
         """Return the state with its reason."""
@@ -36,7 +36,7 @@ class Publication:
 
 
 NOT_RECORDED = Publication(
-    "unknown",
+    UNKNOWN,
     "the run is from before this was recorded; run the experiment again, which finds all the rest",
 )
 
@@ -53,14 +53,14 @@ def publication(dataset: Dataset, data_sha256: str | None) -> Publication:
     if isinstance(dataset, Published):
         return _of_files(dataset.verify())
     if dataset.expected_sha256 is None:
-        return Publication("unknown", "images of one's own have no published hash")
+        return Publication(UNKNOWN, "images of one's own have no published hash")
     if data_sha256 not in (None, dataset.expected_sha256) and dataset == type(dataset)():
         return Publication(
-            "not_as_published",
+            NOT_AS_PUBLISHED,
             f"its checksum is {str(data_sha256)[:12]}…, that of the built-in data is "
             f"{dataset.expected_sha256[:12]}…",
         )
-    return Publication("built_in", "it comes with this program")
+    return Publication(BUILT_IN, "it comes with this program")
 
 
 def without_files(dataset: Dataset, data_sha256: str) -> Publication:
@@ -71,15 +71,15 @@ def without_files(dataset: Dataset, data_sha256: str) -> Publication:
 
 
 def _of_files(checks: list[Check]) -> Publication:
-    wrong = [check for check in checks if check.status == "wrong"]
+    wrong = [check for check in checks if check.status == NOT_AS_PUBLISHED]
     if wrong:
         return Publication(
-            "not_as_published", "; ".join(f"{each.name} {each.detail}" for each in wrong)
+            NOT_AS_PUBLISHED, "; ".join(f"{each.name} {each.detail}" for each in wrong)
         )
-    unsure = [check.name for check in checks if check.status != "ok"]
+    unsure = [check.name for check in checks if check.status != AS_PUBLISHED]
     if unsure or not checks:
         return Publication(
-            "unknown", f"no published hash was there to compare with: {', '.join(unsure)}"
+            UNKNOWN, f"no published hash was there to compare with: {', '.join(unsure)}"
         )
     count = f"all {len(checks)} files have" if len(checks) > 1 else "its file has"
-    return Publication("as_published", f"{count} the published SHA-256")
+    return Publication(AS_PUBLISHED, f"{count} the published SHA-256")

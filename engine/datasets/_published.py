@@ -1,8 +1,8 @@
 """Datasets that others publish: where their files lie, how they are fetched and checked.
 
 A download is resumed where it was cut, compared with its SHA-256 and only then given its name.
-Where no hash is known for certain, the size is compared, and the hash of the first download is
-written beside the file (`NAME.sha256`), so that a later change is noticed: trust on first use.
+A file may also be there in other forms, unpacked say; loaders, `present` and `verify` all ask
+`Published.found` which form is read.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
-from engine.datasets._dataset import Dataset
+from engine import canonical
+from engine.datasets._dataset import Data, Dataset
+from engine.datasets._decoded import Decode, shared
 from engine.errors import PlausiblyError, UsageError
 
 FOLDER_VARIABLE = "PLAUSIBLY_DATASETS"
@@ -32,21 +34,31 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Told of a download: the file's name, bytes so far, bytes in all where the server says so."""
 
 
+AS_PUBLISHED: Final = "as published"
+NOT_AS_PUBLISHED: Final = "not as published"
+UNKNOWN: Final = "unknown"
+MISSING: Final = "missing"
+Status: TypeAlias = Literal["as published", "not as published", "unknown", "missing"]
+
+
 @dataclass(frozen=True)
 class File:
-    """A published file.
+    """A published file, or a part of what is unpacked from one.
 
     Attributes:
-        name: of the file, in the dataset's folder.
-        url: where its authors, or a mirror, publish it.
-        sha256: its hash, where known for certain.
-        size: its length in bytes, where that is all that is known.
+        name: of the file, in the dataset's folder; it may have folders of its own.
+        url: where its authors, or a mirror, publish it; "" for what is unpacked.
+        sha256: its hash, where known.
+        unpacked: the other forms in which it is read, each as the files that belong to it. The
+            first that is whole is read, before the file itself.
+        without: how a configuration does without the file; "" where it cannot.
     """
 
     name: str
-    url: str
+    url: str = ""
     sha256: str | None = None
-    size: int | None = None
+    unpacked: tuple[tuple[File, ...], ...] = ()
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,14 +67,13 @@ class Check:
 
     Attributes:
         name: of the file.
-        status: "ok", "recorded" (as at its first download; no published hash to compare with),
-            "unknown" (there, but nothing to compare with), "wrong" or "missing".
+        status: whether its hash is the published one; "unknown" where none is known.
         sha256: of the file that is there.
-        detail: what is wrong, in words.
+        detail: in words, what is wrong.
     """
 
     name: str
-    status: str
+    status: Status
     sha256: str | None = None
     detail: str = ""
 
@@ -87,31 +98,75 @@ class Published(Dataset):
         if self.root is not None:
             return Path(self.root).expanduser()
         given = os.environ.get(FOLDER_VARIABLE)
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        return (Path(given).expanduser() if given else cache / "plausibly" / "datasets") / self.name
+        return (Path(given).expanduser() if given else _cache() / "datasets") / self.name
 
     def wanted(self) -> tuple[File, ...]:
         """Return the files that this configuration reads."""
         return self.files
 
-    def path(self, name: str) -> Path:
-        """Return the path of the file `name`.
+    def found(self, file: File) -> tuple[File, ...]:
+        """Return what is read for a file: its first form that is whole, else the file itself."""
+        for form in (*file.unpacked, (file,)):
+            if all((self.folder / each.name).is_file() for each in form):
+                return form
+        return (file,)
+
+    def paths(self, file: File) -> list[Path]:
+        """Return the paths of what is read for a file; see `found`.
 
         Raises:
-            PlausiblyError: it is not there.
+            PlausiblyError: it is not there, or not all of it.
         """
-        path = self.folder / name
-        if not path.is_file():
+        if not self._there(file):
             raise PlausiblyError(
-                f"{self.name}: {path} is missing; fetch it with `plausibly datasets fetch "
+                f"{self.name}: {self._lacking(file)}; fetch it with `plausibly datasets fetch "
                 f"{self.name}`, or name the folder that has it: root in the configuration, "
-                f"or {FOLDER_VARIABLE} in the environment"
+                f"or {FOLDER_VARIABLE} in the environment{_or_without(file)}"
             )
-        return path
+        return [self.folder / each.name for each in self.found(file)]
+
+    def kept(self, version: int, decode: Decode) -> Data:
+        """Return what `decode` makes of the files, decoded once for all processes.
+
+        It is kept beside the files, or in the user's cache where that cannot be written; its name
+        is decided by the configuration, the content of the files and the decoder's version.
+
+        Raises:
+            PlausiblyError: a file is missing; what `decode` raises.
+        """
+        config = {name: value for name, value in self.config().items() if name != "root"}
+        digest = hashlib.sha256(f"{version} {canonical.dumps(config)}".encode())
+        for path in [path for file in self.wanted() for path in self.paths(file)]:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        places = [self.folder, _cache() / "decoded" / self.name]
+        return shared(places, digest.hexdigest()[:16], decode)
+
+    def state(self) -> str:
+        """Say what of the files is there: "here", "here, unpacked", "partly here" or "to fetch"."""
+        found = {file: self._there(file) for file in self.wanted()}
+        if not any(found.values()):
+            return "to fetch"
+        if not all(found.values()):
+            return "partly here"
+        packed = all(self.found(file) == (file,) for file in found)
+        return "here" if packed else "here, unpacked"
 
     def present(self) -> bool:
-        """Whether every file is there; their content is not looked at."""
-        return all((self.folder / file.name).is_file() for file in self.wanted())
+        """Whether every file is there, in any form; their content is not looked at."""
+        return all(map(self._there, self.wanted()))
+
+    def _there(self, file: File) -> bool:
+        return all((self.folder / each.name).is_file() for each in self.found(file))
+
+    def _lacking(self, file: File) -> str:
+        """Say that a file is missing, and what is where it was unpacked in part."""
+        said = f"{self.folder / file.name} is missing"
+        for form in file.unpacked:
+            lacking = [each.name for each in form if not (self.folder / each.name).is_file()]
+            if len(lacking) < len(form):
+                return f"{said}; of what was unpacked from it there is no {', '.join(lacking)}"
+        return said
 
     def fetch(self, progress: Progress | None = None) -> list[Check]:
         """Download what is missing, resuming what was cut, and check it.
@@ -121,46 +176,47 @@ class Published(Dataset):
         """
         made = []
         for file in self.wanted():
-            if not (self.folder / file.name).is_file():
+            if not self._there(file):
                 _download(file, self.folder, progress or (lambda *_: None))
-            check = self._check(file)
-            if check.status == "wrong":
-                raise PlausiblyError(
-                    f"{self.name}: {self.folder / file.name} {check.detail}; "
-                    "move it away and fetch again"
-                )
-            made.append(check)
+            for each in self.found(file):
+                check = self._check(each)
+                if check.status == NOT_AS_PUBLISHED:
+                    raise PlausiblyError(
+                        f"{self.name}: {self.folder / each.name} {check.detail}; "
+                        "move it away and fetch again"
+                    )
+                made.append(check)
         return made
 
     def verify(self) -> list[Check]:
-        """Hash every file and compare; raises nothing."""
-        return [self._check(file) for file in self.wanted()]
+        """Hash every file that is read and compare; raises nothing."""
+        checks = []
+        for file in self.wanted():
+            if self._there(file):
+                checks += [self._check(each) for each in self.found(file)]
+            else:
+                detail = f"{self._lacking(file)}{_or_without(file)}"
+                checks.append(Check(file.name, MISSING, None, detail))
+        return checks
 
     def _check(self, file: File) -> Check:
-        path = self.folder / file.name
-        if not path.is_file():
-            return Check(file.name, "missing", None, f"{path} is missing")
-        with path.open("rb") as stream:
+        with (self.folder / file.name).open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if file.sha256 is not None:
-            if found == file.sha256:
-                return Check(file.name, "ok", found)
-            return Check(
-                file.name, "wrong", found, f"has SHA-256 {found}, published is {file.sha256}"
-            )
-        size = path.stat().st_size
-        if file.size is not None and size != file.size:
-            return Check(
-                file.name, "wrong", found, f"has {size} bytes, the published file {file.size}"
-            )
-        record = _record(path)
-        if not record.is_file():
-            return Check(file.name, "unknown", found, "no published hash to compare with")
-        if record.read_text().split()[:1] != [found]:
-            return Check(
-                file.name, "wrong", found, f"has SHA-256 {found}, not the one in {record.name}"
-            )
-        return Check(file.name, "recorded", found, "as at its first download")
+        if file.sha256 is None:
+            return Check(file.name, UNKNOWN, found, "no published hash to compare with")
+        if found == file.sha256:
+            return Check(file.name, AS_PUBLISHED, found)
+        detail = f"has SHA-256 {found}, published is {file.sha256}"
+        return Check(file.name, NOT_AS_PUBLISHED, found, detail)
+
+
+def _cache() -> Path:
+    """Return the folder in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "plausibly"
+
+
+def _or_without(file: File) -> str:
+    return f"; or do without it: {file.without}" if file.without else ""
 
 
 @contextmanager
@@ -173,10 +229,6 @@ def damaged(path: Path, what: str, *errors: type[BaseException]) -> Iterator[Non
         raise PlausiblyError(
             f"{path} is damaged or not {what}: {said}; fetch or copy it again"
         ) from None
-
-
-def _record(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
 
 
 def _download(file: File, folder: Path, progress: Progress) -> None:
@@ -194,18 +246,6 @@ def _download(file: File, folder: Path, progress: Progress) -> None:
             path=folder,
             downloader=_Resuming(file, progress),
         )
-        path = folder / file.name
-        if file.size is not None and path.stat().st_size != file.size:
-            found = path.stat().st_size
-            path.unlink()
-            raise PlausiblyError(
-                f"{file.url} sent {found} bytes, the published file has {file.size}; "
-                "it was deleted. Try again later, or another source"
-            )
-        if file.sha256 is None:
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            _record(path).write_text(f"{digest}  {path.name}\n")
     except ValueError as error:
         raise PlausiblyError(
             f"{file.url} sent something else than was published (it was deleted): "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -53,6 +54,10 @@ class Cifar10(Published):
             ARCHIVE,
             "https://www.cs.toronto.edu/~kriz/" + ARCHIVE,
             "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            tuple(
+                tuple(File(folder + name) for name in (*TRAINING, TEST))
+                for folder in ("", f"{FOLDER}/")
+            ),
         ),
     )
 
@@ -66,7 +71,11 @@ class Cifar10(Published):
                 whole number of records, or has a label above 9.
             UsageError: fewer training images than `valid_size`.
         """
-        content = self._unpacked() or self._packed()
+        paths = self.paths(self.files[0])
+        if len(paths) == 1:
+            content = _from_archive(paths[0])
+        else:
+            content = {path.name: path.read_bytes() for path in paths}
         batches = [_records(name, content[name]) for name in TRAINING]
         pixels = np.concatenate([p for p, _ in batches])
         labels = np.concatenate([y for _, y in batches])
@@ -83,30 +92,25 @@ class Cifar10(Published):
             _CLASSES,
         )
 
-    def _unpacked(self) -> dict[str, bytes] | None:
-        for folder in (self.folder, self.folder / FOLDER):
-            if all((folder / name).is_file() for name in (*TRAINING, TEST)):
-                return {name: (folder / name).read_bytes() for name in (*TRAINING, TEST)}
-        return None
 
-    def _packed(self) -> dict[str, bytes]:
-        path = self.path(ARCHIVE)
-        content = {}
-        with (
-            damaged(path, "a gzipped tar", tarfile.TarError, EOFError, OSError, zlib.error),
-            tarfile.open(path, "r:gz") as archive,
-        ):
-            for member in archive:
-                name = member.name.rpartition("/")[2]
-                stream = archive.extractfile(member) if member.isfile() else None
-                if stream is not None and name in (*TRAINING, TEST):
-                    content[name] = stream.read()
-        missing = [name for name in (*TRAINING, TEST) if name not in content]
-        if missing:
-            raise PlausiblyError(
-                f"{path} lacks {', '.join(missing)}; is it the binary version of CIFAR-10?"
-            )
-        return content
+def _from_archive(path: Path) -> dict[str, bytes]:
+    """Return the batches in the archive by name."""
+    content = {}
+    with (
+        damaged(path, "a gzipped tar", tarfile.TarError, EOFError, OSError, zlib.error),
+        tarfile.open(path, "r:gz") as archive,
+    ):
+        for member in archive:
+            name = member.name.rpartition("/")[2]
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream is not None and name in (*TRAINING, TEST):
+                content[name] = stream.read()
+    missing = [name for name in (*TRAINING, TEST) if name not in content]
+    if missing:
+        raise PlausiblyError(
+            f"{path} lacks {', '.join(missing)}; is it the binary version of CIFAR-10?"
+        )
+    return content
 
 
 def _records(name: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -15,6 +15,11 @@ from engine.errors import PlausiblyError, UsageError
 _MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
+def _idx(name: str, *, packed: str, unpacked: str) -> File:
+    """Return a file with the SHA-256 of its gzip and of what is in it."""
+    return File(f"{name}.gz", f"{_MIRROR}{name}.gz", packed, ((File(name, sha256=unpacked),),))
+
+
 @register
 class Mnist(Published):
     """70000 handwritten digits, 28x28 grey, light on dark; 55000 / 5000 / 10000.
@@ -29,25 +34,25 @@ class Mnist(Published):
     """
 
     files: ClassVar[tuple[File, ...]] = (
-        File(
-            "train-images-idx3-ubyte.gz",
-            _MIRROR + "train-images-idx3-ubyte.gz",
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        _idx(
+            "train-images-idx3-ubyte",
+            packed="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            unpacked="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         ),
-        File(
-            "train-labels-idx1-ubyte.gz",
-            _MIRROR + "train-labels-idx1-ubyte.gz",
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        _idx(
+            "train-labels-idx1-ubyte",
+            packed="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            unpacked="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         ),
-        File(
-            "t10k-images-idx3-ubyte.gz",
-            _MIRROR + "t10k-images-idx3-ubyte.gz",
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        _idx(
+            "t10k-images-idx3-ubyte",
+            packed="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            unpacked="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         ),
-        File(
-            "t10k-labels-idx1-ubyte.gz",
-            _MIRROR + "t10k-labels-idx1-ubyte.gz",
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        _idx(
+            "t10k-labels-idx1-ubyte",
+            packed="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            unpacked="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
     )
 
@@ -71,11 +76,11 @@ class Mnist(Published):
         return Data(train, valid, test, tuple("0123456789"))
 
     def _read(self, part: str) -> Split:
-        names = [f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"]
-        # Unpacked files serve as well, where they are.
         images, labels = (
-            self.folder / name if (self.folder / name).is_file() else self.path(f"{name}.gz")
-            for name in names
+            path
+            for file in self.files
+            if file.name.startswith(f"{part}-")
+            for path in self.paths(file)
         )
         pixels, classes = read(images, 3), read(labels, 1)
         if pixels.shape[1:] != (28, 28) or len(pixels) != len(classes) or len(pixels) == 0:

@@ -12,7 +12,7 @@ from pydantic import Field
 from engine import attacks, defenses
 from engine.artifacts import Artifact, Role, write_arrays
 from engine.components import Document
-from engine.datasets import evenly
+from engine.datasets import Split, evenly
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import rounded
 from engine.jobs._requests import Asking, Request, Section, SomeAttack, aimed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from engine.jobs.context import Job
 
-VERSION = 1
+VERSION = 2
 STAGE = "measure"
 FILE = "predictions.npz"
 
@@ -93,12 +93,13 @@ def make(job: Job) -> None:
     As if the training had ended there, so that the defense finishes them too.
 
     `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of the rounded
-    8-bit pixels; `labels` (N,).
+    8-bit pixels; `labels` (N,). `valid_white_box` (S, M) and `valid_labels` (M,) are of as many
+    validation images: by these a step can be chosen, whose test images then judge it.
     """
     from engine.networks.inference import predict
 
     config, data = job.config, job.data()
-    split = evenly(data.test, config["images"])
+    split, valid = (evenly(each, config["images"]) for each in (data.test, data.valid))
     attack = attacks.registry.from_config(config["attack"])
     artifact = job.parent(Role("model"))
     steps = sorted(
@@ -107,12 +108,13 @@ def make(job: Job) -> None:
         if name.startswith("weights-")
     )
 
-    def examples(network: nn.Module) -> NDArray[np.float32]:
-        made, _ = job.attack(attack, network, split)
+    def examples(network: nn.Module, of: Split = split) -> NDArray[np.float32]:
+        made, _ = job.attack(attack, network, of)
         return rounded(made)
 
     transferred = examples(job.model(Role("reference")))
-    found: dict[str, list[NDArray[np.int64]]] = {"clean": [], "white_box": [], "transferred": []}
+    names = ("clean", "white_box", "transferred", "valid_white_box")
+    found: dict[str, list[NDArray[np.int64]]] = {name: [] for name in names}
     defense = defenses.from_config(artifact.recipe.config["defense"])
     for done, step in enumerate(steps):
         network = job.model(Role("model"), step=step)
@@ -120,8 +122,11 @@ def make(job: Job) -> None:
         found["clean"].append(predict(network, split.images)[0])
         found["white_box"].append(predict(network, examples(network))[0])
         found["transferred"].append(predict(network, transferred)[0])
+        found["valid_white_box"].append(predict(network, examples(network, valid))[0])
         job.progress({"step": done + 1, "steps": len(steps)})
-    arrays = {"labels": split.labels, "steps": np.array(steps)}
+    arrays = {
+        "labels": split.labels, "steps": np.array(steps), "valid_labels": valid.labels
+    }  # fmt: skip
     write_arrays(
         job.draft / FILE, arrays | {name: np.stack(parts) for name, parts in found.items()}
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import UsageError
-from engine.replication.claims import Check, check
+from engine.errors import AbsentError, UsageError
+from engine.replication.claims import Check, How, Origin, Scores, check, doubted_seeds
 from engine.results import Results
-from engine.robustness.doubt import hides_gradients
-from engine.statistics.bootstrap import Reduce
+from engine.robustness.doubt import MASKED, hides_gradients
 
 TITLES = {
     "none": "no defense",
@@ -22,10 +21,9 @@ TITLES = {
     "penalty_uniform": "gradient penalty, uniform",
     "both": "penalty and adversarial training",
 }
+PENALISED = ("penalty_loss", "penalty_uniform")
 UNPENALISED = ("none", "distillation", "adversarial_training")
 _SMALLEST_FLOAT32 = 1e-45
-
-Scores = NDArray[np.float64]
 
 
 class Measured:
@@ -89,10 +87,27 @@ class Measured:
         return distance
 
     def over_time(self, defense: str, what: str) -> list[Scores]:
-        """Whether the model is right with the weights of each kept step: one (S, N) a step."""
+        """Whether the model is right with the weights of each kept step: one (S, N) a step.
+
+        Args:
+            defense: label of the model.
+            what: the predictions, of test images or, where it begins with "valid_", of validation
+                images.
+
+        Raises:
+            AbsentError: they are not kept.
+        """
         found = [results.training_time(defense) for results in self.runs]
+        labels = "valid_labels" if what.startswith("valid_") else "labels"
+        if not all(what in each for each in found):
+            raise AbsentError(
+                f"robustness against training time of {self.dataset}",
+                "it was measured by an earlier version, on test images alone; run the experiment "
+                "again",
+                "",
+            )
         return [
-            np.stack([(each[what][k] == each["labels"]).astype(np.float64) for each in found])
+            np.stack([(each[what][k] == each[labels]).astype(np.float64) for each in found])
             for k in range(len(found[0]["steps"]))
         ]
 
@@ -105,25 +120,53 @@ class Measured:
         """The training steps whose weights were kept."""
         return [int(step) for step in self.runs[0].training_time(defense)["steps"]]
 
-    def ahead_on_others(self, one: str, other: str, values: Sequence[float]) -> Scores:
-        """How far `one` is ahead on examples for models without a penalty, `other` aside."""
-        sources = [source for source in UNPENALISED if source != other]
-        return self.transferred(one, sources, values) - self.transferred(other, sources, values)
+    def ahead(
+        self, one: str, other: str, sources: Iterable[str], values: Sequence[float]
+    ) -> Scores:
+        """How far `one` is ahead of `other` on examples made for `sources`, these two left out."""
+        third = [source for source in sources if source not in (one, other)]
+        return self.transferred(one, third, values) - self.transferred(other, third, values)
 
     def check(
         self,
         claim: str,
         statement: str,
-        scores: Callable[[], Sequence[Scores]],
+        scores: Callable[[], Mapping[str, Scores]],
         *,
+        models: Iterable[str],
         bound: float = 0.0,
-        reduce: Reduce = np.min,
+        how: How = "every",
+        choose: Callable[[], Mapping[str, Scores]] | None = None,
+        origin: Origin = "paper",
     ) -> Check:
-        """Measure one statement on this dataset; see `claims.check`."""
-        return check(claim, self.dataset, statement, scores, bound=bound, reduce=reduce)
+        """Measure one statement on this dataset; see `claims.check`.
+
+        Args:
+            claim: as there, and so are all others but the models.
+            statement: what has to hold.
+            scores: comparisons by name.
+            models: labels of those whose answers are in it: it names the doubted ones.
+            bound: of the quantity.
+            how: every, some or equivalent.
+            choose: the comparisons on validation images.
+            origin: who says so.
+        """
+        doubted = doubted_seeds(self.runs, {label: TITLES[label] for label in models})
+        return check(
+            claim, self.dataset, statement, scores,
+            bound=bound, how=how, choose=choose, origin=origin, doubted=doubted,
+        )  # fmt: skip
 
     @cached_property
     def unmasked(self) -> list[str]:
-        """The defenses whose gradients do not count as masked."""
-        shares = {each: float(self.measure(each, "zero_gradient").mean()) for each in TITLES}
-        return [label for label, share in shares.items() if not hides_gradients(share)]
+        """The defenses that no seed's examination found to mask their gradients.
+
+        Where a run was not examined, most true-label gradients being zero tells.
+        """
+        return [label for label in TITLES if not any(_masks(r, label) for r in self.runs)]
+
+
+def _masks(results: Results, label: str) -> bool:
+    if MASKED in results.doubts(label)["reasons"]:
+        return True
+    return hides_gradients(float(np.mean(results.measures(label)["zero_gradient"])))

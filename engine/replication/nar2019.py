@@ -11,11 +11,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.errors import AbsentError
+from engine.errors import AbsentError, UsageError
 from engine.networks.features import effective_rank
-from engine.replication.claims import Check, check, told
+from engine.replication.claims import (
+    Check,
+    Origin,
+    Scores,
+    check,
+    corrected,
+    doubted_seeds,
+    told,
+)
 from engine.results import Results, by_dataset, doubted
 from engine.robustness.doubt import legend, marked
 
@@ -39,7 +46,13 @@ _LOW_RANK = 0.1
 
 _SPECTRUM, _MARGINS = "singular_values_train", "margins_train"
 
-Scores = NDArray[np.float64]
+SETTING = (
+    "Pixels in [0, 1]. The attacker knows the network that is tested and may move every pixel by "
+    "at most ε (L∞) or the image by at most ε (L2); an image has an adversarial example within ε "
+    "where the smallest disturbance found for it, before rounding, is at most that. In d FGSM "
+    "examples are made for the other network of the pair, and rounded to 8 bits."
+)
+"""What the attacker of these claims may do and knows."""
 
 
 def checks(runs: Sequence[Results]) -> list[Check]:
@@ -47,24 +60,45 @@ def checks(runs: Sequence[Results]) -> list[Check]:
 
     Args:
         runs: the finished runs of the experiment: every dataset with the same seeds.
+
+    Raises:
+        UsageError: a model or curve that a claim needs is not in the experiment.
     """
-    found = [each for label, seeds in by_dataset(runs).items() for each in _checks(label, seeds)]
-    return sorted(found, key=lambda each: each.claim)
+    return corrected(
+        each for label, seeds in by_dataset(runs).items() for each in _checks(label, seeds)
+    )
 
 
 def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
     found: list[Check] = []
+    known = runs[0].config["defenses"]
+    for label in dict.fromkeys(label for *pair, _ in _PAIRS.values() for label in pair):
+        if label not in known:
+            raise UsageError(f"the claims need a model {label!r}, which {dataset} has not")
 
-    def add(claim: str, statement: str, scores: Callable[[], Scores], **options: object) -> None:
+    def add(
+        claim: str,
+        statement: str,
+        scores: Callable[[], Scores],
+        models: Sequence[str],
+        *,
+        bound: float = 0.0,
+        origin: Origin = "paper",
+    ) -> None:
+        doubted = doubted_seeds(runs, {label: known[label] for label in models})
         found.append(
-            check(claim, dataset, statement, lambda: [scores()], **options)  # type: ignore[arg-type]
-        )
+            check(
+                claim, dataset, statement, lambda: {"": scores()},
+                bound=bound, origin=origin, doubted=doubted,
+            )
+        )  # fmt: skip
 
     for differential, plain, words in _PAIRS.values():
         add(
             "a",
             f"{words}: clean test accuracy, how far above that with cross-entropy",
             partial(_more_right, runs, differential, plain),
+            (differential, plain),
             bound=-0.01,
         )
     for curve, where in _SURFACES.items():
@@ -74,6 +108,8 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
                 f"{words}: share of images with an adversarial example ({where}), averaged over ε, "
                 "how far below that with cross-entropy",
                 partial(_less_vulnerable, runs, curve, differential, plain),
+                (differential, plain),
+                origin="abstract",
             )
     for plain in ("none", "none_norm"):
         add(
@@ -81,6 +117,7 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
             f"cross-entropy{', BatchNorm' if plain.endswith('norm') else ''}: effective rank of "
             "the centred penultimate features over the layer's width, how far below .1",
             partial(_below_low_rank, runs, plain),
+            (plain,),
         )
     for differential, plain, words in _PAIRS.values():
         add(
@@ -88,6 +125,8 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
             f"{words}: share that FGSM examples for cross-entropy fool of it, how far below the "
             "share that examples for it fool of cross-entropy",
             partial(_fools_more, runs, differential, plain),
+            (differential, plain),
+            origin="ours",
         )
     return found
 

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 class Paper(Protocol):
-    """A module with a paper's claims."""
+    """A module with a paper's claims.
+
+    Attributes:
+        SETTING: what the attacker of the claims may do and knows, in sentences.
+    """
+
+    SETTING: str
 
     def checks(self, runs: Sequence[Results], /) -> list[Check]:
         """Return the checks of every claim on every dataset, claim by claim."""

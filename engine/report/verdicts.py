@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import escape
 
 from engine.errors import UsageError
-from engine.replication import Check, papers
+from engine.replication import Check, by_chance, papers
 from engine.report.figure import Table, number, table
 from engine.report.look import COLOURS, INK
 from engine.report.runs import Study
@@ -20,9 +21,11 @@ TITLES = {
     "nar2019": "Nar, Ocal, Sastry & Ramchandran 2019: cross-entropy loss and low-rank features",
 }
 _COLUMNS = (
-    "paper", "claim", "dataset", "statement", "value", "low", "high", "bound", "verdict",
-    "seeds", "images", "not_measured",
+    "paper", "claim", "origin", "dataset", "statement", "value", "low", "high", "relation",
+    "bound", "p", "p_corrected", "family", "verdict", "seeds", "images", "at", "doubted",
+    "not_measured",
 )  # fmt: skip
+_ORIGINS = {"abstract": "in the abstract’s words", "paper": "", "ours": "asked by us"}
 _WIDTH, _HEIGHT, _PAD = 190, 22, 10
 
 
@@ -35,6 +38,7 @@ class Verdict:
         dataset: its title.
         measured: the number and its interval in words.
         sign: of the verdict.
+        notes: its corrected p-value, what it was compared with, and who is doubted, in words.
         drawing: the interval against its bound, as SVG.
     """
 
@@ -42,14 +46,24 @@ class Verdict:
     dataset: str
     measured: str
     sign: str
+    notes: str
     drawing: str
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, with its verdicts by dataset."""
+    """One statement, with its verdicts by dataset.
+
+    Attributes:
+        claim: its number.
+        origin: who says so, in words; "" for the paper.
+        text: what is said.
+        bound: what the quantity must do, in words: "exceed 0".
+        verdicts: by dataset.
+    """
 
     claim: str
+    origin: str
     text: str
     bound: str
     verdicts: tuple[Verdict, ...]
@@ -63,11 +77,13 @@ class Judgement:
         paper, title: its name and title.
         statements: claim by claim.
         counts: how many verdicts of each kind.
+        chance: how many decisions chance alone would make, in sentences.
         table: all of it.
     """
 
     paper: str
     title: str
+    chance: str
     statements: tuple[Statement, ...]
     counts: dict[str, int]
     table: Table
@@ -93,14 +109,16 @@ def _judgement(paper: str, checks: Sequence[Check], study: Study) -> Judgement:
     statements = tuple(
         Statement(
             claim,
+            _ORIGINS[each[0].origin],
             text,
-            f"{each[0].bound:g}".replace("-", "−"),
+            _must(each[0]),
             tuple(
                 Verdict(
                     check,
                     titles.get(check.dataset, check.dataset),
                     _measured(check),
                     SIGNS[check.verdict],
+                    "; ".join(filter(None, (check.chance, check.notes))),
                     _drawing(check, each),
                 )
                 for check in each
@@ -110,20 +128,25 @@ def _judgement(paper: str, checks: Sequence[Check], study: Study) -> Judgement:
     )
     counts = {word: sum(check.verdict == word for check in checks) for word in SIGNS}
     values = [
-        (paper, c.claim, c.dataset, c.statement, c.value,
-         *((None, None) if c.value is None else (c.low, c.high)),
-         c.bound, c.verdict, c.seeds, c.images, c.reason)
+        (paper, c.claim, c.origin, c.dataset, c.statement, c.value,
+         *c.ends, c.relation, c.bound,
+         *((None, None) if c.value is None else (c.p, c.p_corrected)), c.family,
+         c.verdict, c.seeds, c.images, c.at, ", ".join(map(str, c.doubted)), c.reason)
         for c in checks
     ]  # fmt: skip
-    return Judgement(
-        paper, TITLES[paper], statements, counts, table(f"verdicts-{paper}", _COLUMNS, values)
-    )
+    numbers = table(f"verdicts-{paper}", _COLUMNS, values)
+    return Judgement(paper, TITLES[paper], by_chance(checks), statements, counts, numbers)
+
+
+def _must(check: Check) -> str:
+    does = {">": "exceed", "<": "stay below"}[check.relation]
+    return f"{does} {check.bound:g}".replace("-", "−")
 
 
 def _measured(check: Check) -> str:
     if check.value is None:
         return check.measured
-    if max(map(abs, (check.value, check.low, check.high))) >= 10:
+    if 10 <= max(map(abs, (check.value, check.low, check.high))) < math.inf:
         return f"{check.value:.0f} [{check.low:.0f}, {check.high:.0f}]".replace("-", "−")
     return f"{number(check.value)} [{number(check.low)}, {number(check.high)}]"
 
@@ -133,18 +156,21 @@ def _drawing(check: Check, others: Sequence[Check]) -> str:
     known = [c for c in others if c.value is not None]
     if check.value is None:
         return ""
-    ends = [each for c in known for each in (c.low, c.high, c.bound)]
+    values = [end for c in known for end in (c.value, c.low, c.high, c.bound) if end is not None]
+    ends = [end for end in values if math.isfinite(end)]
     low, high = min(ends), max(ends)
     span = (high - low) or 1.0
 
     def place(value: float) -> float:
-        return round(_PAD + (value - low) / span * (_WIDTH - 2 * _PAD), 1)
+        """Return where it is drawn; an interval without an end goes to the edge."""
+        within = min(max(value, low), high)
+        return round(_PAD + (within - low) / span * (_WIDTH - 2 * _PAD), 1)
 
     middle = _HEIGHT / 2
     bound, start, end, dot = (place(v) for v in (check.bound, check.low, check.high, check.value))
     colour = {"holds": COLOURS["blue"], "fails": COLOURS["vermillion"]}.get(check.verdict, INK)
     filled = colour if check.verdict != "undecided" else "none"
-    text = escape(f"{_measured(check)} against {check.bound:g}: {check.verdict}")
+    text = escape(f"{_measured(check)} against {check.bound:g}: {check.told}")
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
         f'aria-label="{text}">'

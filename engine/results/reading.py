@@ -243,7 +243,8 @@ class Results:
     def training_time(self, defense: str) -> dict[str, NDArray[np.int64]]:
         """Return the kept `steps` (S,) and predictions (S, N) with their weights.
 
-        `clean`, `white_box`, and `transferred` from the reference model; `labels` (N,).
+        `clean`, `white_box`, and `transferred` from the reference model; `labels` (N,). Likewise
+        `valid_white_box` with `valid_labels`, of validation images; earlier versions have none.
         """
         found: dict[str, NDArray[np.int64]] = self.read(Role("training_time", defense))
         return found

@@ -1,16 +1,34 @@
-"""Shares, medians and their intervals: resampled by people, images and seeds."""
+"""Shares, medians and their intervals: over people, images and seeds; what may be concluded."""
 
 from engine.statistics.bootstrap import Interval, Reduce, interval, median_interval
 from engine.statistics.crossed import RESAMPLES
 from engine.statistics.rates import Rate, crossed_rate, wilson
+from engine.statistics.two_way import (
+    LEVEL,
+    Decision,
+    Estimate,
+    equivalent,
+    every_above,
+    holm,
+    mean,
+    some_above,
+)
 
 __all__ = [
+    "LEVEL",
     "RESAMPLES",
+    "Decision",
+    "Estimate",
     "Interval",
     "Rate",
     "Reduce",
     "crossed_rate",
+    "equivalent",
+    "every_above",
+    "holm",
     "interval",
+    "mean",
     "median_interval",
+    "some_above",
     "wilson",
 ]

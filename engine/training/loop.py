@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from engine.networks.inference import (
     predict,
 )
 from engine.preprocessing import Space
+from engine.rendering import to_images
 from engine.training import step_memory
 from engine.training.checkpoint import Checkpoint
 from engine.training.double_backward import PenaltyStep
@@ -108,7 +108,7 @@ def train(
         teacher.eval()
     step_of = PenaltyStep(model, defense, closed_form=closed_form)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, eps=config.adam_eps)
-    batches = _Batches(*_on(device, data.train), size=config.batch_size, seed=seed)
+    batches = _Batches(device, data.train, size=config.batch_size, seed=seed)
     context = Context(required=required or {})
     step_memory.require(memory.applied(), step_of, batches.of(1), context)
     record = _Record(model, optimizer, data.valid, config, progress, checkpoint)
@@ -229,29 +229,37 @@ def accuracy(model: nn.Module, split: Split) -> float:
     return float((predicted == split.labels).mean())
 
 
-@dataclass(frozen=True)
 class _Batches:
-    """The batches of a training, on its device; every epoch is a fresh permutation."""
+    """The batches of a training, on its device; every epoch is a fresh permutation.
 
-    images: Tensor
-    labels: Tensor
-    size: int
-    seed: int
+    Pixels are held as bytes, of which only a batch's become floats: a split of 200000 colour images
+    takes .6 GB so and 2.5 GB as floats, in every process.
+
+    Args:
+        device: where the network is.
+        split: the images to train.
+        size: of a batch.
+        seed: decides the order.
+    """
+
+    def __init__(self, device: torch.device, split: Split, *, size: int, seed: int) -> None:
+        self._pixels = torch.from_numpy(split.pixels).to(device)
+        self._labels = torch.from_numpy(split.labels).to(device)
+        # A table, since a GPU divides by multiplying with the reciprocal: other bits.
+        levels = np.arange(256, dtype=np.uint8)
+        self._levels = torch.from_numpy(to_images(levels)).to(device)
+        self._size = size
+        self._seed = seed
 
     def of(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return images and labels of the batch of `step`, from 1."""
-        size = min(self.size, len(self.labels))
-        epoch, place = divmod(step - 1, len(self.labels) // size)
-        generator = torch.Generator().manual_seed(seeds.derive(self.seed, "batches", epoch))
-        order = torch.randperm(len(self.labels), generator=generator)
-        chosen = order[place * size : (place + 1) * size].to(self.labels.device)
-        return self.images[chosen], self.labels[chosen]
-
-
-def _on(device: torch.device, split: Split) -> tuple[Tensor, Tensor]:
-    """Return images and labels of a split on `device`; the images contiguous."""
-    images = torch.from_numpy(split.images).contiguous().to(device)
-    return images, torch.from_numpy(split.labels).to(device)
+        """Return images (float32 in [0, 1]) and labels of the batch of `step`, from 1."""
+        count = len(self._labels)
+        size = min(self._size, count)
+        epoch, place = divmod(step - 1, count // size)
+        generator = torch.Generator().manual_seed(seeds.derive(self._seed, "batches", epoch))
+        order = torch.randperm(count, generator=generator)
+        chosen = order[place * size : (place + 1) * size].to(self._labels.device)
+        return self._levels[self._pixels[chosen].long()], self._labels[chosen]
 
 
 def _require_finite_weights(model: nn.Module, step: int) -> None:

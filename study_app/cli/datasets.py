@@ -27,14 +27,19 @@ Root = Annotated[
 
 @app.command("list")
 def list_datasets(as_json: AsJson = False) -> None:
-    """List the datasets, and which of them are here."""
+    """List the datasets, and which of them are here; with --json also the files that they read.
+
+    "Here, unpacked" is what was unpacked from the published files, where the loader reads it.
+    """
     from engine import datasets
 
     rows = []
     for name in datasets.registry.names():
         dataset = datasets.create(name)
         about = (type(dataset).__doc__ or "").splitlines()[0]
-        rows.append({"name": name, "state": _state(dataset), "about": about})
+        rows.append(
+            {"name": name, "state": _state(dataset), "about": about, "reads": _reads(dataset)}
+        )
     if as_json:
         print_json(rows)
         return
@@ -84,8 +89,13 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare files and built-in data with their hashes; exit with 1 if anything differs."""
+    """Compare files and built-in data with their hashes; exit with 1 if anything differs.
+
+    Of published files it says: as published, not as published, unknown (there is no published
+    hash to compare with, of unpacked CIFAR-10 for example) or missing.
+    """
     from engine import datasets
+    from engine.datasets import MISSING, NOT_AS_PUBLISHED
 
     if root is not None and len(names or []) != 1:
         raise UsageError("--root needs the name of the one dataset that is in it")
@@ -106,11 +116,18 @@ def verify(
         print_json(rows)
     else:
         for row in rows:
-            typer.echo(
-                f"{row['dataset']}: {row['name']}  {row['status']}  {row['detail']}".rstrip()
-            )
-    if any(row["status"] in ("wrong", "missing") for row in rows):
+            typer.echo(_line(row))
+    if any(row["status"] in ("wrong", NOT_AS_PUBLISHED, MISSING) for row in rows):
         raise typer.Exit(1)
+
+
+def _line(row: dict[str, Any]) -> str:
+    """Return what was found in a line; the hash stands in it once."""
+    sha256 = row["sha256"]
+    said = f"sha256 {sha256}" if sha256 and sha256 not in row["detail"] else ""
+    return "  ".join(
+        filter(None, (f"{row['dataset']}: {row['name']}", row["status"], said, row["detail"]))
+    )
 
 
 def _read(dataset: Dataset) -> dict[str, Any]:
@@ -145,8 +162,24 @@ def _built_in(dataset: Dataset) -> dict[str, Any]:
 def _state(dataset: Dataset) -> str:
     published = _published(dataset.name, None)
     if published is not None:
-        return "here" if published.present() else "to fetch"
+        return published.state()
     return "built in" if dataset.expected_sha256 is not None else "yours"
+
+
+def _reads(dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the published files, and for each the forms in which it is read, the first first."""
+    published = _published(dataset.name, None)
+    if published is None:
+        return []
+    return [
+        {
+            "file": file.name,
+            "sha256": file.sha256,
+            "forms": [[each.name for each in form] for form in (*file.unpacked, (file,))],
+            "without": file.without,
+        }
+        for file in published.wanted()
+    ]
 
 
 def _published(name: str, root: str | None) -> Published | None:

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from engine.datasets import describe_counts, doubt_counts
@@ -92,10 +93,10 @@ def checks_table(paper: str, checks: Sequence[Check]) -> Table:
         table.add_row(
             check.claim,
             check.dataset,
-            check.statement,
-            check.measured,
-            f"> {check.bound:g}",
-            f"[{_VERDICT_STYLES[check.verdict]}]{check.verdict}",
+            escape("\n".join(filter(None, (check.statement, check.notes)))),
+            "\n".join(filter(None, (check.measured, check.chance))),
+            f"{check.relation} {check.bound:g}",
+            f"[{_VERDICT_STYLES[check.verdict]}]{check.told}",
         )
     return table
 

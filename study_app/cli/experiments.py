@@ -87,13 +87,16 @@ def replicate(
     builtin: Annotated[
         bool, typer.Option("--builtin", help="On stand-in data that need no download.")
     ] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds the intervals rest on.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many seeds; fewer than five decide nothing.")
+    ] = 5,
     executor: RunBy = "local",
     device: OnDevice = "auto",
     workers: Workers = None,
     memory_budget: MemoryBudget = None,
     out: Annotated[
-        Path | None, typer.Option(help="Markdown file to write, with the numbers behind it.")
+        Path | None,
+        typer.Option(help="Markdown file to write, with how to read it and the numbers behind it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -111,15 +114,21 @@ def replicate(
         _end(failed, runs)
     checks = papers[paper].checks(runs)
     if out is not None:
-        text = f"{replication.markdown(checks)}\n\n{papers[paper].tables(runs)}\n"
+        text = replication.document(papers[paper], runs, checks)
         try:
             out.write_text(text, encoding="utf-8")
         except OSError as error:
             raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
     if as_json:
-        print_json({"checks": [each.to_json() for each in checks]})
+        print_json(
+            {
+                "checks": [each.to_json() for each in checks],
+                "by_chance": replication.by_chance(checks),
+            }
+        )
     else:
         print_table(checks_table(paper, checks))
+        say(replication.by_chance(checks))
     _end(failed, runs)
 
 

@@ -197,6 +197,8 @@ def write(
                 curves.FILE.removesuffix(".npz"): {
                     "steps": np.array(STEPS),
                     "labels": labels,
+                    "valid_labels": labels,
+                    "valid_white_box": answers(0.4, len(STEPS)),
                     **{
                         name: answers(share, len(STEPS))
                         for name, share in (

@@ -83,7 +83,7 @@ def _theirs(data: Dataset, curve: Curve) -> tuple[Theirs | None, str]:
     if found is None or data.first.config["dataset"]["name"] != data.name:
         return None, ""
     origin = data.first.publication
-    if origin.state != "as_published":
+    if origin.state != datasets.AS_PUBLISHED:
         return None, (
             "The authors recorded values for these data as published; they are not drawn, since "
             f"ours are {origin.words} ({origin.reason})."

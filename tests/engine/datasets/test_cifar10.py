@@ -45,6 +45,12 @@ def test_an_unpacked_folder_is_read_as_well(tmp_path, inside):
     for name, content in BATCHES.items():
         (tmp_path / inside / name).write_bytes(content)
     assert load(tmp_path).sha256 == packed
+    dataset = datasets.create("cifar10", root=str(tmp_path))
+    assert dataset.state() == "here, unpacked"
+    assert {(c.status, len(c.sha256)) for c in dataset.verify()} == {("unknown", 64)}
+    (tmp_path / inside / "test_batch.bin").unlink()
+    with pytest.raises(PlausiblyError, match=r"there is no .*test_batch.bin; fetch it"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(

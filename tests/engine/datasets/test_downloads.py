@@ -38,8 +38,9 @@ def test_a_file_is_fetched_with_progress_and_not_again(server, tmp_path):
     seen = []
     dataset = published(server, tmp_path / "new", sha256=SHA256)
     checks = dataset.fetch(lambda *told: seen.append(told))
-    assert [(c.name, c.status, c.sha256) for c in checks] == [("data.bin", "ok", SHA256)]
-    assert dataset.path("data.bin").read_bytes() == CONTENT
+    assert [(c.name, c.status, c.sha256) for c in checks] == [("data.bin", "as published", SHA256)]
+    (path,) = dataset.paths(dataset.files[0])
+    assert path.read_bytes() == CONTENT
     assert seen[0] == ("data.bin", 0, len(CONTENT))
     assert seen[-1] == ("data.bin", len(CONTENT), len(CONTENT))
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["data.bin"]
@@ -72,24 +73,52 @@ def test_a_part_longer_than_the_file_starts_anew(server, tmp_path):
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("expected", [{"sha256": "0" * 64}, {"size": 17}])
-def test_another_file_than_was_published_is_not_kept(server, tmp_path, expected):
+def test_another_file_than_was_published_is_not_kept(server, tmp_path):
     with pytest.raises(PlausiblyError, match=r"data.bin sent .*deleted"):
-        published(server, tmp_path, **expected).fetch()
+        published(server, tmp_path, sha256="0" * 64).fetch()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_published_hash_the_first_one_is_remembered(server, tmp_path):
-    dataset = published(server, tmp_path, size=len(CONTENT))
-    assert [c.status for c in dataset.fetch()] == ["recorded"]
-    assert (tmp_path / "data.bin.sha256").read_text() == f"{SHA256}  data.bin\n"
-    changed = b"x" + CONTENT[1:]
-    (tmp_path / "data.bin").write_bytes(changed)
-    assert dataset.verify()[0].status == "wrong"
-    with pytest.raises(PlausiblyError, match=r"not the one in data.bin.sha256; move it away"):
-        dataset.fetch()
-    (tmp_path / "data.bin.sha256").unlink()
-    assert dataset.verify()[0].status == "unknown"
+def test_without_a_published_hash_nothing_is_known(server, tmp_path):
+    dataset = published(server, tmp_path)
+    assert [(c.status, c.sha256) for c in dataset.fetch()] == [("unknown", SHA256)]
+    assert [c.status for c in dataset.verify()] == ["unknown"]
+
+
+def test_what_is_unpacked_is_found_verified_and_not_fetched(server, tmp_path):
+    halves = CONTENT[:1000], CONTENT[1000:]
+    first, second = (
+        File(f"inside/{k}.bin", sha256=hashlib.sha256(half).hexdigest())
+        for k, half in enumerate(halves)
+    )
+    dataset = published(server, tmp_path, sha256=SHA256, unpacked=((first, second),))
+    assert dataset.state() == "to fetch"
+    (tmp_path / "inside").mkdir()
+    (tmp_path / first.name).write_bytes(halves[0])
+    (missing,) = dataset.verify()
+    assert missing.status == "missing"
+    assert missing.detail.endswith("of what was unpacked from it there is no inside/1.bin")
+    with pytest.raises(PlausiblyError, match=r"there is no inside/1.bin; fetch it with"):
+        dataset.paths(dataset.files[0])
+    (tmp_path / second.name).write_bytes(halves[1])
+    assert dataset.state() == "here, unpacked"
+    assert dataset.present()
+    assert dataset.paths(dataset.files[0]) == [tmp_path / each.name for each in (first, second)]
+    assert [(c.name, c.status) for c in dataset.verify()] == [
+        ("inside/0.bin", "as published"),
+        ("inside/1.bin", "as published"),
+    ]
+    dataset.fetch()
+    assert server.asked == []
+    (tmp_path / second.name).write_bytes(b"?")
+    assert [c.status for c in dataset.verify()] == ["as published", "not as published"]
+
+
+def test_a_file_that_can_be_done_without_says_how(server, tmp_path):
+    dataset = published(server, tmp_path, without="extra: false")
+    assert dataset.verify()[0].detail.endswith("; or do without it: extra: false")
+    with pytest.raises(PlausiblyError, match=r"; or do without it: extra: false$"):
+        dataset.paths(dataset.files[0])
 
 
 def test_a_damaged_file_of_the_users_is_named_and_not_replaced(server, tmp_path):

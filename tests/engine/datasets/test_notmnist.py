@@ -71,13 +71,11 @@ def test_every_class_has_its_images_in_every_split(folder):
 
 def test_the_decoded_data_are_kept_and_known_by_the_content_of_the_tars(folder):
     first = load(folder)
-    (kept,) = folder.glob("decoded-*.npz")
-    assert load(folder).sha256 == first.sha256
-    kept.write_bytes(kept.read_bytes()[:1000])
+    assert len(list(folder.glob("decoded-*"))) == 1
     assert load(folder).sha256 == first.sha256
     write(folder, "small", range(20, 23))
     assert load(folder).sha256 != first.sha256
-    assert len(list(folder.glob("decoded-*.npz"))) == 2
+    assert len(list(folder.glob("decoded-*"))) == 2
 
 
 def early(letter, word):
@@ -111,12 +109,54 @@ def test_corrupt_files_among_good_ones_are_skipped_and_counted(folder):
     assert load(folder).notes == data.notes
 
 
-def test_too_many_corrupt_files_are_an_error(folder):
+def test_a_shortage_says_what_was_left_out(folder):
     write(folder, "small", range(10, 13), files={"A/10.png": b"?", "A/11.png": b"?"})
     with pytest.raises(
-        PlausiblyError, match=r"has 1 good images of A left where 3 .*2 files could"
+        PlausiblyError,
+        match=r"has 1 image of A for test where 3 are wanted: of its 3 files of A "
+        r"2 cannot be read; give a smaller test_per_class",
     ):
         load(folder)
+    write(folder, "small", range(10, 13))
+    again = {f"A/{k}.png": png(pixels("A", 10 + k)) for k in range(3)}
+    write(folder, "large", range(6), files=again)
+    with pytest.raises(
+        PlausiblyError,
+        match=r"has 1 image of A for train where 4 are wanted: of its 6 files of A "
+        r"2 went to valid, 3 repeat an image of a different split; give a smaller train_per_class",
+    ):
+        load(folder)
+
+
+def test_the_small_tar_alone_is_enough_for_smaller_splits(folder):
+    whole = datasets.create("notmnist", root=str(folder), **SIZES)
+    write(folder, "small", range(10, 19))
+    (folder / "notMNIST_large.tar.gz").unlink()
+    with pytest.raises(PlausiblyError, match=r"large.tar.gz is missing.*do without it: large: fal"):
+        whole.load()
+    small = datasets.create("notmnist", root=str(folder), large=False, **SIZES)
+    data = held(small.load())
+    assert [len(split) for split in (data.train, data.valid, data.test)] == [40, 20, 30]
+    assert "not those of Ross & Doshi-Velez" in data.notes[0]
+    assert [check.name for check in small.verify()] == ["notMNIST_small.tar.gz"]
+    # The configuration says so, and is that of before where the large tar is read.
+    assert small.config()["large"] is False
+    assert "large" not in whole.config()
+    assert datasets.registry.from_config(small.config()) == small
+
+
+def test_the_sizes_without_the_large_tar_are_its_own():
+    sizes = datasets.create("notmnist", large=False).config()
+    assert [sizes[f"{part}_per_class"] for part in ("train", "valid", "test")] == [800, 200, 400]
+    sizes = datasets.create("notmnist", large=False, train_per_class=5).config()
+    assert [sizes[f"{part}_per_class"] for part in ("train", "valid", "test")] == [5, 200, 400]
+    assert datasets.create("notmnist").config() == {
+        "name": "notmnist",
+        "root": None,
+        "train_per_class": 20_000,
+        "valid_per_class": 1000,
+        "test_per_class": 1000,
+    }
 
 
 def test_an_image_of_the_test_split_does_not_train(folder):

@@ -1,5 +1,8 @@
 """SVHN's loader on small files in the true format: MATLAB v5."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from dataset_contract import held
@@ -7,6 +10,7 @@ from scipy.io import savemat
 from svhn_files import IMAGES, MARKS, write
 
 from engine import datasets
+from engine.datasets import _matlab
 from engine.errors import PlausiblyError, UsageError
 
 # Digit 0 is stored as 10.
@@ -52,6 +56,25 @@ def test_an_uncompressed_file_is_read_as_well(folder):
     compressed = load(folder).sha256
     write(folder, "train", do_compression=False)
     assert load(folder).sha256 == compressed
+
+
+def test_slices_end_where_they_fall(folder, monkeypatch):
+    whole = load(folder).sha256
+    monkeypatch.setattr(_matlab, "_SLICE", 7)
+    shutil.rmtree(next(folder.glob("decoded-*")))
+    assert load(folder).sha256 == whole
+
+
+def test_the_decoded_images_are_mapped_and_not_held(folder):
+    first = load(folder)
+    (kept,) = folder.glob("decoded-*")
+    again = load(folder)
+    assert again.sha256 == first.sha256
+    maps = Path("/proc/self/maps").read_text()
+    assert maps.count(str(kept / "train-pixels.npy")) >= 1
+    # Other sizes are other data.
+    load(folder, train_size=59)
+    assert len(list(folder.glob("decoded-*"))) == 2
 
 
 @pytest.mark.parametrize("compressed", [True, False])

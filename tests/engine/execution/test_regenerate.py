@@ -112,7 +112,7 @@ def test_a_run_has_the_facts_of_its_data_and_its_index_does_not_depend_on_them(h
     results = Results(store, index)
     assert results.data_facts is not None
     assert results.data_facts.images == {"train": 1200, "valid": 200, "test": 397}
-    assert results.publication.state == "built_in"
+    assert results.publication.state == "built in"
     assert not [role for role in index.recipe.parents if role.startswith("dataset")]
     (facts,) = store.all("dataset")
     shutil.rmtree(facts.path)

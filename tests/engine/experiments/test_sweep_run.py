@@ -255,16 +255,23 @@ def test_training_time_follows_from_the_kept_weights(first):
     assert sorted(roles) == ["training_time:none", "training_time:swept"]
     found = parent(first, "training_time:swept").arrays(PREDICTIONS)
     assert found["steps"].tolist() == [12, 24]
-    test = datasets.create("digits:3,8").load().test
-    chosen = np.linspace(0, len(test) - 1, 50).round().astype(int)
-    x, y = (part[chosen] for part in tensors(test))
+    data = datasets.create("digits:3,8").load()
+
+    def fifty(split):
+        chosen = np.linspace(0, len(split) - 1, 50).round().astype(int)
+        return [part[chosen] for part in tensors(split)]
+
+    (x, y), (x_valid, y_valid) = fifty(data.test), fifty(data.valid)
     assert np.array_equal(found["labels"], y)
+    assert np.array_equal(found["valid_labels"], y_valid)
     transferred = rounded_fgsm(network(first.model("none")), x, y, 0.2)
     for row, step in enumerate((12, 24)):
         net = network(first.model("swept"), f"weights-{step:06}.safetensors")
         assert np.array_equal(found["clean"][row], net(x).argmax(1))
         assert np.array_equal(found["transferred"][row], net(transferred).argmax(1))
         assert np.array_equal(found["white_box"][row], net(rounded_fgsm(net, x, y, 0.2)).argmax(1))
+        on_valid = net(rounded_fgsm(net, x_valid, y_valid, 0.2)).argmax(1)
+        assert np.array_equal(found["valid_white_box"][row], on_valid)
 
 
 def test_a_grid_aims_at_every_class_from_the_same_images(first):

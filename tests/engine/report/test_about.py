@@ -40,10 +40,10 @@ def facts(results) -> dict[str, str]:
 
 
 def test_the_page_names_data_checksum_state_sizes_notes_and_programs(store):
-    results = write(store, dataset="mnist", state="as_published")
+    results = write(store, dataset="mnist", state="as published")
     found = facts(results)
     assert found["Dataset"].startswith("mnist: 70000 handwritten digits")
-    assert found["Origin"] == "As published: made up to be as_published"
+    assert found["Origin"] == "As published: made up to be as published"
     assert found["Checksum"] == DATA_SHA256
     assert found["Images"].startswith("360 training, 36 validation and 24 test images")
     assert found["Classes"] == "3: a, b, c"
@@ -59,7 +59,7 @@ def test_the_page_names_data_checksum_state_sizes_notes_and_programs(store):
 
 def test_every_figure_has_a_line_on_its_data_and_models(store):
     built = report.build(
-        [write(store, dataset="mnist", state="as_published")], title="t", command="c"
+        [write(store, dataset="mnist", state="as published")], title="t", command="c"
     )
     page = built.files[report.PAGE].decode()
     lines = re.findall(r'<p class="of">([^<]+)</p>', page)
@@ -70,7 +70,7 @@ def test_every_figure_has_a_line_on_its_data_and_models(store):
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("not_as_published", "mnist , not as published;"),
+        ("not as published", "mnist , not as published;"),
         ("unknown", "mnist , unknown whether as published;"),
         (None, "mnist , unknown whether as published;"),
     ],
@@ -80,7 +80,7 @@ def test_the_authors_stand_beside_the_published_data_only(store, state, said):
     built = report.build([results], title="Made up", command="x")
     page = text_of(built)
     assert said in page
-    assert ("Not the published data. mnist: made up to be" in page) == (state == "not_as_published")
+    assert ("Not the published data. mnist: made up to be" in page) == (state == "not as published")
     assert "Hollow" not in page
     assert "The authors recorded values for these data as published; they are not drawn" in page
     rows = csv.DictReader(io.StringIO(built.files["tables/curves-fgsm-made_up.csv"].decode()))
@@ -88,7 +88,7 @@ def test_the_authors_stand_beside_the_published_data_only(store, state, said):
 
 
 def test_a_choice_of_classes_is_not_the_authors_task(store):
-    results = write(store, dataset="mnist:3,8", state="as_published")
+    results = write(store, dataset="mnist:3,8", state="as published")
     assert "authors recorded" not in text_of(report.build([results], title="t", command="c"))
 
 

@@ -20,10 +20,12 @@ from engine import report
 from engine.artifacts import ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError, UsageError
 from engine.replication import Check, published
+from engine.replication.claims import Doubted
 from engine.report import figure, look, verdicts
 from engine.report.figures import classes, sweeps
 from engine.report.runs import Study
 from engine.results import Measures, Results
+from engine.robustness import doubt
 from engine.statistics import interval, median_interval, wilson
 
 ROOT = Path(__file__).parents[3]
@@ -467,33 +469,47 @@ class Paper:
 
     def checks(self, runs):
         return [
-            Check("1", "", "a < b: how far above", 0.3, 0.2, 0.4, 0.0, 2, IMAGES),
-            Check("1", "", "another", 0.0, -0.1, 0.1, 0.0, 2, IMAGES),
-            Check("2", "", "not there", None, -np.inf, np.inf, 0.0, 2, IMAGES),
-        ]
+            Check(
+                "1", "", "a < b: how far above", 0.3, 0.2, 0.4, 0.0, 5, IMAGES, p=0.001,
+                p_corrected=0.002, family=2, at="against <b>",
+                doubted=(Doubted("<b>", doubt.MASKED, (0, 3)),),
+            ),
+            Check("1", "", "another", 0.0, -0.1, 0.1, 0.0, 5, IMAGES, p=0.9, p_corrected=0.9),
+            Check("2", "", "not there", None, -np.inf, np.inf, 0.0, 2, IMAGES, origin="abstract"),
+            Check("3", "", "equal", 0.1, 0.0, np.inf, 0.15, 1, IMAGES, relation="<", origin="ours"),
+        ]  # fmt: skip
 
 
 def test_claims_have_a_verdict_in_words_with_a_sign_and_a_drawing(runs, monkeypatch):
     monkeypatch.setattr(verdicts, "papers", lambda: {"ross2018": Paper()})
     built = report.build(runs, title="Made up", command=COMMAND)
     page = Page(built.files["report.html"].decode())
-    assert built.verdicts == {"holds": 1, "fails": 0, "undecided": 2}
+    assert built.verdicts == {"holds": 1, "fails": 0, "undecided": 3}
     text = " ".join(page.words[""].split())
-    assert "1 a < b: how far above (must exceed 0) Made up .30 [.20, .40] ✓ holds" in text
-    assert "not measured ? undecided" in text
+    assert (
+        "1 a < b: how far above (must exceed 0) Made up .30 [.20, .40] ✓ holds p = .002; "
+        "against <b>; doubted: <b> † (seeds 0, 3)"
+    ) in text
+    assert "(must exceed 0; in the abstract’s words) Made up not measured ? undecided" in text
+    assert "(must stay below 0.15; asked by us)" in text
+    assert "? undecided (1 of 5 seeds)" in text
+    assert "1 of 4 statements are decided." in text
     assert "† Distillation <T=50>: gradients likely masked" in text
     labels = [a["aria-label"] for tag, a in page.elements if tag == "svg"]
     assert ".30 [.20, .40] against 0: holds" in labels
     table = rows(built, "verdicts-ross2018")
-    assert [row["verdict"] for row in table] == ["holds", "undecided", "undecided"]
-    assert [row["low"] for row in table] == ["0.2", "-0.1", ""]
+    assert [row["verdict"] for row in table] == ["holds"] + 3 * ["undecided"]
+    assert [row["doubted"] for row in table][:2] == ["<b> † (seeds 0, 3)", ""]
+    assert [row["p_corrected"] for row in table][:3] == ["0.002", "0.9", ""]
+    assert [row["low"] for row in table] == ["0.2", "-0.1", "", "0.0"]
+    assert table[3]["high"] == ""
 
 
 def test_stand_ins_are_named_and_the_authors_stand_beside_their_own_data_only(store, built, page):
     assert "Stand-in data" in page.words[""]
     assert "The papers used other datasets" in page.words["curves-fgsm-made_up"]
     assert {row["authors"] for row in rows(built, "curves-fgsm-made_up")} == {""}
-    made = write(store, dataset="mnist", state="as_published")
+    made = write(store, dataset="mnist", state="as published")
     mnist = report.build([made], title="Made up", command=COMMAND)
     table = rows(mnist, "curves-fgsm-made_up")
     recorded = json.loads((ROOT / "engine/replication/ross2018_transfer.json").read_text())

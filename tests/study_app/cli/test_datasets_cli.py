@@ -52,7 +52,7 @@ def test_a_dataset_is_listed_fetched_and_verified(server, tmp_path):
     assert states()["cifar10"] == "here"
     assert re.search(r"^cifar10 +here +60000 photographs", run("list").stdout, re.M)
     verified = json.loads(run("verify", "cifar10", "--json").stdout)
-    assert [(row["dataset"], row["status"]) for row in verified] == [("cifar10", "ok")]
+    assert [(row["dataset"], row["status"]) for row in verified] == [("cifar10", "as published")]
 
 
 def test_a_damaged_file_makes_verify_fail(server, tmp_path):
@@ -60,7 +60,29 @@ def test_a_damaged_file_makes_verify_fail(server, tmp_path):
     (tmp_path / "cifar10" / "archive").write_bytes(CONTENT[1:])
     result = run("verify", "cifar10")
     assert result.exit_code == 1
-    assert "cifar10: archive  wrong  has SHA-256" in result.stdout
+    assert "cifar10: archive  not as published  has SHA-256" in result.stdout
+
+
+def test_the_list_says_which_files_a_loader_reads(server, tmp_path, monkeypatch):
+    def reads(name):
+        rows = json.loads(run("list", "--json").stdout)
+        return next(row["reads"] for row in rows if row["name"] == name)
+
+    assert reads("digits") == []
+    images = reads("mnist")[0]
+    assert images["forms"] == [["train-images-idx3-ubyte"], ["train-images-idx3-ubyte.gz"]]
+    assert images["sha256"].startswith("440fcabf")
+    assert [each["without"] for each in reads("svhn")][:2] == ["", ""]
+    assert reads("svhn")[2]["without"].startswith("extra: false")
+    assert states()["mnist"] == "to fetch"
+    (tmp_path / "mnist").mkdir()
+    for name in images["forms"][0]:
+        (tmp_path / "mnist" / name).write_bytes(b"")
+    assert states()["mnist"] == "partly here"
+    for each in reads("mnist"):
+        (tmp_path / "mnist" / each["forms"][0][0]).write_bytes(b"")
+    assert states()["mnist"] == "here, unpacked"
+    assert run("verify", "mnist").stdout.count("  not as published  has SHA-256 e3b0c442") == 4
 
 
 def test_a_folder_of_the_users_choice(server, tmp_path):
@@ -73,7 +95,7 @@ def test_a_folder_of_the_users_choice(server, tmp_path):
 
 
 def test_a_changed_built_in_dataset_is_noticed(monkeypatch):
-    assert run("verify", "digits").stdout == "digits: built in  ok\n"
+    assert run("verify", "digits").stdout.startswith("digits: built in  ok  sha256 e57f28b6")
     monkeypatch.setattr(datasets.registry.get("digits"), "expected_sha256", "0" * 64)
     result = run("verify", "digits")
     assert result.exit_code == 1
