@@ -127,7 +127,7 @@ def test_a_run_has_the_facts_of_its_data_and_its_index_does_not_depend_on_them(h
 def test_the_weights_of_a_network_are_counted_without_its_statistics(store):
     (network,) = store.all("model")
     layers = load_model(network)
-    assert weights(network) == sum(each.numel() for each in layers.parameters()) > 1000
+    assert weights(network) == sum(each.numel() for each in layers.parameters()) > 0
 
 
 def test_what_compares_models_is_the_same_whatever_order_they_stand_in(tmp_path):
