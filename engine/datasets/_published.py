@@ -34,11 +34,11 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Told of a download: the file's name, bytes so far, bytes in all where the server says so."""
 
 
+Status: TypeAlias = Literal["as published", "not as published", "unknown", "missing"]
 AS_PUBLISHED: Final = "as published"
 NOT_AS_PUBLISHED: Final = "not as published"
 UNKNOWN: Final = "unknown"
 MISSING: Final = "missing"
-Status: TypeAlias = Literal["as published", "not as published", "unknown", "missing"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ with it torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -135,6 +135,27 @@ class _Experiment(Document):
     def section(self, name: str) -> Any:
         """Return what the file says of a kind of artifact (`engine.jobs.Section`)."""
         return getattr(self, name)
+
+    def on(self, labels: Sequence[str]) -> Experiment:
+        """Return the experiment on these of its datasets alone, in the file's order.
+
+        Names and keys are those that the whole experiment has there.
+
+        Raises:
+            UsageError: it has no such dataset, or one dataset only, which has no label.
+        """
+        if not self.datasets:
+            raise UsageError(
+                f"experiment {self.name!r} has one dataset, which has no label; leave --dataset out"
+            )
+        unknown = [label for label in labels if label not in self.datasets]
+        if unknown:
+            raise UsageError(
+                f"experiment {self.name!r} has no dataset {unknown[0]!r}; it has: "
+                f"{', '.join(self.datasets)}"
+            )
+        kept = {label: spec for label, spec in self.datasets.items() if label in labels}
+        return self.model_copy(update={"datasets": kept})
 
     def _dataset_problems(self) -> Iterator[str]:
         if (self.dataset is None) == (not self.datasets):

@@ -154,17 +154,44 @@ def _planned(experiment: Experiment, seeds: int) -> Planned:
     tasks: dict[str, Task] = {}
     adoptions: list[Adoption] = []
     trainings: list[Training] = []
-    loaded: dict[str, Data] = {}
+    loaded = _loaded(experiment)
     for each in experiment.runs(seeds):
-        key = repr(each.spec.dataset)
-        if key not in loaded:
-            loaded[key] = each.spec.dataset.load()
-        planned = _of_run(each, loaded[key])
+        planned = _of_run(each, loaded[repr(each.spec.dataset)])
         # What runs share, their images say, is one task.
         tasks |= {task.name: task for task in planned.tasks if task.name not in tasks}
         adoptions += planned.adoptions
         trainings += planned.trainings
     return Planned(list(tasks.values()), adoptions, trainings)
+
+
+def _loaded(experiment: Experiment) -> dict[str, Data]:
+    """Return the datasets by their repr.
+
+    Raises:
+        PlausiblyError: some cannot be had; the message names all of them, and how to run the rest.
+    """
+    found: dict[str, Data] = {}
+    problems: dict[str, PlausiblyError] = {}
+    for run in experiment.runs():
+        dataset = run.spec.dataset
+        try:
+            if repr(dataset) not in found:
+                found[repr(dataset)] = dataset.load()
+        except PlausiblyError as error:
+            if not run.label:
+                raise
+            problems[run.label] = error
+    if problems:
+        lines = [f"  {label}: {error}" for label, error in problems.items()]
+        whole = [run.label for run in experiment.runs() if run.label not in problems]
+        if whole:
+            options = " ".join(f"--dataset {label}" for label in whole)
+            lines.append(f"  What is there can be run alone: {options}")
+        count = f"{len(problems)} of {len(experiment.runs())} datasets cannot be read:"
+        said = PlausiblyError("\n".join([count, *lines]))
+        said.exit_code = max(error.exit_code for error in problems.values())
+        raise said
+    return found
 
 
 def _of_run(run: Run, data: Data) -> Planned:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import AbsentError, UsageError
+from engine.replication._gaps import Gaps
 from engine.replication.claims import Check, How, Origin, Scores, check, doubted_seeds
 from engine.results import Results
 from engine.robustness.doubt import MASKED, hides_gradients
@@ -27,14 +28,21 @@ _SMALLEST_FLOAT32 = 1e-45
 
 
 class Measured:
-    """The scores of one dataset, (seeds, images), by what they are of."""
+    """The scores of one dataset, (seeds, images), by what they are of.
 
-    def __init__(self, dataset: str, runs: Sequence[Results]) -> None:
-        for needed in TITLES:
-            if needed not in runs[0].config["defenses"]:
-                raise UsageError(f"the claims need a defense {needed!r}, which {dataset} has not")
+    Args:
+        dataset: its title.
+        defenses: labels of the experiment's models.
+        runs: a seed each; without any, nothing is measured, and `gaps` says what cannot be.
+    """
+
+    def __init__(
+        self, dataset: str, defenses: Collection[str], runs: Sequence[Results] = ()
+    ) -> None:
         self.dataset = dataset
         self.runs = runs
+        self.gaps = Gaps()
+        self.titles = {label: title for label, title in TITLES.items() if label in defenses}
 
     def right(
         self, tested: str, source: str, values: Sequence[float], curve: str = "fgsm"
@@ -133,25 +141,36 @@ class Measured:
         statement: str,
         scores: Callable[[], Mapping[str, Scores]],
         *,
-        models: Iterable[str],
+        models: Collection[str],
+        about: Collection[str] | None = None,
         bound: float = 0.0,
         how: How = "every",
         choose: Callable[[], Mapping[str, Scores]] | None = None,
         origin: Origin = "paper",
-    ) -> Check:
+    ) -> Check | None:
         """Measure one statement on this dataset; see `claims.check`.
+
+        None where there are no runs, or where it is left out: the experiment lacks a model that it
+        is about.
 
         Args:
             claim: as there, and so are all others but the models.
             statement: what has to hold.
             scores: comparisons by name.
             models: labels of those whose answers are in it: it names the doubted ones.
+            about: those of them that it cannot do without, by default all; the comparison is then
+                with those of the others that are there.
             bound: of the quantity.
             how: every, some or equivalent.
             choose: the comparisons on validation images.
             origin: who says so.
         """
-        doubted = doubted_seeds(self.runs, {label: TITLES[label] for label in models})
+        lacking = [label for label in models if label not in self.titles]
+        judged = self.gaps.judged(claim, models if about is None else about, lacking)
+        if not judged or not self.runs:
+            return None
+        there = {label: title for label, title in self.titles.items() if label in models}
+        doubted = doubted_seeds(self.runs, there)
         return check(
             claim, self.dataset, statement, scores,
             bound=bound, how=how, choose=choose, origin=origin, doubted=doubted,
@@ -163,7 +182,7 @@ class Measured:
 
         Where a run was not examined, most true-label gradients being zero tells.
         """
-        return [label for label in TITLES if not any(_masks(r, label) for r in self.runs)]
+        return [label for label in self.titles if not any(_masks(r, label) for r in self.runs)]
 
 
 def _masks(results: Results, label: str) -> bool:

@@ -31,8 +31,8 @@ Scores = NDArray[np.float64]
 
 FEWEST_SEEDS = 5
 """With fewer nothing is decided: they show too little of how seeds differ. In simulations three
-decide 4 to 6 % of ties of several models, and see a true advantage of .15 over five rivals in 8 % of
-cases, where five see it in 72 % (docs/benchmarks.md)."""
+decide 4 to 6 % of ties of several models, and see a true advantage of .15 over five rivals in 8 %
+of cases, where five see it in 72 % (docs/benchmarks.md)."""
 _NAN = float("nan")
 
 
@@ -189,6 +189,8 @@ def check(
         chosen = None if choose is None else _best(choose())
     except AbsentError as error:
         return absent(error.reason)
+    if not tables:
+        return absent("there is no model to compare with")
     estimates = [two_way.mean(table) for table in tables.values()]
     if any(each.value is None for each in estimates):
         return absent(None)

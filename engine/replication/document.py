@@ -27,6 +27,8 @@ def document(paper: Paper, runs: Sequence[Results], checks: Sequence[Check]) -> 
         f"**Threat model.** {paper.SETTING}",
         f"**By chance.** {by_chance(checks)}",
     ]
+    if gaps := paper.left_out(runs[0].config["defenses"]):
+        paragraphs.append(f"**Absent models.** {' '.join(gaps)}")
     if said := _doubted(checks):
         paragraphs.append(said)
     return "\n\n".join([*paragraphs, markdown(checks), paper.tables(runs)]) + "\n"

@@ -7,13 +7,15 @@ the smallest disturbance found for it, before rounding, is at most that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from engine.errors import AbsentError, UsageError
 from engine.networks.features import effective_rank
+from engine.replication._gaps import Gaps
 from engine.replication.claims import (
     Check,
     Origin,
@@ -61,20 +63,46 @@ def checks(runs: Sequence[Results]) -> list[Check]:
     Args:
         runs: the finished runs of the experiment: every dataset with the same seeds.
 
+    Those that need a model which the experiment has not are left out; see `left_out`.
+
     Raises:
-        UsageError: a model or curve that a claim needs is not in the experiment.
+        UsageError: a curve that a claim needs is not in the experiment; or see `left_out`.
     """
+    known: dict[str, str] = runs[0].config["defenses"]
+    left_out(known)
     return corrected(
-        each for label, seeds in by_dataset(runs).items() for each in _checks(label, seeds)
+        each
+        for label, seeds in by_dataset(runs).items()
+        for each in _checks(label, seeds, known, Gaps())
     )
 
 
-def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
+def left_out(defenses: Collection[str]) -> list[str]:
+    """Return, in sentences, what of the claims cannot be judged without the models that lack.
+
+    Args:
+        defenses: the labels of an experiment's models.
+
+    Raises:
+        UsageError: it has no differential model with its cross-entropy model.
+    """
+    pairs = [(differential, plain) for differential, plain, _ in _PAIRS.values()]
+    if not any(set(pair) <= set(defenses) for pair in pairs):
+        listed = ", ".join(" and ".join(map(repr, pair)) for pair in pairs)
+        raise UsageError(
+            f"the claims of nar2019 are about at least one of these pairs of models: {listed}; "
+            f"the experiment has: {', '.join(defenses)}"
+        )
+    gaps = Gaps()
+    _checks("", (), dict.fromkeys(defenses, ""), gaps)
+    return gaps.sentences()
+
+
+def _checks(
+    dataset: str, runs: Sequence[Results], known: Mapping[str, str], gaps: Gaps
+) -> list[Check]:
+    """Return the checks on one dataset; without runs none, but `gaps` says what they lack."""
     found: list[Check] = []
-    known = runs[0].config["defenses"]
-    for label in dict.fromkeys(label for *pair, _ in _PAIRS.values() for label in pair):
-        if label not in known:
-            raise UsageError(f"the claims need a model {label!r}, which {dataset} has not")
 
     def add(
         claim: str,
@@ -85,13 +113,12 @@ def _checks(dataset: str, runs: Sequence[Results]) -> list[Check]:
         bound: float = 0.0,
         origin: Origin = "paper",
     ) -> None:
+        lacking = [label for label in models if label not in known]
+        if not gaps.judged(claim, models, lacking) or not runs:
+            return
         doubted = doubted_seeds(runs, {label: known[label] for label in models})
-        found.append(
-            check(
-                claim, dataset, statement, lambda: {"": scores()},
-                bound=bound, origin=origin, doubted=doubted,
-            )
-        )  # fmt: skip
+        measured: dict[str, Any] = {"bound": bound, "origin": origin, "doubted": doubted}
+        found.append(check(claim, dataset, statement, lambda: {"": scores()}, **measured))
 
     for differential, plain, words in _PAIRS.values():
         add(

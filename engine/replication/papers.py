@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from engine.replication.claims import Check
@@ -22,6 +22,9 @@ class Paper(Protocol):
 
     def checks(self, runs: Sequence[Results], /) -> list[Check]:
         """Return the checks of every claim on every dataset, claim by claim."""
+
+    def left_out(self, defenses: Collection[str], /) -> list[str]:
+        """Return, in sentences, what cannot be judged with an experiment's models, by label."""
 
     def tables(self, runs: Sequence[Results], /) -> str:
         """Return the numbers behind the checks, as Markdown."""

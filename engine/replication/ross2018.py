@@ -6,17 +6,20 @@ pixels throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
+from engine.errors import UsageError
 from engine.replication._ross2018_scores import PENALISED, TITLES, UNPENALISED, Measured
 from engine.replication._ross2018_tables import tables
 from engine.replication.claims import Check, Scores, corrected
 from engine.results import Results, by_dataset
 from engine.robustness.doubt import ZERO_LIMIT
 
-__all__ = ["SETTING", "TITLES", "checks", "tables"]
+__all__ = ["SETTING", "TITLES", "checks", "left_out", "tables"]
 
+_ABOUT = ("distillation", *PENALISED, "both")
+"""The models that claims are about; the others are what these are compared with."""
 _NOT_TRAINED = ("none", "distillation")
 """Neither penalised nor trained on adversarial examples."""
 _MODERATE = (0.1, 0.2, 0.3)
@@ -42,19 +45,44 @@ _Comparisons = Mapping[str, Scores]
 def checks(runs: Sequence[Results]) -> list[Check]:
     """Return the checks of claims 1 to 6 on every dataset, claim by claim.
 
+    Those that need a model which the experiment has not are left out; see `left_out`.
+
     Args:
         runs: the finished runs of the experiment: every dataset with the same seeds.
 
     Raises:
-        UsageError: a defense or curve that a claim needs is not in the experiment.
+        UsageError: a curve that a claim needs is not in the experiment; or see `left_out`.
     """
+    left_out(runs[0].config["defenses"])
     return corrected(
         each
         for label, seeds in by_dataset(runs).items()
-        for measured in [Measured(label, seeds)]
+        for measured in [Measured(label, seeds[0].config["defenses"], seeds)]
         for claim in _CLAIMS
         for each in claim(measured)
+        if each is not None
     )
+
+
+def left_out(defenses: Collection[str]) -> list[str]:
+    """Return, in sentences, what of the claims cannot be judged without the models that lack.
+
+    Args:
+        defenses: the labels of an experiment's models.
+
+    Raises:
+        UsageError: hardly anything is left: no undefended model, or none that a claim is about.
+    """
+    if "none" not in defenses or not any(label in defenses for label in _ABOUT):
+        raise UsageError(
+            "the claims of ross2018 are about a model 'none' and at least one of "
+            f"{', '.join(map(repr, _ABOUT))}; the experiment has: {', '.join(defenses)}"
+        )
+    measured = Measured("", defenses)
+    for claim in _CLAIMS:
+        for _ in claim(measured):
+            pass
+    return measured.gaps.sentences()
 
 
 def _against(label: str) -> str:
@@ -65,7 +93,7 @@ def _of(label: str) -> str:
     return f"of {TITLES[label]}"
 
 
-def _penalty_resists_transfer(m: Measured) -> Iterator[Check]:
+def _penalty_resists_transfer(m: Measured) -> Iterator[Check | None]:
     """Claim 1: "robustness to transferred examples generated to fool all of the other models"."""
     for penalised in PENALISED:
         yield m.check(
@@ -74,17 +102,18 @@ def _penalty_resists_transfer(m: Measured) -> Iterator[Check]:
             "models, ε .4–.6, how far above every model without a penalty",
             partial(_ahead_of_unpenalised, m, penalised),
             models=TITLES,
+            about=(penalised, *UNPENALISED),
             origin="abstract",
         )
 
 
 def _ahead_of_unpenalised(m: Measured, penalised: str) -> _Comparisons:
-    return {_against(other): m.ahead(penalised, other, TITLES, _LARGE) for other in UNPENALISED}
+    return {_against(other): m.ahead(penalised, other, m.titles, _LARGE) for other in UNPENALISED}
 
 
-def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check]:
+def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check | None]:
     """Claim 2: they "fool all other models equally well"; b is ours."""
-    others = [other for other in TITLES if other != "penalty_loss"]
+    others = [other for other in m.titles if other != "penalty_loss"]
     yield m.check(
         "2a",
         "FGSM examples for the penalised model (ε .1–.3) fool all other models equally well: share "
@@ -95,6 +124,7 @@ def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check]:
             for other in others
         },
         models=TITLES,
+        about=["penalty_loss"],
         bound=_AS_WELL,
         how="equivalent",
         origin="abstract",
@@ -113,7 +143,7 @@ def _examples_of_the_penalised_transfer(m: Measured) -> Iterator[Check]:
     )
 
 
-def _distillation_masks_its_gradients(m: Measured) -> Iterator[Check]:
+def _distillation_masks_its_gradients(m: Measured) -> Iterator[Check | None]:
     """Claim 3."""
     yield m.check(
         "3a",
@@ -136,15 +166,16 @@ def _distillation_masks_its_gradients(m: Measured) -> Iterator[Check]:
         lambda: {
             _of(other): m.right(other, "distillation", _MODERATE)
             - m.right(other, "distillation", (0,))
-            for other in TITLES
+            for other in m.titles
             if other != "distillation"
         },
         models=TITLES,
+        about=["distillation"],
         bound=-0.05,
     )
 
 
-def _both_together_resist_most(m: Measured) -> Iterator[Check]:
+def _both_together_resist_most(m: Measured) -> Iterator[Check | None]:
     """Claim 4."""
     yield m.check(
         "4a",
@@ -156,6 +187,7 @@ def _both_together_resist_most(m: Measured) -> Iterator[Check]:
             if other != "both"
         },
         models=TITLES,
+        about=["both"],
     )
     yield m.check(
         "4b",
@@ -163,10 +195,11 @@ def _both_together_resist_most(m: Measured) -> Iterator[Check]:
         "ε .1–.3: accuracy, how far above every other",
         lambda: {
             _against(other): m.ahead("both", other, ("none", "adversarial_training"), _MODERATE)
-            for other in TITLES
+            for other in m.titles
             if other != "both"
         },
         models=TITLES,
+        about=("both", "none", "adversarial_training"),
     )
     yield m.check(
         "4c",
@@ -174,10 +207,11 @@ def _both_together_resist_most(m: Measured) -> Iterator[Check]:
         lambda: {
             _of(other): m.right(other, "penalty_loss", _MODERATE)
             - m.right("both", "penalty_loss", _MODERATE)
-            for other in TITLES
+            for other in m.titles
             if other not in ("both", "penalty_loss")
         },
         models=TITLES,
+        about=("both", "penalty_loss"),
         how="some",
     )
     yield m.check(
@@ -189,7 +223,7 @@ def _both_together_resist_most(m: Measured) -> Iterator[Check]:
     )
 
 
-def _penalised_gradients_can_be_read(m: Measured) -> Iterator[Check]:
+def _penalised_gradients_can_be_read(m: Measured) -> Iterator[Check | None]:
     """Claim 5."""
     for name, what in (
         ("smoothness", "spatial autocorrelation (Moran's I) of the input gradient"),
@@ -212,7 +246,7 @@ def _measured_above_untrained(m: Measured, penalised: str, name: str) -> _Compar
     }
 
 
-def _penalised_models_are_even(m: Measured) -> Iterator[Check]:
+def _penalised_models_are_even(m: Measured) -> Iterator[Check | None]:
     """Claim 6, of the penalty."""
     for penalised in PENALISED:
         yield m.check(
@@ -250,15 +284,16 @@ def _fewer_decades(
     }
 
 
-def _distillation_is_extreme(m: Measured) -> Iterator[Check]:
+def _distillation_is_extreme(m: Measured) -> Iterator[Check | None]:
     """Claim 6, of distillation."""
-    others = [other for other in TITLES if other != "distillation"]
+    others = [other for other in m.titles if other != "distillation"]
     yield m.check(
         "6c",
         "distillation is extreme: deviation of its log-probabilities in nats, how far above all "
         "others",
         lambda: {_against(o): m.spread("distillation") - m.spread(o) for o in others},
         models=TITLES,
+        about=["distillation"],
     )
     yield m.check(
         "6c",
@@ -269,10 +304,11 @@ def _distillation_is_extreme(m: Measured) -> Iterator[Check]:
             for o in others
         },
         models=TITLES,
+        about=["distillation"],
     )
 
 
-def _robustness_rises_and_falls(m: Measured) -> Iterator[Check]:
+def _robustness_rises_and_falls(m: Measured) -> Iterator[Check | None]:
     """What they saw over training time."""
     yield m.check(
         "time",

@@ -77,6 +77,7 @@ class Judgement:
         paper, title: its name and title.
         statements: claim by claim.
         counts: how many verdicts of each kind.
+        left_out: what of the claims the experiment has no models for, in sentences.
         chance: how many decisions chance alone would make, in sentences.
         table: all of it.
     """
@@ -86,6 +87,7 @@ class Judgement:
     chance: str
     statements: tuple[Statement, ...]
     counts: dict[str, int]
+    left_out: tuple[str, ...]
     table: Table
 
 
@@ -135,7 +137,8 @@ def _judgement(paper: str, checks: Sequence[Check], study: Study) -> Judgement:
         for c in checks
     ]  # fmt: skip
     numbers = table(f"verdicts-{paper}", _COLUMNS, values)
-    return Judgement(paper, TITLES[paper], by_chance(checks), statements, counts, numbers)
+    left_out = tuple(papers()[paper].left_out(study.runs[0].config["defenses"]))
+    return Judgement(paper, TITLES[paper], by_chance(checks), statements, counts, left_out, numbers)
 
 
 def _must(check: Check) -> str:

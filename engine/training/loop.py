@@ -243,7 +243,8 @@ class _Batches:
     """
 
     def __init__(self, device: torch.device, split: Split, *, size: int, seed: int) -> None:
-        self._pixels = torch.from_numpy(split.pixels).to(device)
+        pixels = split.pixels if split.pixels.flags.writeable else split.pixels.copy()
+        self._pixels = torch.from_numpy(pixels).to(device)
         self._labels = torch.from_numpy(split.labels).to(device)
         # A table, since a GPU divides by multiplying with the reciprocal: other bits.
         levels = np.arange(256, dtype=np.uint8)

@@ -33,7 +33,7 @@ def list_datasets(as_json: AsJson = False) -> None:
     """
     from engine import datasets
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in datasets.registry.names():
         dataset = datasets.create(name)
         about = (type(dataset).__doc__ or "").splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +15,7 @@ from study_app.cli.options import (
     AsJson,
     MemoryBudget,
     OnDevice,
+    OnlyDatasets,
     RunBy,
     Workers,
     print_json,
@@ -24,6 +26,7 @@ from study_app.installation import Settings
 if TYPE_CHECKING:
     from engine.artifacts import ArtifactStore
     from engine.execution.executor import Executor, TasksFailedError
+    from engine.experiments.experiment_file import Experiment
     from engine.results import Results
 
 
@@ -39,6 +42,7 @@ def run(
             "measure or evaluate."
         ),
     ] = None,
+    dataset: OnlyDatasets = None,
     executor: RunBy = "local",
     device: OnDevice = "auto",
     workers: Workers = None,
@@ -54,13 +58,14 @@ def run(
 
     document, _ = yaml_files.read(experiment, "experiment", linear.BUILT_IN)
     if document.get("kind") == linear.KIND:
-        for option, given in {"--seeds": seeds, "--only": only}.items():
+        for option, given in {"--seeds": seeds, "--only": only, "--dataset": dataset}.items():
             if given is not None:
                 raise UsageError(f"{option} is for experiments that train networks")
         _run_linear_theory(experiment, as_json=as_json)
         return
     made_by = _Made(executor, device, workers, memory_budget)
-    runs, failed = _run_experiment(experiment, made_by, seeds=seeds or 1, only=only)
+    loaded = _load(experiment, dataset)
+    runs, failed = _run_experiment(loaded, made_by, seeds=seeds or 1, only=only)
     if as_json:
         found = [
             {
@@ -83,10 +88,20 @@ def run(
 
 
 def replicate(
-    paper: Annotated[Literal["ross2018", "nar2019"], typer.Argument(help="ross2018 or nar2019.")],
+    experiment: Annotated[
+        str, typer.Argument(help="ross2018 or nar2019; or a YAML file of your own, with --paper.")
+    ],
+    paper: Annotated[
+        Literal["ross2018", "nar2019"] | None,
+        typer.Option(
+            help="Whose claims a file of your own is to test; its models have the labels of the "
+            "paper's experiment, and may be some of them."
+        ),
+    ] = None,
     builtin: Annotated[
         bool, typer.Option("--builtin", help="On stand-in data that need no download.")
     ] = False,
+    dataset: OnlyDatasets = None,
     seeds: Annotated[
         int, typer.Option(min=1, help="How many seeds; fewer than five decide nothing.")
     ] = 5,
@@ -106,30 +121,34 @@ def replicate(
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
-    papers = replication.papers()
-    experiment = f"{paper}-builtin" if builtin else paper
+    file, name = _of_paper(experiment, paper, builtin=builtin)
+    judge = replication.papers()[name]
+    loaded = _load(file, dataset)
+    # Before anything is made: it refuses an experiment that the claims are not about.
+    left_out = judge.left_out(loaded.defenses)
     made_by = _Made(executor, device, workers, memory_budget)
-    runs, failed = _run_experiment(experiment, made_by, seeds=seeds, only=None)
+    runs, failed = _run_experiment(loaded, made_by, seeds=seeds, only=None)
     if not runs:
         _end(failed, runs)
-    checks = papers[paper].checks(runs)
+    checks = judge.checks(runs)
+    by_chance = replication.by_chance(checks)
     if out is not None:
-        text = replication.document(papers[paper], runs, checks)
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
+        _write(out, replication.document(judge, runs, checks))
     if as_json:
-        print_json(
-            {
-                "checks": [each.to_json() for each in checks],
-                "by_chance": replication.by_chance(checks),
-            }
-        )
+        found = [each.to_json() for each in checks]
+        print_json({"checks": found, "by_chance": by_chance, "left_out": left_out})
     else:
-        print_table(checks_table(paper, checks))
-        say(replication.by_chance(checks))
+        print_table(checks_table(name, checks))
+        for sentence in (*left_out, by_chance):
+            say(sentence)
     _end(failed, runs)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlausiblyError(f"cannot write {path}: {error.strerror}") from None
 
 
 @dataclass(frozen=True)
@@ -159,8 +178,39 @@ class _Made:
         return LocalExecutor(store, self.workers, devices=found, memory_budget=self.memory_budget)
 
 
+def _of_paper(experiment: str, paper: str | None, *, builtin: bool) -> tuple[str, str]:
+    """Return the experiment to run, and the name of the paper whose claims it tests."""
+    from engine import replication
+
+    known = replication.papers()
+    if Path(experiment).suffix:
+        if paper is None:
+            raise UsageError(
+                f"--paper is missing: say whose claims {experiment} is to test, "
+                f"{' or '.join(known)}"
+            )
+        if builtin:
+            raise UsageError("--builtin is for the papers' own experiments; leave it out")
+        return experiment, paper
+    if experiment not in known:
+        raise UsageError(
+            f"unknown paper {experiment!r}; give {' or '.join(known)}, or a YAML file and --paper"
+        )
+    if paper not in (None, experiment):
+        raise UsageError(f"--paper {paper} is for a YAML file; {experiment} tests its own claims")
+    return (f"{experiment}-builtin" if builtin else experiment), experiment
+
+
+def _load(experiment: str, datasets: Sequence[str] | None) -> Experiment:
+    """Return the experiment of a file or a built-in name, on these datasets of it or on all."""
+    from engine.experiments import experiment_file
+
+    loaded = experiment_file.load(experiment)
+    return loaded.on(datasets) if datasets else loaded
+
+
 def _run_experiment(
-    experiment: str, made_by: _Made, *, seeds: int, only: str | None
+    loaded: Experiment, made_by: _Made, *, seeds: int, only: str | None
 ) -> tuple[list[Results], TasksFailedError | None]:
     """Make what an experiment file declares, showing how it goes.
 
@@ -168,12 +218,11 @@ def _run_experiment(
         Its finished runs, and what failed, if anything did.
     """
     from engine.execution.executor import TasksFailedError
-    from engine.experiments import experiment_file, plan
+    from engine.experiments import plan
     from engine.results import Results
     from study_app.cli.experiment_tables import chosen_lines, class_lines
     from study_app.cli.progress import ProgressObserver, console
 
-    loaded = experiment_file.load(experiment)
     store, failed = Settings().store, None
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:

@@ -18,6 +18,14 @@ RunBy = Annotated[
 OnDevice = Annotated[
     Device, typer.Option(help="What to compute on; auto takes the GPUs where there are any.")
 ]
+OnlyDatasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        metavar="LABEL",
+        help="Only this dataset of the file, by its label; may be given several times.",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

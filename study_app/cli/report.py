@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.errors import PlausiblyError, UsageError
-from study_app.cli.options import AsJson, print_json, say
+from study_app.cli.options import AsJson, OnlyDatasets, print_json, say
 from study_app.installation import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def report(
     seeds: Annotated[
         int, typer.Option(min=1, help="How many seeds, from the file's on; those that were run.")
     ] = 1,
+    dataset: OnlyDatasets = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder to write or to replace; default: report-EXPERIMENT, here."),
@@ -39,7 +40,8 @@ def report(
     if out is not None:
         reporting.require_place(out)
     options = f" --seeds {seeds}" if seeds > 1 else ""
-    name, title, find = _asked(experiment, seeds, options)
+    options += "".join(f" --dataset {shlex.quote(label)}" for label in dataset or ())
+    name, title, find = _asked(experiment, seeds, dataset, options)
     folder = out or Path(f"report-{name}")
     reporting.require_place(folder)
     runs = find(Settings().store)
@@ -59,7 +61,7 @@ def report(
 
 
 def _asked(
-    experiment: str, seeds: int, options: str
+    experiment: str, seeds: int, datasets: Sequence[str] | None, options: str
 ) -> tuple[str, str | None, Callable[[ArtifactStore], list[Results]]]:
     """Return name and title of what is asked for, and what finds its runs.
 
@@ -72,6 +74,11 @@ def _asked(
     if not Path(experiment).suffix and not (linear.BUILT_IN / f"{experiment}.yaml").is_file():
         from engine import results
 
+        if datasets:
+            raise UsageError(
+                f"--dataset is for a YAML file or a built-in name; of {experiment}, which was run "
+                f"here, name the run itself: {experiment}_{datasets[0]}"
+            )
         return experiment, None, lambda store: results.of_experiment(store, experiment, seeds)
     document, _ = yaml_files.read(experiment, "experiment", linear.BUILT_IN)
     if document.get("kind") == linear.KIND:
@@ -81,6 +88,7 @@ def _asked(
     from engine.experiments import experiment_file
 
     loaded = experiment_file.load(experiment)
+    loaded = loaded.on(datasets) if datasets else loaded
     what = f"{shlex.quote(experiment)}{options}"
     return loaded.name, loaded.title, lambda store: _runs(loaded, store, seeds, what)
 

@@ -9,10 +9,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_run import Log
 
 from engine import defenses, models
-from engine.errors import UsageError
-from engine.experiments import experiment_file
+from engine.artifacts import ArtifactStore
+from engine.errors import PlausiblyError, UsageError
+from engine.experiments import experiment_file, plan
 from engine.experiments.experiment_file import Experiment
 
 SWEPT = {"name": "gradient_penalty", "strength": {"values": [0.1, 10]}}
@@ -363,3 +365,38 @@ def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path):
     path.write_text("a: &a {b: 1}\nname: {<<: *a, b: 2}\n? [1, 2]\n: 3\n")
     with pytest.raises(UsageError, match=r"must hold a mapping|unknown key|not YAML"):
         experiment_file.load(str(path))
+
+
+def test_an_experiment_on_some_of_its_datasets_has_the_same_runs_there():
+    whole = experiment_file.load("ross2018")
+    some = whole.on(["svhn", "mnist"])
+    assert list(some.datasets) == ["mnist", "svhn"]
+    named = {
+        run.name: (run.title, run.schedule("both"), run.architecture("both"))
+        for run in whole.runs(2)
+    }
+    for run in some.runs(2):
+        assert named[run.name] == (run.title, run.schedule("both"), run.architecture("both"))
+    with pytest.raises(UsageError, match=r"no dataset 'cifar'; it has: mnist, notmnist, svhn"):
+        whole.on(["mnist", "cifar"])
+    with pytest.raises(UsageError, match="one dataset, which has no label; leave --dataset out"):
+        experiment_file.load("demo").on(["digits"])
+
+
+def test_every_dataset_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLAUSIBLY_DATASETS", str(tmp_path))
+    several = {
+        "name": "several",
+        "title": "Several",
+        "datasets": {
+            label: {"title": label, "dataset": name}
+            for label, name in (("one", "mnist"), ("two", "digits"), ("three", "svhn"))
+        },
+        "architecture": "small_cnn",
+        "defenses": {"none": {"title": "None", "defense": "none"}},
+    }
+    with pytest.raises(
+        PlausiblyError, match=r"(?s)^2 of 3 datasets.*one: mnist: .*three: svhn: "
+    ) as caught:
+        plan.run(Experiment(**several), ArtifactStore(tmp_path), Log())
+    assert str(caught.value).endswith("What is there can be run alone: --dataset two")

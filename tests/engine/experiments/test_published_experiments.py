@@ -69,7 +69,10 @@ def test_ross2018_on_svhn_behind_its_preprocessing(tmp_path):
     # An eps of .1 there is .1 standard deviations of the image here.
     examples = results.examples("none", "tgsm")
     assert 0 < examples.linf.max() < 10 * 0.1 * 0.5
-    assert {check.seeds for check in ross2018.checks([results])} == {1}
+    found = ross2018.checks([results])
+    assert {check.seeds for check in found if check.value is not None} == {1}
+    # After two steps no model may be left whose gradients count: nothing to compare with in 4a.
+    assert {check.claim for check in found if check.value is None} <= {"4a"}
     assert "| no defense |" in ross2018.tables([results])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -382,6 +383,17 @@ def test_a_masked_model_is_no_rival_in_white_box_accuracy(marked, zero, verdict)
     assert of("4a", worlds).verdict == verdict
 
 
+def test_without_a_rival_nothing_is_compared():
+    worlds = as_the_paper_has_it()
+    for world in worlds:
+        world.marks = {each: [doubt.MASKED] for each in DEFENSES}
+    found = of("4a", worlds)
+    assert (found.verdict, found.measured) == (
+        "undecided",
+        "not measured: there is no model to compare with",
+    )
+
+
 def test_a_doubted_seed_is_named_where_it_is_pooled():
     worlds = as_the_paper_has_it()
     for world in worlds:
@@ -439,12 +451,69 @@ def test_the_margin_of_equally_well_is_less_than_what_the_authors_recorded_as_un
 
 def test_what_is_missing_is_named():
     world = World(("none",), as_the_paper_says, measures_as_the_paper_says)
-    with pytest.raises(UsageError, match=r"'distillation'.*made_up"):
+    with pytest.raises(UsageError, match=r"about a model 'none' and .*; the experiment has: none$"):
         ross2018.checks([world])
     world = World(DEFENSES, as_the_paper_says, measures_as_the_paper_says)
     world._values["fgsm"] = [0, 0.1]
     with pytest.raises(UsageError, match=r"curve fgsm of made_up lacks"):
         ross2018.checks([world])
+
+
+def test_what_needs_a_model_that_the_experiment_has_not_is_left_out():
+    """The rest is as it was, or compares with the models that are there."""
+    some = tuple(label for label in DEFENSES if label not in ("both", "penalty_uniform"))
+    worlds = [
+        [World(labels, as_the_paper_says, measures_as_the_paper_says, seed=k) for k in range(5)]
+        for labels in (DEFENSES, some)
+    ]
+    whole, partly = map(ross2018.checks, worlds)
+    claims = {each.claim for each in partly}
+    assert claims == {"1", "2a", "3a", "3b", "5", "6a", "6b", "6c", "time"}
+    assert not any("uniform" in each.statement for each in partly)
+    by_statement = {each.statement: each for each in whole}
+    for each in partly:
+        if each.claim in ("3a", "time"):  # of one model alone
+            assert (each.value, each.p) == (
+                by_statement[each.statement].value,
+                by_statement[each.statement].p,
+            )
+    assert ross2018.left_out(some) == [
+        "Left out of claims 1, 2b, 5, 6a, 6b: what needs 'penalty_uniform', which the experiment "
+        "has not.",
+        "Left out of claims 4a, 4b, 4c, 4d: what needs 'both', which the experiment has not.",
+        "The models compared in claims 1, 2a, 3b, 6c are those that are there, without "
+        "'penalty_uniform' and 'both'.",
+    ]
+    assert ross2018.left_out(DEFENSES) == []
+    text = document(ross2018, worlds[1], partly)
+    assert "**Absent models.** Left out of claims 1, 2b" in text
+    assert "uniform |" not in text
+    # A penalty that was not swept has no sweep to show, and without kept weights no time.
+    none_alone = World.training_time
+    for world in worlds[1]:
+        world.selection = lambda _: None
+        world.training_time = partial(_only_of_none, none_alone, world)
+    text = ross2018.tables(worlds[1])
+    assert "the sweeps" not in text
+    assert "| gradient penalty | – | – | – |" in text
+
+
+def _only_of_none(training_time, world, defense):
+    if defense != "none":
+        raise UsageError(f"experiment 'made_up' has no 'training_time:{defense}'")
+    return training_time(world, defense)
+
+
+def test_pairs_that_are_not_there_are_left_out():
+    some = ("none", "squared", "none_norm")
+    worlds = [World(some, lambda *_: 0.5, nar_measures(1), seed=k) for k in range(5)]
+    found = nar2019.checks(worlds)
+    assert {each.claim for each in found} == {"a", "b", "c", "d"}
+    assert not any("logistic" in each.statement for each in found)
+    assert nar2019.left_out(some)[0].startswith("Left out of claims a, b, d: what needs 'logistic'")
+    assert nar2019.left_out(BINARY) == []
+    with pytest.raises(UsageError, match="at least one of these pairs of models: 'squared' and"):
+        nar2019.left_out(("none", "logistic_norm"))
 
 
 def test_a_claim_that_needs_a_failed_model_is_undecided_and_says_why():

@@ -467,6 +467,9 @@ def test_several_datasets_share_sections_and_keep_their_tables(store):
 class Paper:
     """A paper of which two statements are judged."""
 
+    def left_out(self, defenses):
+        return ["Left out of claim 9: what needs '<b>', which the experiment has not."]
+
     def checks(self, runs):
         return [
             Check(
@@ -494,6 +497,7 @@ def test_claims_have_a_verdict_in_words_with_a_sign_and_a_drawing(runs, monkeypa
     assert "(must stay below 0.15; asked by us)" in text
     assert "? undecided (1 of 5 seeds)" in text
     assert "1 of 4 statements are decided." in text
+    assert "Left out of claim 9: what needs '<b>', which the experiment has not." in text
     assert "† Distillation <T=50>: gradients likely masked" in text
     labels = [a["aria-label"] for tag, a in page.elements if tag == "svg"]
     assert ".30 [.20, .40] against 0: holds" in labels

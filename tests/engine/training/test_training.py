@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 
+import numpy as np
 import pytest
 import torch
 from networks import small_cnn
@@ -10,7 +11,9 @@ from torch.nn import functional as F
 from toy_data import toy_data
 
 from engine import defenses
+from engine.datasets import Split
 from engine.errors import DivergedError, PlausiblyError
+from engine.training import loop
 from engine.training.checkpoint import Checkpoint
 from engine.training.loop import TrainingConfig, accuracy, train, watch
 
@@ -28,6 +31,18 @@ def test_it_learns_and_reports():
     assert [point["step"] for point in curve] == [10, 20, 30, 40, 50, 60]
     assert curve[-1]["loss"] < curve[0]["loss"]
     assert not net.training
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("writeable", [True, False])  # some loaders' arrays are not
+def test_a_batch_of_bytes_has_the_bits_of_the_images(writeable):
+    levels = np.arange(256, dtype=np.uint8).reshape(4, 1, 8, 8)
+    levels.flags.writeable = writeable
+    split = Split(levels, np.arange(4))
+    x, y = loop._Batches(torch.device("cpu"), split, size=4, seed=0).of(1)
+    assert x.dtype == torch.float32
+    assert x.is_contiguous()
+    assert torch.equal(x, torch.from_numpy(split.images)[y])
 
 
 @pytest.mark.parametrize("defense", ["none", "gradient_penalty", "adversarial_training"])
