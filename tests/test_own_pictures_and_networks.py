@@ -46,7 +46,14 @@ EXPERIMENT = {
         "pgd": {"title": "PGD", "attack": PGD},
         "noise": {"title": "Noise", "attack": {"name": "random_sign", "like": PGD}},
     },
-    "doubt": {"eps": [0.1, 0.3], "images": 12, "steps": 3, "restarts": 1},
+    "doubt": {
+        "eps": [0.1, 0.3],
+        "images": 12,
+        "steps": 3,
+        "restarts": 1,
+        "queries": 5,
+        "strong": "fgsm",
+    },
     "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
 }
 STUDY = {

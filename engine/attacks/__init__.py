@@ -6,9 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from pydantic import ConfigDict, model_validator
+
 from engine.attacks._batch import Batch
+from engine.attacks._levels import amount, eps_words, levels
+from engine.attacks._sizes import Eps, Number, PixelEps, describe_pixels, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
+from engine.errors import UsageError
 from engine.preprocessing import Space
 
 if TYPE_CHECKING:
@@ -19,16 +24,24 @@ if TYPE_CHECKING:
 __all__ = [
     "Attack",
     "Batch",
+    "Eps",
     "GradientAttack",
+    "Number",
+    "PixelEps",
     "TargetRule",
     "Trace",
+    "amount",
     "choose_target",
     "clip",
     "create",
+    "describe_pixels",
+    "eps_words",
     "ignore",
+    "levels",
     "only",
     "register",
     "registry",
+    "require_within_pixels",
     "vary",
 ]
 
@@ -67,6 +80,10 @@ class Attack(Component):
         None where it has no budget, or one in another space.
         """
         return self.budget()
+
+    def has_its_own(self, classes: int) -> bool:
+        """Whether among so many classes it does what none of its kind with less does."""
+        return True
 
     def prepared(self, model: nn.Module, x: Tensor) -> nn.Module:
         """Return the network that the attack works on: `model` itself, or an equivalent copy.
@@ -175,10 +192,27 @@ class GradientAttack(Attack):
         prepare: attack an equivalent copy of the network that is faster; see
             `engine.networks.fast_copy.prepare`. The last bits differ, and with them now and then
             the sign of a gradient near zero. A copy given as the model is not copied again.
+
+    Raises:
+        UsageError: a size of an L-inf disturbance of pixels is above 1. In L2 the largest that
+            means anything depends on the image, and in `model_input` on the preprocessing; so any
+            finite one is taken.
     """
+
+    model_config = ConfigDict(json_schema_extra=describe_pixels)
 
     space: Space = "pixels"
     prepare: bool = False
+
+    @model_validator(mode="after")
+    def _sizes_within_pixels(self) -> GradientAttack:
+        if self.space == "pixels" and getattr(self, "norm", "linf") == "linf":
+            sizes = {name: getattr(self, name, None) for name in ("eps", "step_size", "theta")}
+            try:
+                require_within_pixels(sizes)
+            except ValueError as error:
+                raise UsageError(f"attack {self.name!r}: {error}") from None
+        return self
 
     @property
     def pixel_ball(self) -> tuple[Norm, float] | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import Batch, GradientAttack, Trace, clip, register
+from engine.attacks import Batch, Eps, GradientAttack, Trace, clip, register
 from engine.attacks._balls import Norm
 from engine.attacks._losses import Loss, each
 from engine.networks.inference import input_gradient
@@ -28,7 +27,7 @@ class FGSM(GradientAttack):
             is masked.
     """
 
-    eps: float = Field(0.3, ge=0, le=1)
+    eps: Eps = 0.3
     label: Literal["true", "predicted"] = "true"
     loss: Loss = "cross_entropy"
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import Batch, GradientAttack, Trace, clip, register
+from engine.attacks import Batch, Eps, GradientAttack, Trace, clip, register
 from engine.networks.inference import GRADIENT, LOGIT, input_gradient, looked_at
 
 _SCORES = {"cpu": 1 << 20, "cuda": 1 << 26}
@@ -47,7 +47,7 @@ class JSMA(GradientAttack):
 
     targeted: ClassVar[bool] = True
 
-    theta: float = Field(1.0, gt=0)
+    theta: Eps = Field(1.0, gt=0)
     gamma: float = Field(0.25, ge=0, le=1)
     direction: Literal["increase", "decrease", "both"] = "increase"
     jacobian: Literal["logits", "softmax"] = "logits"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Literal
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor, nn
 
 from engine.attacks import Batch, GradientAttack, Trace, clip, only, register
 from engine.attacks._balls import Norm, length, project, steepest
-from engine.attacks._losses import margin
+from engine.attacks._losses import choices, difference, margin
+from engine.attacks._schedules import half_cosine
 from engine.networks.inference import LOGIT, input_gradient, looked_at
 
 _RADIUS = (0.1, 0.001)
@@ -70,14 +70,14 @@ class MinimumNorm(GradientAttack):
         if not len(rows):
             return x
         model, start, label = only(model, rows), x[rows], label[rows]
-        choices = logits[rows].scatter(1, label[:, None], -torch.inf).argsort(1, descending=True)
+        goals = choices(logits[rows], label)
         best, smallest = start, torch.full_like(start[:, :1, :1, :1], torch.inf)
 
         def trace_all(iterate: Tensor) -> None:
             trace(x.index_copy(0, rows, iterate))
 
         for run in range(self.restarts):
-            goal = choices[:, run] if 0 < run < logits.shape[1] - 1 else None
+            goal = goals[:, run] if 0 < run < logits.shape[1] - 1 else None
             best, smallest = self._search(model, start, label, goal, best, smallest, trace_all)
             best = self._bisect(model, start, label, best)
             smallest = torch.where(smallest.isfinite(), length(best - start, self.norm), torch.inf)
@@ -112,9 +112,7 @@ class MinimumNorm(GradientAttack):
         for step in range(self.steps):
             z = z.detach().requires_grad_(True)
             logits = model(z)
-            climbed = margin(logits, label)
-            if goal is not None:
-                climbed = (logits.gather(1, goal[:, None]) - logits.gather(1, label[:, None]))[:, 0]
+            climbed = margin(logits, label) if goal is None else difference(logits, goal, label)
             gradient = input_gradient(climbed.sum(), z)
             z = z.detach()
             distance = length(z - x, self.norm)
@@ -122,13 +120,13 @@ class MinimumNorm(GradientAttack):
             better = adversarial & (distance < smallest)
             best, smallest = torch.where(better, z, best), torch.where(better, distance, smallest)
             found = found | adversarial
-            change = _between(_RADIUS, step / self.steps)
+            change = half_cosine(*_RADIUS, step / self.steps)
             linear = climbed.detach().abs()[:, None, None, None] / self._slope(gradient)
             grown = radius * (1 + change)
             grown = torch.where(found, grown, torch.maximum(grown, distance + linear))
             shrunk = torch.minimum(radius, smallest) * (1 - change)
             radius = torch.where(adversarial, shrunk, grown).minimum(reach).minimum(smallest)
-            stride = _between(_STEP[self.norm], step / self.steps) * radius
+            stride = half_cosine(*_STEP[self.norm], step / self.steps) * radius
             moved = project(z + stride * steepest(gradient, self.norm), x, radius, self.norm)
             z = clip(model, moved)
             trace(z)
@@ -159,9 +157,3 @@ def _adversarial(logits: Tensor, label: Tensor) -> Tensor:
     """Return which images are clearly not `label`, (N, 1, 1, 1)."""
     least = _CLEARLY * logits.abs().amax(1)
     return (margin(logits, label) > least)[:, None, None, None]
-
-
-def _between(ends: tuple[float, float], share: float) -> float:
-    """Return the value on a half cosine from the first to the second, at `share` of the way."""
-    first, last = ends
-    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.attacks import Batch, GradientAttack, Trace, clip, register
+from engine.attacks import Batch, Eps, GradientAttack, Trace, clip, register
 from engine.attacks._balls import Norm
 from engine.attacks._losses import Loss, each
 from engine.networks.inference import input_gradient
@@ -31,9 +31,9 @@ class TGSM(GradientAttack):
 
     targeted: ClassVar[bool] = True
 
-    step_size: float = Field(0.1, ge=0, le=1)
+    step_size: Eps = 0.1
     steps: int = Field(10, ge=1)
-    eps: float | None = Field(None, ge=0, le=1)
+    eps: Eps | None = None
     loss: Loss = "cross_entropy"
 
     def budget(self) -> tuple[Norm, float] | None:

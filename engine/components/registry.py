@@ -88,9 +88,13 @@ class Registry(Generic[C]):
         self._members: dict[str, type[C]] = {}
 
     def names(self) -> list[str]:
-        """Return the names of all members, sorted, importing none of them."""
+        """Return the names of all members, sorted, importing none of them.
+
+        A member is a file; a folder beside them is what they share, and so is `_name.py`.
+        """
         path = importlib.import_module(self._package).__path__
-        return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+        found = pkgutil.iter_modules(path)
+        return sorted(m.name for m in found if not m.ispkg and not m.name.startswith("_"))
 
     def register(self, cls: type[C]) -> type[C]:
         """Class decorator: make `cls` the member named after its file."""
@@ -156,5 +160,6 @@ def explain(error: ValidationError, cls: type[BaseModel]) -> str:
         if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
             said.append(f"unknown parameter {place!r} (known: {known})")
         else:
-            said.append(f"{place} = {problem['input']!r}: {problem['msg'].lower()}")
+            what = problem["msg"].removeprefix("Value error, ")
+            said.append(f"{place} = {problem['input']!r}: {what.lower()}" if place else what)
     return "; ".join(said)

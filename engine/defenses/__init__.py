@@ -109,6 +109,13 @@ class Defense(Component):
         """Whether the clean pass must be differentiable in x."""
         return self.needs_input_gradient
 
+    def fits_one_step(self) -> bool:
+        """Whether it trains on adversarial examples of a single step; default: no.
+
+        A model can then learn to read the label off that step, and is tested for it.
+        """
+        return False
+
     def loss(
         self, model: nn.Module, x: Tensor, y: Tensor, context: Context
     ) -> tuple[Tensor, Terms]:
@@ -160,6 +167,10 @@ class Combined(Defense):
     def differentiates_input(self) -> bool:
         """Whether any part needs it."""
         return any(part.needs_input_gradient for part in self.parts)
+
+    def fits_one_step(self) -> bool:
+        """Whether any part does."""
+        return any(part.fits_one_step() for part in self.parts)
 
     def requires(self) -> dict[str, Defense]:
         """Return what the parts require."""

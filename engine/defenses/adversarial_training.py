@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,8 +13,12 @@ from engine import attacks
 from engine.defenses import Context, Defense, Terms, register
 from engine.preprocessing import Space
 
-_FIRST = {"fgsm": 1, "pgd": 2}
-"""The versions of the attacks that version 1 trained with."""
+_FIRST = {"fgsm": 1, "pgd": 3}
+"""The first versions of the attacks that give the bits that version 1 trained with.
+
+Version 2 of PGD gave them too: 3 changed its steps where their length is left to it, and what is
+kept of a first success. Here the length is always said, and the last iterate kept.
+"""
 
 
 @register
@@ -41,17 +45,29 @@ class AdversarialTraining(Defense):
         space: where steps are measured and made; see `engine.attacks.GradientAttack`.
     """
 
+    model_config = ConfigDict(json_schema_extra=attacks.describe_pixels)
+
     has_objective: ClassVar[bool] = True
     version: ClassVar[int] = 1 + sum(
         attacks.registry.get(name).version - first for name, first in _FIRST.items()
     )
 
-    eps: float = Field(0.3, ge=0, le=1)
+    eps: attacks.Eps = 0.3
     mix: float = Field(0.5, ge=0, le=1)
     steps: int = Field(1, ge=1)
-    step_size: float | None = Field(None, ge=0)
+    step_size: attacks.Eps | None = None
     random_start: bool = False
     space: Space = "pixels"
+
+    @model_validator(mode="after")
+    def _sizes_within_pixels(self) -> AdversarialTraining:
+        if self.space == "pixels":
+            attacks.require_within_pixels({"eps": self.eps, "step_size": self.step_size})
+        return self
+
+    def fits_one_step(self) -> bool:
+        """Whether there is one step, and it counts; see `Defense.fits_one_step`."""
+        return self.steps == 1 and self.mix > 0 and self.eps > 0
 
     def objective(self, model: nn.Module, x: Tensor, y: Tensor, context: Context) -> Terms:
         """Return the weighted clean and adversarial cross-entropies."""
@@ -66,6 +82,8 @@ class AdversarialTraining(Defense):
         step_size = self.step_size
         if step_size is None and self.steps == 1:
             step_size = (1.25 if self.random_start else 1.0) * self.eps
+        elif step_size is None:
+            step_size = 2.5 * self.eps / self.steps
         if self.steps == 1 and not self.random_start and step_size == self.eps:
             # The same examples, and their label from the forward pass that the gradient needs.
             fgsm = attacks.create("fgsm", eps=self.eps, label="predicted", space=self.space)

@@ -21,6 +21,7 @@ from safetensors.numpy import load
 from engine.artifacts import Artifact, ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError
 from engine.execution.executor import Executor, Observer, Task
+from engine.jobs import gone
 from engine.jobs.examples import FILE as EXAMPLES
 from engine.jobs.model import NOT_RECORDED, code_sha256
 
@@ -134,6 +135,9 @@ def _hindrance(artifact: Artifact, store: ArtifactStore) -> Comparison | None:
     if artifact.kind == "model" and artifact.recipe.config["training"] is None:
         reason = "a network of one's own, which was not trained here"
         return Comparison(artifact.kind, artifact.key, "skipped", reason)
+    not_again = gone(artifact.recipe)
+    if not_again is not None:
+        return Comparison(artifact.kind, artifact.key, "skipped", not_again)
     for role, parent in artifact.recipe.parents.items():
         name = f"its {role}, {parent.kind}/{parent.key[:12]}…,"
         try:

@@ -6,7 +6,7 @@ kind is adding its file. `making` makes an artifact in a worker process; `contex
 at hand there. `make` imports torch, reading does not.
 """
 
-from engine.jobs._kinds import Kind, Reader, kinds
+from engine.jobs._kinds import Kind, Reader, gone, kinds
 from engine.jobs._old_layouts import without_source
 from engine.jobs._requests import ANSWERING, Asking, Label, Request, Section, answering
 
@@ -19,6 +19,7 @@ __all__ = [
     "Request",
     "Section",
     "answering",
+    "gone",
     "kinds",
     "without_source",
 ]

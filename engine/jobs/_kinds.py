@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
-from engine.artifacts import Artifact, ArtifactStore, Role
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role
 from engine.errors import PlausiblyError
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Kind(Protocol):
     `problems(section, runs)`, sentences for what is wrong with it in that file, and
     `NEEDS_REFERENCE`, and `notes(section, data)`, sentences for readers on what it asks of a
     dataset; and `STAGE` with `wanted(run, label)`, what an experiment wants of it for
-    each model (`Asking`, `Request`).
+    each model (`Asking`, `Request`). And `gone(recipe)`, a sentence where an artifact of an earlier
+    version can be read and not be made again, else None.
     """
 
     VERSION: ClassVar[int | None]
@@ -72,6 +73,12 @@ class Kinds:
 
 
 kinds = Kinds()
+
+
+def gone(recipe: Recipe) -> str | None:
+    """Return why an artifact of an earlier version cannot be made again; None where it can."""
+    says = kinds.having("gone").get(recipe.kind)
+    return None if says is None else says.gone(recipe)
 
 
 class Reader:

@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine import rendering
-from engine.artifacts import Artifact, Role, labels_of, write_json
+from engine import defenses, rendering
+from engine.artifacts import Artifact, Recipe, Role, labels_of, write_json
 from engine.datasets import Data, class_counts
 from engine.errors import PlausiblyError
 from engine.jobs import examples, ladder, measures
 from engine.jobs._kinds import Reader
+from engine.jobs._measuring import EXCESS
 
 if TYPE_CHECKING:
     from engine.jobs.context import Job
 
-VERSION = 3
+VERSION = 4
 FILE = "result.json"
 _BY_CLASS = 3
 """The version from which on there are counts and accuracies of each class."""
+_BEFORE_ROUNDING = 4
+"""The version from which on there are accuracies before rounding to 8 bits, and the excess."""
+_JUDGED = 4
+"""The version from which on robustness is doubted as now."""
 READS = ("model", "examples", "measures", "ladder")
 """Kinds of artifacts of a run that it takes, as many of them as are there."""
 
@@ -45,7 +50,7 @@ def make(job: Job) -> None:
         if label in measured:
             zero = job.parent(Role("measures", label)).arrays(measures.FILE)["zero_gradient"]
             facts["zero_gradient_share"] = float(zero.mean())
-            facts |= _doubts(climbed, label, zero)
+            facts |= _doubts(job, climbed, label, zero)
         result["models"][label] = facts
     for done, role in enumerate(sources):
         of_attack = result["examples"].setdefault(role.further, {})
@@ -56,14 +61,33 @@ def make(job: Job) -> None:
     write_json(job.draft / FILE, result)
 
 
+def gone(recipe: Recipe) -> str | None:
+    """Return why an evaluation whose doubts are of before version 4 is not made again."""
+    old = recipe.versions.get("evaluation", 1) < _JUDGED
+    if not old or not labels_of("ladder", recipe.parents):
+        return None
+    return "robustness is doubted by other rules now; run its experiment again for those"
+
+
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
     """Return clean accuracies, shares of zero gradients, doubts, and the transfer matrices.
 
+    Doubts are what `engine.robustness.doubt.summary` gives; of those from before version 4 `n`,
+    `smallest` and `eps` of a check are None, as nobody wrote them down.
+
     What failed is left out: a model, a share that was not measured, examples that were not made.
     From version 3 on also `class_counts` by split, and of each model `class_accuracy`, both in the
-    classes' order; an accuracy is None where a class has no test image.
+    classes' order; an accuracy is None where a class has no test image. From version 4 on also
+    `accuracy_float`, beside each model's `accuracy` on the 8-bit examples that were made for it its
+    accuracy on these before rounding (of transferred ones it is not known), and `excess`, the
+    largest of `Examples.excess` where that is measured.
     """
     result: dict[str, Any] = artifact.json(FILE)
+    for facts in result["models"].values():
+        if "doubt" in facts:
+            found = facts["doubt"]
+            checks = [_told(check) for check in found["checks"]]
+            facts["doubt"] = {"notes": [], **found, "checks": checks}
     return result
 
 
@@ -81,12 +105,31 @@ def _add_classes(result: dict[str, Any], data: Data, networks: dict[str, Any]) -
         ]
 
 
-def _doubts(climbed: dict[str, Any], label: str, zero: np.ndarray) -> dict[str, Any]:
+def _doubts(job: Job, climbed: dict[str, Any], label: str, zero: np.ndarray) -> dict[str, Any]:
     from engine.robustness import doubt
 
     if label not in climbed:
         return {}
-    return {"doubt": doubt.summary(doubt.examine(ladder.climbed(climbed, label), zero))}
+    trained = _one_step_trained(job.parent(Role("model", label)))
+    found = doubt.examine(ladder.climbed(climbed, label), zero, one_step_trained=trained)
+    return {"doubt": doubt.summary(found)}
+
+
+def _one_step_trained(model: Artifact) -> bool | None:
+    """Return whether a model was trained on examples of one step; None of one that was adopted."""
+    config = model.recipe.config
+    if config["training"] is None:
+        return None
+    return defenses.from_config(config["defense"]).fits_one_step()
+
+
+def _told(check: dict[str, Any]) -> dict[str, Any]:
+    """Return a check as it is told now; before version 4 it passed or failed, and no more."""
+    if "state" in check:
+        return check
+    rest = {key: value for key, value in check.items() if key != "passed"}
+    state = "passed" if check["passed"] else "failed"
+    return {**rest, "state": state, "eps": None, "n": None, "smallest": None, "why": ""}
 
 
 def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) -> dict[str, Any]:
@@ -106,6 +149,13 @@ def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) 
             "accuracy": float((predicted == labels).mean()),
             "hit": float(((predicted == made["target"]) & (predicted != labels)).mean()),
         }
+    known: dict[str, float] = {}
+    if job.recipe.versions.get("evaluation", 1) >= _BEFORE_ROUNDING:
+        if role.label in tested:
+            right = made["unrounded_label"] == labels
+            tested[role.label]["accuracy_float"] = float(right.mean())
+        if EXCESS in made:
+            known[EXCESS] = float(made[EXCESS].max())
     undone = (made["unrounded_label"] != labels) & (made["label"] == labels)
     return {
         **some,
@@ -113,4 +163,5 @@ def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) 
         "rounded_away": int(undone.sum()),
         "median_linf": float(np.median(made["linf"])),
         "median_l2": float(np.median(made["l2"])),
+        **known,
     }

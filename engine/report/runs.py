@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifacts import Artifact, Role
+from engine.attacks import amount
 from engine.errors import PlausiblyError
+from engine.report.figure import number
+from engine.report.rounding import ball_words, levels_of
 from engine.results import Results, by_dataset, failures
 from engine.robustness import doubt
 from engine.statistics import Interval, interval
@@ -49,6 +52,17 @@ class Curve:
     def axis(self) -> str:
         """The swept parameter in words."""
         return {"eps": "ε", "step_size": "step size"}.get(self.parameter, self.parameter)
+
+    def said(self, value: float) -> str:
+        """Return a value of the parameter in words; of an eps also the ball of 8-bit pixels."""
+        if self.parameter == "eps":
+            return ball_words({**self.config["attack"], "eps": value})
+        return amount(value) if self.parameter == "step_size" else number(value)
+
+    def levels(self, value: float) -> int | None:
+        """Return how many of 255 levels a pixel may change; None where no eps of pixels says."""
+        eps = value if self.parameter == "eps" else self.config["attack"].get("eps")
+        return levels_of({**self.config["attack"], "eps": eps})
 
 
 class Dataset:
@@ -170,7 +184,7 @@ class Dataset:
 
     @property
     def judged(self) -> list[str]:
-        """Labels of the models that were checked for masked gradients and label leaking."""
+        """Labels of the models whose robustness was checked on a ladder of attacks."""
         return [d for d in self.defenses if all("doubt" in each[d] for each in self.evaluations)]
 
     @cached_property
@@ -348,13 +362,13 @@ class Study:
         if not count:
             return (
                 "Not checked: these runs were evaluated without a ladder of attacks. What looks "
-                "robust here may be gradient masking or label leaking."
+                "robust here may be gradient masking, label leaking, or robust to one step only."
             )
         doubted = sum(len(data.doubts) for data in self)
         others = sum(len(data.first.config["defenses"]) for data in self) - count
         unchecked = f" {others} could not be checked." if others else ""
         if not doubted:
-            return f"None of {count} models failed a check for masking or label leaking.{unchecked}"
+            return f"None of {count} models failed a check of its robustness.{unchecked}"
         return (
             f"{doubted} of {count} models failed a check; they carry a sign wherever their "
             f"robustness is shown.{unchecked}"

@@ -204,12 +204,11 @@ class Results:
     def doubts(self, defense: str) -> dict[str, Any]:
         """Return the `reasons` to doubt the robustness of a model, and all `checks`, as JSON.
 
-        A check is an `engine.robustness.doubt.Doubt`. Both are empty where nothing is doubted, or
-        where it could not be examined (`missing` says why).
+        A check is an `engine.robustness.doubt.Doubt`; `notes` are what they say of the attacks.
+        All are empty where it could not be examined (`missing` says why).
         """
-        found: dict[str, Any] = (
-            self.evaluation()["models"].get(defense, {}).get("doubt", {"reasons": [], "checks": []})
-        )
+        nothing: dict[str, Any] = {"reasons": [], "notes": [], "checks": []}
+        found: dict[str, Any] = self.evaluation()["models"].get(defense, {}).get("doubt", nothing)
         return found
 
     def curve(self, curve: str, source: str) -> Predictions:
@@ -230,7 +229,7 @@ class Results:
     def ladder(self, defense: str) -> Ladder | None:
         """Return the answers of a model on every rung; None where the experiment doubts nothing.
 
-        Those on FGSM examples made for the other models are included.
+        Those on examples made for the other models are included.
         """
         by_source = {each: self.read(Role("ladder", each)) for each in self.labels("ladder")}
         return ladder.climbed(by_source, defense) if by_source else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from engine import attacks, seeds
@@ -50,16 +50,24 @@ class TrainingConfig(BaseModel):
             robustness against training time; None keeps none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra=attacks.describe_pixels
+    )
 
     steps: int = Field(400, ge=1)
     batch_size: int = Field(128, ge=2)
     lr: float = Field(1e-3, gt=0)
     adam_eps: float = Field(1e-8, gt=0)
     report_every: int = Field(50, ge=1)
-    watch_eps: float = Field(0.1, ge=0, le=1)
+    watch_eps: attacks.Eps = 0.1
     watch_space: Space = "pixels"
     keep_every: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _eps_within_pixels(self) -> TrainingConfig:
+        if self.watch_space == "pixels":
+            attacks.require_within_pixels({"watch_eps": self.watch_eps})
+        return self
 
 
 WATCHED = 64

@@ -10,7 +10,7 @@ from engine.robustness.doubt import hides_gradients
 from engine.robustness.doubt import legend as doubt_legend
 from study_app.gallery import tiles
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit
-from study_app.gallery.phrases import answer, number, outcome, percent
+from study_app.gallery.phrases import answer, kept_in, number, outcome, percent
 from study_app.gallery.tiles import Tile
 from study_app.gallery.view import GalleryView
 from study_app.templates import part
@@ -92,9 +92,18 @@ def legend(exhibit: Exhibit, view: GalleryView) -> str:
         "gallery/grid_page.html",
         "legend",
         bar=bar,
+        kept=_kept(exhibit, view),
         pale=_pale(exhibit, view),
         lacking=exhibit.lacking(view.shown_kinds, view.method),
     )
+
+
+def _kept(exhibit: Exhibit, view: GalleryView) -> str:
+    """Return the ball that the attacked pictures were kept in, in words; "" for none."""
+    shown = next(iter(_shown(exhibit, view)), None)
+    if view.image == CLEAN or shown is None:
+        return ""
+    return kept_in(exhibit, shown, view.image)
 
 
 def _shown(exhibit: Exhibit, view: GalleryView) -> dict[str, str]:
@@ -110,6 +119,8 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
         some = exhibit.evaluation["examples"][view.image][defense].get("images")
         of = f" of {some}" if some else ""
         lines[0] += f", {percent(tested['accuracy'], 1)}{of} attacked"
+        if "accuracy_float" in tested:
+            lines[0] += f" ({percent(tested['accuracy_float'], 1)} before rounding)"
     if {Role("measures", defense), Role("ladder", defense)} & exhibit.results.missing.keys():
         lines.append("not checked for masked gradients: a check failed to run")
     elif hides_gradients(facts["zero_gradient_share"]):

@@ -1,6 +1,7 @@
 """Finished runs with everything that a report can draw, written by hand: no training, no torch.
 
-Examples, maps and curves have the layout of version 1, as runs have that were finished earlier.
+Examples, maps and curves have the layout of version 1, as runs have that were finished earlier;
+with `old_doubt` ladders and checks have it too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ FGSM = (0.0, 0.1, 0.3, 0.5)
 EPS = (0.05, 0.1, 0.2)
 STEPS = (50, 100)
 DATA_SHA256 = "d" * 64
+_LOSS: dict[str, Any] = {
+    "check": "cross-entropy keeps up",
+    "reason": "a loss is weak here",
+    "statement": "accuracy under PGD on the cross-entropy, how far above that on the logit margin",
+    "limit": 0.05,
+    "n": IMAGES,
+    "smallest": 0.25,
+}
 
 
 def write(
@@ -40,6 +49,7 @@ def write(
     doubted: bool = True,
     everything: bool = True,
     state: str | None = None,
+    old_doubt: bool = False,
 ) -> Results:
     """Write one run and return how it is read.
 
@@ -52,6 +62,7 @@ def write(
         everything: False leaves out what older runs do not have: grids, minimum norms, ladders and
             doubt, and with them sweeps, training time, curves and measures of features.
         state: whether the data were as published; None where that was not written down then.
+        old_doubt: ladders without the later rungs, and checks that passed or failed and no more.
     """
     rng = np.random.default_rng([seed, len(dataset)])
     facts = {"dataset": {"name": dataset}, "seed": seed}
@@ -177,16 +188,33 @@ def write(
             },
         )
         rungs = ("noise", "fgsm", "fgsm_predicted", "cross_entropy", "margin", "scaled")
+        others = [o for o in DEFENSES if o != defense]
+        later = {
+            **{rung: answers(0.3, len(EPS)) for rung in ("converged", "strong", "square")},
+            "strong_float": answers(0.25, len(EPS)),
+            "random": np.zeros(IMAGES, dtype=bool),
+            "draws": np.array(1),
+            **{f"pgd_transferred_{o}": answers(0.6, len(EPS)) for o in others},
+        }
+        effort = {"queries": 500, "strong": {"name": "worst_case", "attacks": [{"name": "pgd"}]}}
         put(
             f"ladder:{defense}",
             "ladder",
-            {**own, "eps": list(EPS)},
+            {
+                **own,
+                "eps": list(EPS),
+                "images": IMAGES,
+                "steps": 20,
+                "restarts": 3,
+                **({} if old_doubt else effort),
+            },
             ladder={
                 "eps": np.array(EPS),
                 "labels": labels,
                 "clean": labels,
                 **{rung: answers(0.9 - 0.1 * i, len(EPS)) for i, rung in enumerate(rungs)},
-                **{f"transferred_{o}": answers(0.7, len(EPS)) for o in DEFENSES if o != defense},
+                **{f"transferred_{o}": answers(0.7, len(EPS)) for o in others},
+                **({} if old_doubt else later),
             },
         )
         put(
@@ -232,7 +260,12 @@ def write(
             notes = ["skipped 2 files"]
             content = {"publication": known, "images": images, "notes": notes}
             write_json(draft / facts_kind.FILE, content)
-    put("evaluation", "evaluation", {}, json=_evaluation(doubted=doubted, judged=everything))
+    put(
+        "evaluation",
+        "evaluation",
+        {},
+        json=_evaluation(doubted=doubted, judged=everything, old=old_doubt),
+    )
     index = {
         **facts,
         "name": f"made_up{'_' * bool(label)}{label}" + (f"_seed{seed}" if seed else ""),
@@ -258,22 +291,33 @@ def write(
     return Results(store, store.get("experiment", recipe.key))
 
 
-def _evaluation(*, doubted: bool, judged: bool) -> dict[str, Any]:
+def _evaluation(*, doubted: bool, judged: bool, old: bool) -> dict[str, Any]:
     models = {}
     for defense in DEFENSES:
         failed = doubted and defense == "distillation"
+        measured = (0.9, 0.8, 0.95) if failed else (0.0, 0.0, 0.1)
         check = {
             "check": "zero gradients",
             "reason": "gradients likely masked",
             "statement": "share of images whose true-label gradient is exactly zero",
-            "value": 0.9 if failed else 0.0,
-            "low": 0.8 if failed else 0.0,
-            "high": 0.95 if failed else 0.1,
+            **dict(zip(("value", "low", "high"), measured, strict=True)),
             "limit": 0.5,
-            "passed": not failed,
         }
+        now = {"state": "failed" if failed else "passed", "eps": None, "n": IMAGES, "why": ""}
+        checks = [check | ({"passed": not failed} if old else {**now, "smallest": 0.55})]
+        if not old:
+            noted = {"value": 0.2, "low": 0.1, "high": 0.3, "eps": 0.1}
+            checks += [
+                {
+                    **_LOSS,
+                    **(noted if failed else dict.fromkeys(noted)),
+                    "state": "noted" if failed else "skipped",
+                    "why": "the margin counts" if failed else "at every ε both are at chance",
+                }
+            ]
         reasons = [check["reason"]] if failed else []
-        doubt = {"doubt": {"reasons": reasons, "checks": [check]}} if judged else {}
+        notes = {} if old else {"notes": [_LOSS["reason"]] if failed else []}
+        doubt = {"doubt": {"reasons": reasons, **notes, "checks": checks}} if judged else {}
         models[defense] = {"clean_accuracy": 0.95, "zero_gradient_share": 0.0, **doubt}
     counts = {"train": [300, 20, 40], "valid": [30, 2, 4], "test": [IMAGES // CLASSES] * CLASSES}
     known = {"class_counts": counts} if judged else {}

@@ -25,7 +25,14 @@ def experiment(**changes) -> Experiment:
             "distillation": {"title": "Distillation", "defense": "distillation"},
         },
         "attacks": {"fgsm": {"title": "FGSM", "attack": {"name": "fgsm", "eps": 0.2}}},
-        "doubt": {"eps": [0.1], "images": 20, "steps": 2, "restarts": 2},
+        "doubt": {
+            "eps": [0.1],
+            "images": 20,
+            "steps": 2,
+            "restarts": 2,
+            "queries": 5,
+            "strong": "fgsm",
+        },
         "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
     }
     return Experiment(**{**document, **changes})

@@ -1,4 +1,4 @@
-"""The doubt section: what the computed checks say of every model."""
+"""The doubt section: whom robustness is claimed against, and what the computed checks say."""
 
 from __future__ import annotations
 
@@ -6,70 +6,89 @@ from typing import Any
 
 from engine.artifacts import Role
 from engine.report.figure import Figure, listed, number, table
+from engine.report.figures import _checklist, _threat
 from engine.report.runs import Dataset
 
 TITLE = "What to doubt"
 READING = (
-    "Checks that a sound evaluation passes (Carlini et al. 2019): accuracy falls with ε and "
-    "reaches nothing, iterated attacks beat one step, white box beats transfer, noise is weaker, "
-    "the scale of the logits does not matter. ✓ passed with every seed: the value nearest to the "
-    "limit. ✗ failed: the value furthest beyond it, with its 95 % interval. A model that fails one "
-    "is marked wherever its robustness is shown; its numbers are then not evidence of robustness."
+    "Checks that a sound evaluation passes (Carlini et al. 2019). ✓ passed with every seed: the "
+    "value nearest to the limit, with its 95 % interval. ✗ failed: the value furthest beyond the "
+    "limit. ! noted: it says something of an attack and not of the model. – not tested, which is "
+    "not passed, with the reason. A model that fails a check is marked wherever its robustness is "
+    "shown. † gradients likely masked, ‡ label leaking: what it keeps is no evidence of "
+    "robustness. § one step only: what it keeps under FGSM is none; read the worst case. "
+    "¶ stochastic: the numbers are those of its mean answer."
 )
 _COLUMNS = (
-    "dataset", "defense", "title", "seed", "check", "reason", "statement",
-    "value", "low", "high", "limit", "passed",
+    "dataset", "defense", "title", "seed", "check", "reason", "statement", "state",
+    "value", "low", "high", "limit", "eps", "n", "smallest", "why",
 )  # fmt: skip
+_SIGNS = {"failed": "✗", "noted": "!", "passed": "✓", "skipped": "–"}
+"""By state, the worst first."""
 
 
 def draw(data: Dataset) -> list[Figure]:
-    """Return the table, for runs whose evaluation holds the checks."""
+    """Return threat model, checks and checklist, for runs whose evaluation holds the checks."""
     data = data.having(lambda defense: [Role("ladder", defense), Role("measures", defense)])
     if not data.judged:
         return []
+    return [_threat.draw(data), _checks(data), _checklist.draw(data)]
+
+
+def _checks(data: Dataset) -> Figure:
     rows = []
-    judged: dict[str, list[list[dict[str, Any]]]] = {}
+    judged: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for defense, title in data.defenses.items():
-        found = [models[defense]["doubt"]["checks"] for models in data.evaluations]
-        rows += [
-            (data.label, defense, title, seed, *(check[key] for key in _COLUMNS[4:]))
-            for seed, checks in zip(data.seeds, found, strict=True)
-            for check in checks
-        ]
-        judged[defense] = [list(of_one_check) for of_one_check in zip(*found, strict=True)]
-    shown = [
-        (f"{check['statement']} (else {check['reason']})", number(check["limit"]),
-         *(_outcome(checks[place]) for checks in judged.values()))
-        for place, check in enumerate(data.evaluations[0][next(iter(judged))]["doubt"]["checks"])
-    ]  # fmt: skip
-    doubted = [data.marked(defense) for defense in data.doubts]
-    clear = [title for defense, title in data.defenses.items() if defense not in data.doubts]
-    sentence = (
-        f"Doubted: {listed(doubted)}."
-        + (f" {listed(clear)} passed every check." if clear else " No model passed every check.")
-        if doubted
-        else "Every model passed every check with every seed."
-    )
+        for seed, models in zip(data.seeds, data.evaluations, strict=True):
+            for check in models[defense]["doubt"]["checks"]:
+                told = (check[key] for key in _COLUMNS[4:])
+                rows.append((data.label, defense, title, seed, *told))
+                of_model = judged.setdefault(check["check"], {})
+                of_model.setdefault(defense, []).append(check)
+    shown = [_row(of_model, list(data.defenses)) for of_model in judged.values()]
     name = f"doubt-{data.label}"
-    return [
-        Figure(
-            name,
-            data.title,
-            sentence,
-            (),
-            table(name, _COLUMNS, rows),
-            data.artifacts(Role("evaluation")),
-            (*data.absence_notes(), *data.doubt_notes()),
-            (("Check", "Limit", *map(data.marked, data.defenses)), *shown),
-        )
-    ]
+    return Figure(
+        name,
+        f"{data.title}: the checks",
+        _sentence(data),
+        (),
+        table(name, _COLUMNS, rows),
+        data.artifacts(Role("evaluation")),
+        (*data.absence_notes(), *data.doubt_notes()),
+        (("Check", "Limit", "Seen from", *map(data.marked, data.defenses)), *shown),
+    )
+
+
+def _sentence(data: Dataset) -> str:
+    clear = [title for defense, title in data.defenses.items() if defense not in data.doubts]
+    if not data.doubts:
+        return "No model failed a check with any seed."
+    rest = f"No check failed for {listed(clear)}." if clear else "No model is without doubt."
+    return f"Doubted: {listed([data.marked(defense) for defense in data.doubts])}. {rest}"
+
+
+def _row(of_model: dict[str, list[dict[str, Any]]], defenses: list[str]) -> tuple[str, ...]:
+    """Return what is told of one check: its limit, and its outcome for each model."""
+    checks = [check for found in of_model.values() for check in found]
+    smallest = max((check["smallest"] for check in checks if check["smallest"]), default=None)
+    return (
+        f"{checks[0]['statement']} (else {checks[0]['reason']})",
+        number(checks[0]["limit"]),
+        number(smallest),
+        *(_outcome(of_model[each]) if each in of_model else "–" for each in defenses),
+    )
 
 
 def _outcome(checks: list[dict[str, Any]]) -> str:
     """One check of one model over the seeds."""
-    worst = max(checks, key=lambda check: (not check["passed"], check["value"]))
-    failed = sum(not check["passed"] for check in checks)
-    if not failed:
-        return f"✓ {number(worst['value'])}"
-    seeds = f", {failed} of {len(checks)} seeds" if len(checks) > 1 else ""
-    return f"✗ {number(worst['value'])} [{number(worst['low'])}, {number(worst['high'])}]{seeds}"
+    order = list(_SIGNS)
+    worst = min(checks, key=lambda check: (order.index(check["state"]), -(check["value"] or 0)))
+    state, sign = worst["state"], _SIGNS[worst["state"]]
+    if state == "skipped":
+        return f"{sign} {worst['why']}"
+    same = sum(check["state"] == state for check in checks)
+    seeds = f", {same} of {len(checks)} seeds" if same < len(checks) or state == "failed" else ""
+    return (
+        f"{sign} {number(worst['value'])} [{number(worst['low'])}, {number(worst['high'])}]"
+        f"{seeds if len(checks) > 1 else ''}{'; ' * bool(worst['why'])}{worst['why']}"
+    )

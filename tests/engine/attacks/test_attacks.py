@@ -16,7 +16,15 @@ NAMES = attacks.registry.names()
 QUICK = {
     "minimum_norm": {"steps": 10, "restarts": 2},
     "pgd": {"steps": 10},
-    "worst_case": {"attacks": [{"name": "fgsm", "eps": 0.1}, {"name": "pgd", "steps": 4}]},
+    "square": {"queries": 30},
+    "worst_case": {
+        "attacks": [
+            {"name": "fgsm", "eps": 0.1},
+            {"name": "pgd", "steps": 4, "loss": "difference", "choice": 2},
+            {"name": "square", "queries": 10},
+            {"name": "minimum_norm", "steps": 5},
+        ]
+    },
 }
 """Parameters of the contract's slow members."""
 
@@ -106,9 +114,20 @@ BUDGETS = [
     ({"name": "tgsm", "steps": 3, "eps": 0.15}, ("linf", 0.15)),
     ({"name": "pgd", "steps": 5, "eps": 0.07}, ("linf", 0.07)),
     ({"name": "pgd", "steps": 5, "norm": "l2", "eps": 0.4}, ("l2", 0.4)),
-    ({"name": "worst_case", "attacks": [{"name": "fgsm"}]}, None),
+    ({"name": "worst_case", "attacks": [{"name": "fgsm"}]}, ("linf", 0.3)),
     (
         {"name": "worst_case", "attacks": [{"name": "pgd", "norm": "l2", "steps": 3}], "eps": 0.4},
+        ("l2", 0.4),
+    ),
+    ({"name": "square", "queries": 20, "eps": 0.07}, ("linf", 0.07)),
+    ({"name": "square", "queries": 20, "norm": "l2", "eps": 0.4}, ("l2", 0.4)),
+    (
+        {
+            "name": "worst_case",
+            "attacks": [{"name": "minimum_norm", "steps": 20}],
+            "eps": 0.4,
+            "norm": "l2",
+        },
         ("l2", 0.4),
     ),
     ({"name": "jsma"}, None),
@@ -280,7 +299,7 @@ def test_pgd_from_the_image_is_its_formula(norm, network, batch):
 
 @pytest.mark.parametrize("keep", ["last", "first_success"])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("eps", [0.0, 0.05, 3.0])
+@pytest.mark.parametrize("eps", [0.0, 0.05, 1.0])
 def test_pgd_stays_in_its_ball_with_every_iterate(eps, norm, keep, network, batch):
     x, y = batch
     seen = []

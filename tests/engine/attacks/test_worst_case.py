@@ -3,9 +3,11 @@
 import pytest
 import torch
 from networks import Scaled, small_cnn, warmed
+from pixel_networks import Above, levels
+from pixel_networks import images as pixels
 
 from engine import attacks
-from engine.attacks import vary
+from engine.attacks import eight_bit, vary
 from engine.attacks.pgd import PGD
 from engine.errors import UsageError
 
@@ -87,6 +89,92 @@ def test_later_members_work_on_the_images_that_are_left(network, monkeypatch):
     assert worked_on[:2] == [int(left.sum()), int((left & ~fooled).sum())]
 
 
+def watched(monkeypatch):
+    """Return the list that gets the images of every member's turn, with its name."""
+    seen = []
+    for name in ("fgsm", "pgd", "minimum_norm", "square"):
+        kind = attacks.registry.get(name)
+
+        def run(self, model, batch, trace, run=kind.run):
+            seen.append((self.name, getattr(self, "choice", None), batch.x))
+            return run(self, model, batch, trace)
+
+        monkeypatch.setattr(kind, "run", run)
+    return seen
+
+
+def test_no_member_sees_an_image_that_is_broken(network, monkeypatch):
+    x = (images() * 255).round() / 255
+    y = labels(network, x)
+    members = [FGSM, CE, {"name": "square", "queries": 20, "eps": 0.03}, {"name": "minimum_norm"}]
+    broken = [wrong(network, x, y)]
+    for count in range(1, 4):
+        attack = attacks.create("worst_case", attacks=members[:count])
+        made = attack(network, x, y)
+        shown = eight_bit.rounded(made, x, attack.pixel_ball)
+        broken.append(broken[0] | wrong(network, made, y) & wrong(network, shown, y))
+    seen = watched(monkeypatch)
+    attacks.create("worst_case", attacks=members, eps=0.03)(network, x, y)
+    assert [name for name, _, _ in seen] == ["fgsm", "pgd", "square", "minimum_norm"]
+    for (_, _, worked_on), done in zip(seen, broken, strict=True):
+        assert torch.equal(worked_on, x[~done])
+    assert 0 < broken[0].sum() < broken[1].sum() < broken[3].sum() < 40
+
+
+PIXEL = {"name": "pgd", "steps": 3, "random_start": False, "loss": "margin"}
+
+
+@pytest.mark.parametrize("also", ["fgsm", "minimum_norm"])
+def test_what_rounding_undoes_is_kept_and_attacked_on(also, monkeypatch):
+    x, y = pixels(2)
+    seen = watched(monkeypatch)
+    members = [{**PIXEL, "keep": "first_success"}, {"name": also}]
+    attack = attacks.create("worst_case", attacks=members, eps=3.4 / 255)
+    # 103 is the furthest level in the ball: wrong before rounding, right after.
+    made = attack(Above(103.1), x, y)
+    assert levels(made) == [103.4] * 2
+    assert levels(eight_bit.rounded(made, x, attack.pixel_ball)) == [103] * 2
+    assert [(name, len(worked_on)) for name, _, worked_on in seen] == [("pgd", 2), (also, 2)]
+    # A later member's success that survives takes its place.
+    weak = {**PIXEL, "step_size": 2.2 / 255, "steps": 1}
+    attack = attacks.create("worst_case", attacks=[weak, {"name": also}], eps=3.4 / 255)
+    assert levels(attack(Above(102.1), x, y)) == [103.4] * 2
+
+
+def test_the_smallest_disturbance_is_clipped_and_pushed_out():
+    x, y = pixels()
+    search = {"name": "minimum_norm", "steps": 20}
+    attack = attacks.create("worst_case", attacks=[search], eps=3.4 / 255)
+    # Beside the boundary at 102.1, rounding undoes it; on the ball's surface it does not.
+    assert levels(attack(Above(102.1), x, y)) == [103.4]
+    # Out of reach, it comes back to the ball.
+    assert levels(attack(Above(106.1), x, y)) == [103.4]
+    # Wrong undisturbed, the image comes back as it is.
+    assert torch.equal(attack(Above(99.1), x, y), x)
+
+
+@pytest.mark.parametrize(("classes", "choices"), [(2, [1]), (3, [1, 2]), (5, [1, 2, 3])])
+def test_of_few_classes_there_are_fewer_differences(classes, choices, monkeypatch):
+    x, y = pixels()
+    seen = watched(monkeypatch)
+    x_adv = attacks.create("worst_case", eps=3.4 / 255)(Above(106.1, classes), x, y)
+    assert levels(x_adv) == [103.4]
+    assert [name for name, _, _ in seen] == ["pgd"] * (3 + len(choices)) + ["minimum_norm"]
+    assert [choice for _, choice, _ in seen[3:-1]] == choices
+
+
+@pytest.mark.parametrize("eps", [0, 0.03, 8 / 255])
+def test_by_default_it_takes_no_image_one_image_and_any_eps(eps, network):
+    x = images()[:1]
+    attack = attacks.create("worst_case", eps=eps)
+    with torch.no_grad():
+        y = network(x).argmax(1)
+    assert attack(network, x[:0], y[:0]).shape == (0, 1, 12, 12)
+    x_adv = attack(network, x, y)
+    assert (x_adv - x).abs().max() <= eps + 1e-6
+    assert torch.equal(attack(network, x, (y + 1) % 4), x)
+
+
 def test_with_the_margin_loss_masking_is_seen_through(network):
     x = images()
     y = labels(network, x)
@@ -113,30 +201,49 @@ def test_accuracy_can_be_drawn_over_its_eps(network):
     assert shares[2] > shares[0]
 
 
-def test_its_members_are_resolved_and_by_default_both_losses_with_restarts():
+def test_its_members_are_resolved_and_by_default_these():
     attack = attacks.create("worst_case")
-    assert [m["loss"] for m in attack.attacks] == ["cross_entropy", "margin"]
-    assert [m["restarts"] for m in attack.attacks] == [3, 3]
-    assert attack.attacks[0]["step_size"] is None
+    *climbs, search = attack.attacks
+    assert [(m["steps"], m["loss"], m["choice"]) for m in climbs] == [
+        (10, "margin", 1),
+        (100, "cross_entropy", 1),
+        (100, "margin", 1),
+        *((100, "difference", choice) for choice in (1, 2, 3)),
+    ]
+    for member in climbs:
+        assert member["step_size"] is None
+        assert member["keep"] == "first_success"
+    assert search["name"] == "minimum_norm"
+    assert attack.budget() == ("linf", 0.1)
     assert attacks.registry.from_config(attack.config()) == attack
+
+
+def test_its_norm_is_that_of_all_members():
+    attack = attacks.create("worst_case", norm="l2", eps=1.5)
+    assert attack.budget() == ("l2", 1.5)
+    assert {member.norm for member in attack.made_of()} == {"l2"}
+    alone = attacks.create("worst_case", attacks=[{"name": "minimum_norm"}], norm="l2", eps=2)
+    assert alone.budget() == ("l2", 2)
 
 
 @pytest.mark.parametrize(
     ("params", "said"),
     [
         ({"attacks": []}, "must have one budget, not none"),
+        ({"attacks": [], "eps": 0.1}, "must have one budget, not none"),
         ({"attacks": [CE, {"name": "fgsm"}]}, "one budget, not linf 0.03, linf 0.3"),
         ({"attacks": [CE, {**CE, "norm": "l2"}]}, "one budget, not l2 0.03, linf 0.03"),
         ({"attacks": [CE, {**L2, "eps": 0.03}]}, "one budget, not l2 0.03, linf 0.03"),
-        ({"attacks": [{"name": "tgsm"}]}, "'tgsm' needs an eps"),
-        ({"attacks": [{"name": "minimum_norm"}]}, "'minimum_norm' needs an eps"),
-        ({"attacks": [{"name": "worst_case"}]}, "'worst_case' needs an eps"),
-        ({"attacks": [{"name": "random_sign"}]}, "'random_sign' needs an eps"),
-        ({"attacks": [{"name": "random_sign"}], "eps": 0.1}, "unknown parameter 'eps'"),
+        ({"attacks": [FGSM], "norm": "l2"}, "one norm, not l2, linf"),
+        ({"attacks": [CE, {"name": "minimum_norm", "norm": "l2"}]}, "one norm, not l2, linf"),
+        ({"attacks": [{"name": "tgsm"}]}, "one budget, not none.* give the whole an eps"),
+        ({"attacks": [{"name": "minimum_norm"}]}, "one budget, not none"),
+        ({"attacks": [{"name": "random_sign"}]}, "'random_sign' neither follows gradients"),
         ({"attacks": [{"name": "magic"}]}, "unknown attack 'magic'"),
         ({"attacks": [{**CE, "prepare": True}]}, "give both to the whole"),
         ({"attacks": [{**CE, "space": "model_input"}]}, "give both to the whole"),
-        ({"attacks": [FGSM], "eps": 3}, "eps = 3"),
+        ({"attacks": [FGSM], "eps": 3}, "eps 3: pixels lie in"),
+        ({"attacks": [{"name": "minimum_norm"}], "eps": 3}, "'worst_case': eps 3: pixels"),
         ({"attacks": ["fgsm"]}, "valid dictionary"),
     ],
 )

@@ -70,5 +70,5 @@ def test_unknown_parameters_are_refused_with_the_known_ones():
 
 
 def test_wrong_values_are_refused_with_place_and_value():
-    with pytest.raises(UsageError, match=r"eps = 3: .*less than or equal to 1"):
-        attacks.create("fgsm", eps=3)
+    with pytest.raises(UsageError, match=r"steps = 0: .*greater than or equal to 1"):
+        attacks.create("pgd", steps=0)

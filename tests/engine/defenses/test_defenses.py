@@ -120,6 +120,28 @@ def test_adversarial_training_variants_are_pgd_on_the_predicted_label(tiny, para
     assert torch.allclose(loss, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("start", [False, True])
+def test_examples_of_several_steps_have_the_bits_that_models_were_trained_with(tiny, start):
+    net, x, y = tiny
+    net, x = net.float(), x.float()
+    defense = defenses.create("adversarial_training", eps=0.1, steps=3, random_start=start)
+    label = net(x).argmax(1)
+    torch.manual_seed(3)
+    z = x
+    if start:
+        drawn = [torch.Generator().manual_seed(s) for s in torch.randint(2**62, (7,)).tolist()]
+        noise = torch.stack([2 * torch.rand((1, 3, 3), generator=each) - 1 for each in drawn])
+        z = (x + 0.1 * noise).clamp(0, 1)
+    for _ in range(3):  # a constant step: what PGD takes by itself has changed since
+        z = z.detach().requires_grad_(True)
+        (g,) = torch.autograd.grad(F.cross_entropy(net(z), label, reduction="none").sum(), z)
+        step = 2.5 * 0.1 / 3 * g.sign()
+        z = torch.clamp(z.detach() + step, x - 0.1, x + 0.1).clamp(0, 1)
+    torch.manual_seed(3)
+    assert torch.equal(defense._examples(net, x, y), z)
+    assert defense.version == 1
+
+
 def test_distillation_is_cross_entropy_with_soft_labels_at_the_temperature(tiny):
     net, x, y = tiny
     teacher = nn.Sequential(nn.Flatten(), nn.Linear(9, 3)).double()

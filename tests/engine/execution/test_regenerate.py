@@ -13,12 +13,13 @@ import pytest
 from tiny_run import InThisProcess, Log, experiment
 from typer.testing import CliRunner
 
-from engine.artifacts import MANIFEST, ArtifactStore, write_arrays
+from engine.artifacts import MANIFEST, ArtifactStore, Recipe, write_arrays
 from engine.artifacts.store import _content_sha256
 from engine.errors import PlausiblyError
 from engine.execution import regenerate
 from engine.execution.local import LocalExecutor
 from engine.experiments import plan
+from engine.jobs import gone
 from engine.jobs.context import load_model
 from engine.jobs.examples import FILE as EXAMPLES
 from engine.jobs.model import weights
@@ -246,3 +247,19 @@ def test_nan_in_both_is_no_difference():
 
 def test_a_tolerance_is_a_share(home):
     assert plausibly("verify", "--regenerate", "--tolerance", "2")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "parents", "version", "kept"),
+    [
+        ("ladder", {}, 1, False),
+        ("ladder", {}, 2, True),
+        ("evaluation", {"ladder:none": None}, 3, False),
+        ("evaluation", {"ladder:none": None}, 4, True),
+        ("evaluation", {}, 3, True),
+        ("source", {}, 1, True),
+    ],
+)
+def test_what_is_judged_otherwise_now_is_said_not_to_be_made_again(kind, parents, version, kept):
+    recipe = Recipe(kind, {}, parents, "d" * 64, {kind: version})
+    assert (gone(recipe) is None) == kept

@@ -44,7 +44,14 @@ def asked(folder, networks, **changes):
         "dataset": {"name": "folder", "root": str(folder)},
         "training": {"steps": 2, "batch_size": 8, "report_every": 1},
         "defenses": networks,
-        "doubt": {"eps": [0.1], "images": 4, "steps": 1, "restarts": 1},
+        "doubt": {
+            "eps": [0.1],
+            "images": 4,
+            "steps": 1,
+            "restarts": 1,
+            "queries": 5,
+            "strong": "fgsm",
+        },
     }
     return experiment(**{**document, **changes})
 

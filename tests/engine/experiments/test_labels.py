@@ -27,7 +27,14 @@ def results(tmp_path_factory):
             for place, label in enumerate(ATTACKS)
         },
         curves={"labels": {"title": "A", "attack": "fgsm", "over": {"eps": [0, 0.3]}, "images": 9}},
-        doubt={"eps": [0.1], "images": 5, "steps": 1, "restarts": 1},
+        doubt={
+            "eps": [0.1],
+            "images": 5,
+            "steps": 1,
+            "restarts": 1,
+            "queries": 5,
+            "strong": "fgsm",
+        },
         saliency={"model": {"title": "Gradient", "method": "input_gradient"}},
     )
     store = ArtifactStore(tmp_path_factory.mktemp("home") / "artifacts")

@@ -106,9 +106,9 @@ def close(row, wanted):
 
 def test_every_kind_of_figure_is_there_once(built, page):
     assert [slug.removesuffix("-made_up") for slug in built.figures] == [
-        "models", "classes", "doubt", "gradients", "curves-fgsm", "transfer-fgsm", "ladder",
-        "vulnerable", "overlap", "targets-jsma", "target-shares-jsma", "sweeps", "training-time",
-        "log-probabilities", "gradient-norms", "features",
+        "models", "classes", "threat-model", "doubt", "checklist", "gradients", "curves-fgsm",
+        "transfer-fgsm", "ladder", "vulnerable", "overlap", "targets-jsma", "target-shares-jsma",
+        "sweeps", "training-time", "log-probabilities", "gradient-norms", "features",
     ]  # fmt: skip
     assert set(page.figures) == set(built.figures)
 
@@ -276,7 +276,8 @@ def test_the_worst_case_is_wrong_under_any_attack(runs, built):
     right = []
     for run in runs:
         ladder = run.ladder("none")
-        attacks = [getattr(ladder, n) for n in ("fgsm", "cross_entropy", "margin", "scaled")]
+        names = ("fgsm", "cross_entropy", "margin", "scaled", "converged", "strong", "square")
+        attacks = [getattr(ladder, name) for name in names]
         right.append(np.all([a == ladder.labels for a in attacks], axis=0))
     for i, eps in enumerate(EPS):
         row = one(table, defense="none", attack="worst_case", eps=eps)
@@ -389,12 +390,63 @@ def test_a_doubted_model_is_marked_wherever_its_robustness_is_shown(built, page)
 
 def test_the_doubt_section_holds_every_check_of_every_seed(built, page):
     table = rows(built, "doubt-made_up")
-    assert len(table) == 2 * len(DEFENSES)
-    failed = [row for row in table if row["passed"] == "false"]
+    assert len(table) == 2 * 2 * len(DEFENSES)
+    zero = [row for row in table if row["check"] == "zero gradients"]
+    failed = [row for row in zero if row["state"] == "failed"]
     assert [(row["defense"], row["seed"]) for row in failed] == [("distillation", "0")]
     text = page.words["doubt-made_up"]
     assert "✗ .90 [.80, .95], 1 of 2 seeds" in text
+    assert "✓ .00 [.00, .10]" in text
     assert "1 of 3 models failed a check" in page.words[""]
+
+
+def test_a_check_that_was_skipped_or_noted_is_no_check_that_passed(built, page):
+    table = [row for row in rows(built, "doubt-made_up") if row["check"] != "zero gradients"]
+    assert {row["state"] for row in table} == {"noted", "skipped"}
+    assert {row["value"] for row in table if row["state"] == "skipped"} == {""}
+    assert {row["smallest"] for row in table} == {"0.25"}
+    text = page.words["doubt-made_up"]
+    assert "! .20 [.10, .30], 1 of 2 seeds; the margin counts" in text
+    assert "– at every ε both are at chance" in text
+
+
+def test_the_threat_model_is_what_the_ladders_were_made_with(built, page):
+    text = page.words["threat-model-made_up"]
+    assert "L∞ in pixels, ε = .05 (12/255), .1 (25/255) and .2" in text
+    assert "PGD of 20 steps from 3 starts on each of three losses, then of 40 steps" in text
+    assert "worst_case (pgd); square with 500 queries" in text
+    assert "24 test images, evenly spaced, with each of 2 seeds" in text
+    assert "a black box that gives logits" in text
+    assert len(rows(built, "threat-model-made_up")) == 7
+
+
+def test_the_checklist_says_what_was_done_and_what_was_not(built):
+    state = {row["item"]: row["state"] for row in rows(built, "checklist-made_up")}
+    assert state["Several random starts"] == state["An attack without gradients"] == "done"
+    assert state["Transfer by an iterated attack"] == "done"
+    assert state["An attack on labels alone"] == "not done"
+    # The ladder of these runs ends at .2, and one model is masked.
+    assert state["Accuracy over the size of the attack"] == "not done"
+    assert state["BPDA where a defense hides gradients"] == "not done"
+    assert state["Expectation where a model is stochastic"] == "does not apply"
+
+
+def test_doubt_of_earlier_runs_is_told_as_it_was_stored(store, tmp_path):
+    old = [write(store, seed=8, old_doubt=True)]
+    found = old[0].doubts("distillation")
+    assert found["reasons"] == ["gradients likely masked"]
+    assert found["notes"] == []
+    assert [check["state"] for check in found["checks"]] == ["failed"]
+    assert [check["state"] for check in old[0].doubts("none")["checks"]] == ["passed"]
+    assert old[0].ladder("none").strong is None
+    built = report.build(old, title="Made up", command=COMMAND)
+    state = {row["item"]: row["state"] for row in rows(built, "checklist-made_up_seed8")}
+    assert state["An attack without gradients"] == state["The strongest known attack"] == "not done"
+    assert state["Several random starts"] == "done"
+    assert one(rows(built, "doubt-made_up_seed8"), defense="distillation")["state"] == "failed"
+    lines = {row["attack"] for row in rows(built, "ladder-made_up_seed8")}
+    assert "worst_case" in lines
+    assert "worst_case_float" not in lines
 
 
 def test_runs_without_the_new_measurements_lack_these_figures_and_say_so(store):

@@ -261,7 +261,7 @@ defenses:
   none: {title: No defense, defense: none}
 attacks:
   fgsm: {title: FGSM, attack: fgsm}
-doubt: {eps: [0.1], images: 10, steps: 1, restarts: 1}
+doubt: {eps: [0.1], images: 10, steps: 1, restarts: 1, queries: 5, strong: fgsm}
 """
 
 
