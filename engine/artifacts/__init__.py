@@ -12,9 +12,8 @@ from engine.artifacts.store import (
     ArtifactStore,
     Parent,
     Recipe,
-    write_arrays,
-    write_json,
 )
+from engine.artifacts.writing import write_arrays, write_json
 
 __all__ = [
     "MANIFEST",

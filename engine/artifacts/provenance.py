@@ -5,8 +5,10 @@ None of this enters an artifact's key: the same recipe has the same key everywhe
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+import time
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -30,6 +32,15 @@ def environment() -> dict[str, Any]:
 def now() -> str:
     """Return the current time as UTC ISO 8601 with milliseconds and Z."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process, its threads, and its children that have ended.
+
+    A worker process makes one artifact at a time, so the difference is what that one took.
+    """
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 def _processor() -> str:

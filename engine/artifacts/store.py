@@ -18,7 +18,6 @@ import os
 import shutil
 import time
 import uuid
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -134,6 +133,17 @@ class Artifact:
     def content_sha256(self) -> str:
         """SHA-256 over the names and hashes of its files."""
         return str(self.manifest["content_sha256"])
+
+    @property
+    def seconds(self) -> float:
+        """How long making it took, by the clock on the wall."""
+        return float(self.manifest["seconds"])
+
+    @property
+    def processor_seconds(self) -> float | None:
+        """How much processor time making it took; None where it was not recorded yet."""
+        found = self.manifest.get("processor_seconds")
+        return None if found is None else float(found)
 
     @property
     def recipe(self) -> Recipe:
@@ -281,10 +291,13 @@ class ArtifactStore:
         try:
             draft.mkdir(parents=True)
             _sweep(home)
-            started = time.monotonic()
+            started, computed = time.monotonic(), provenance.processor_seconds()
             yield draft
-            facts = {"device": device, **(environment or {})}
-            _seal(draft, recipe, seed, time.monotonic() - started, facts)
+            spent = {
+                "seconds": round(time.monotonic() - started, 3),
+                "processor_seconds": round(provenance.processor_seconds() - computed, 3),
+            }
+            _seal(draft, recipe, seed, spent, {"device": device, **(environment or {})})
             with suppress(FileExistsError):
                 _rename_once(draft, home / recipe.key)
             shutil.rmtree(self.scratch(recipe), ignore_errors=True)
@@ -314,7 +327,11 @@ def _load(path: Path) -> Artifact:
 
 
 def _seal(
-    draft: Path, recipe: Recipe, seed: int | None, seconds: float, facts: Mapping[str, Any]
+    draft: Path,
+    recipe: Recipe,
+    seed: int | None,
+    spent: Mapping[str, float],
+    facts: Mapping[str, Any],
 ) -> None:
     files = {}
     for path in sorted(draft.iterdir()):
@@ -329,7 +346,7 @@ def _seal(
         "seed": seed,
         "files": files,
         "created": provenance.now(),
-        "seconds": round(seconds, 3),
+        **spent,
         "environment": {**provenance.environment(), **facts},
     }
     # Keys keep their order: arrays come in that of a recipe's parents, also when made again.
@@ -378,23 +395,3 @@ def _sweep(home: Path) -> None:
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > _STALE_DRAFT_S:
                 shutil.rmtree(draft, ignore_errors=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON that a person can read; NaN is refused."""
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays, by any names, as npz with equal bytes for equal arrays.
-
-    The bytes are those of `numpy.savez_compressed`, which takes names as keywords and so refuses
-    some. Entries have a constant time, so that the bytes depend on the arrays alone.
-    """
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"array {name!r} holds Python objects; pickle is never written")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, array in arrays.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)

@@ -10,6 +10,7 @@ from pydantic import SerializeAsAny
 from engine.components import Registry
 from engine.datasets._counts import class_counts, describe_counts, doubt_counts
 from engine.datasets._dataset import SPLITS, Data, Dataset, Split, SplitName
+from engine.datasets._publication import NOT_RECORDED, Publication, publication, without_files
 from engine.datasets._published import (
     AS_PUBLISHED,
     MISSING,
@@ -27,6 +28,7 @@ __all__ = [
     "AS_PUBLISHED",
     "MISSING",
     "NOT_AS_PUBLISHED",
+    "NOT_RECORDED",
     "SPLITS",
     "UNKNOWN",
     "Check",
@@ -36,6 +38,7 @@ __all__ = [
     "File",
     "Pair",
     "Progress",
+    "Publication",
     "Published",
     "Split",
     "SplitName",
@@ -44,9 +47,11 @@ __all__ = [
     "describe_counts",
     "doubt_counts",
     "evenly",
+    "publication",
     "register",
     "registry",
     "spread",
+    "without_files",
 ]
 
 
@@ -60,6 +65,11 @@ class Pair(Dataset):
 
     base: SerializeAsAny[Dataset]
     classes: tuple[str, str]
+
+    @property
+    def origin(self) -> Dataset:
+        """The base."""
+        return self.base
 
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration: the base's, with the classes in the name."""

@@ -99,6 +99,11 @@ class Dataset(Component):
     expected_sha256: ClassVar[str | None] = None
     """Checksum of a built-in dataset with its default parameters."""
 
+    @property
+    def origin(self) -> Dataset:
+        """The dataset that is read: itself, or the one whose classes it chooses."""
+        return self
+
     def load(self) -> Data:
         """Return the dataset.
 

@@ -27,6 +27,8 @@ from engine.networks import budget
 from engine.networks.memory import Memory
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
+_NOT_INDEXED = ("candidate", "dataset")
+"""Kinds that are found otherwise: by the selection, and by the data."""
 
 
 def run(
@@ -81,7 +83,7 @@ def find(experiment: Experiment, store: ArtifactStore, *, seeds: int = 1) -> lis
     """
     made = Made()
     # In this order a task comes after all that it needs.
-    tasks = _planned(experiment, seeds).tasks
+    tasks = _needed_for("index", _planned(experiment, seeds).tasks)
     for task in tasks:
         lacking = [need for need in task.needs if need in made.lost]
         if lacking:
@@ -214,7 +216,7 @@ def _of_run(run: Run, data: Data) -> Planned:
     }
     evaluate = Request(Role("evaluation"), "evaluate", {"split": "test"}, read, gathers=tuple(read))
     tasks.add("evaluate", "evaluation", evaluate)
-    everything = {role: role for role in tasks.roles if role.kind != "candidate"}
+    everything = {role: role for role in tasks.roles if role.kind not in _NOT_INDEXED}
     index = Request(
         Role("experiment"),
         "index",

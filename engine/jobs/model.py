@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ CODE = "code.json"
 NOT_RECORDED = "not recorded"
 PROBE = "probe.json"
 """What the network's probe has to tell; there is none where that is nothing."""
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def make(job: Job) -> None:
@@ -134,6 +137,23 @@ def diverged(artifact: Artifact) -> bool:
 def divergence(artifact: Artifact) -> str:
     """Return what happened in a training that diverged, in a sentence."""
     return str(artifact.json(CURVE)["diverged"]["message"])
+
+
+def weights(artifact: Artifact) -> int | None:
+    """Return how many numbers a training decides; None for one that diverged.
+
+    BatchNorm's running statistics are stored beside them and are no weights.
+    """
+    if diverged(artifact):
+        return None
+    # Of safetensors the beginning tells the shapes: eight bytes of length, then JSON.
+    data = artifact.read(WEIGHTS)
+    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return sum(
+        math.prod(map(int, tensor["shape"]))
+        for name, tensor in header.items()
+        if name != "__metadata__" and name.rpartition(".")[2] not in _STATISTICS
+    )
 
 
 def code(artifact: Artifact) -> dict[str, str]:

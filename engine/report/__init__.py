@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine.errors import PlausiblyError, UsageError
 from engine.report import page, verdicts
+from engine.report.about import About
 from engine.report.figures import SECTIONS
 from engine.report.runs import Study
 from engine.results import Results
@@ -52,16 +53,24 @@ def build(runs: Sequence[Results], *, title: str, command: str) -> Report:
         PlausiblyError: there is no run, or an artifact is damaged.
     """
     study = Study(runs, title)
+    abouts = [About(data) for data in study]
     sections = [
         page.Part(
             section,
-            tuple(figure for data in study if data.defenses for figure in section.draw(data)),
+            tuple(
+                page.Shown(figure, about.line)
+                for about in abouts
+                if about.data.defenses
+                for figure in section.draw(about.data)
+            ),
         )
         for section in SECTIONS
     ]
     parts = [part for part in sections if part.figures]
     judged = verdicts.judge(study)
-    files = {PAGE: page.render(study, parts, judged, command=command).encode()}
+    files = {PAGE: page.render(study, abouts, parts, judged, command=command).encode()}
+    for about in abouts:
+        files[f"{TABLES}/{about.table.name}.csv"] = about.table.csv().encode()
     for part in parts:
         for figure in part.figures:
             files[f"{TABLES}/{figure.table.name}.csv"] = figure.table.csv().encode()

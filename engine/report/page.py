@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from engine.artifacts import Artifact
 from engine.report import look
+from engine.report.about import About
 from engine.report.figure import Figure, Picture
 from engine.report.figures import Section
 from engine.report.runs import Study
@@ -25,20 +26,39 @@ _OF_A_RUN = ("dataset", "seed")
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A figure, and in a line what data and models it is of."""
+
+    figure: Figure
+    about: str
+
+
+@dataclass(frozen=True)
 class Part:
-    """A section with its figures."""
+    """A section with what it shows."""
 
     section: Section
-    figures: tuple[Figure, ...]
+    shown: tuple[Shown, ...]
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Its figures."""
+        return tuple(each.figure for each in self.shown)
 
 
 def render(
-    study: Study, parts: Sequence[Part], judged: Sequence[Judgement], *, command: str
+    study: Study,
+    abouts: Sequence[About],
+    parts: Sequence[Part],
+    judged: Sequence[Judgement],
+    *,
+    command: str,
 ) -> str:
     """Return the page as HTML.
 
     Args:
-        study: what it is about.
+        study: the runs.
+        abouts: what is known of each dataset and its models.
         parts: sections that have figures.
         judged: the papers whose claims could be judged.
         command: what was typed to make it.
@@ -49,11 +69,10 @@ def render(
     template = environment.from_string((_HERE / "page.html").read_text(encoding="utf-8"))
     return template.render(
         study=study,
+        abouts=abouts,
         parts=parts,
         judged=judged,
         command=command,
-        environments=_environments(study),
-        images=_images(study),
         inline=_inline,
         coloured=_coloured,
         origin=_origin,
@@ -89,19 +108,3 @@ def _origin(sources: Mapping[str, Artifact]) -> str:
         )
         group["artifacts"][name] = artifact.key
     return json.dumps(list(groups.values()), indent=1, ensure_ascii=False)
-
-
-def _environments(study: Study) -> list[str]:
-    """Return what the runs were evaluated with, each combination once."""
-    found = []
-    for run in study.runs:
-        environment = run.index.manifest["environment"]
-        found.append(
-            ", ".join(f"{k} {v}" for k, v in sorted(environment.items()) if isinstance(v, str))
-        )
-    return list(dict.fromkeys(found))
-
-
-def _images(study: Study) -> dict[str, int]:
-    """Return how many test images the models of each dataset were attacked on."""
-    return {data.label: int(data.first.evaluation()["images"]) for data in study}

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import datasets
 from engine.artifacts import Artifact, ArtifactStore, Role, labels_of
+from engine.datasets import Publication
 from engine.errors import AbsentError, UsageError
-from engine.jobs import Reader, ladder, without_source
+from engine.jobs import Reader, dataset, ladder, without_source
 from engine.jobs import model as model_kind
 from engine.jobs.answers import Answers
 from engine.jobs.curve import Predictions
+from engine.jobs.dataset import DataFacts
 from engine.jobs.examples import Examples
 from engine.jobs.grid import Grid
 from engine.jobs.maps import Maps
@@ -66,6 +69,23 @@ class Results:
     def data_sha256(self) -> str:
         """Checksum of the dataset."""
         return str(self.index.recipe.data_sha256)
+
+    @cached_property
+    def data_facts(self) -> DataFacts | None:
+        """What was known of the data when it was run; None where that was not recorded then."""
+        found = self.store.find(dataset.recipe(self.config["dataset"], self.data_sha256))
+        return None if found is None else self._reader.read(found)
+
+    @property
+    def publication(self) -> Publication:
+        """Whether the data were as published when it was run."""
+        if self.data_facts is not None:
+            return self.data_facts.publication
+        try:
+            known = datasets.registry.from_config(self.config["dataset"])
+        except UsageError:  # of a program that has other datasets
+            return datasets.NOT_RECORDED
+        return datasets.without_files(known, self.data_sha256)
 
     def has(self, role: Role) -> bool:
         """Say whether the run has an artifact in this role."""

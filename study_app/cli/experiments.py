@@ -269,7 +269,8 @@ def schema() -> None:
 
 
 def _notes(runs: list[Results]) -> list[str]:
-    """Return what the datasets left out, and what people should know of a network; each once."""
+    """Return what is to be known of the data, of what they left out, and of networks; each once."""
+    published = [f"{results.config['dataset']['name']}: {results.publication}" for results in runs]
     left_out = [
         f"{results.config['dataset']['name']}: {note}"
         for results in runs
@@ -281,7 +282,7 @@ def _notes(runs: list[Results]) -> list[str]:
         for defense, title in results.whole_models.items()
         for note in results.notes(defense)
     ]
-    return list(dict.fromkeys([*left_out, *of_networks]))
+    return list(dict.fromkeys([*published, *left_out, *of_networks]))
 
 
 def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
@@ -354,14 +355,12 @@ def _regenerate(
     from dataclasses import asdict
 
     from engine.execution import regenerate
+    from study_app.cli.computing import computing
     from study_app.cli.progress import ProgressObserver, console
 
     chosen = [artifact for artifact in store.all() if _chosen(artifact.path, what)]
-    seconds = sum(artifact.manifest["seconds"] for artifact in chosen)
-    console.print(
-        f"Making {_artifacts(len(chosen))} again, which took {seconds:.0f} s of computing.",
-        highlight=False,
-    )
+    took = f", which took {computing(chosen)}" if chosen else ""
+    console.print(f"Making {_artifacts(len(chosen))} again{took}.", highlight=False)
     try:
         with ProgressObserver() as observer:
             compared = regenerate.run(

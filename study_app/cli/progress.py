@@ -20,6 +20,8 @@ from rich.progress import (
 from engine.artifacts import Artifact
 from engine.errors import PlausiblyError
 from engine.execution.executor import Task
+from study_app.cli.computing import computing
+from study_app.cli.log_lines import LogLines
 
 # Results go to standard output, all else beside it, so that --json can be piped.
 console = Console(stderr=True)
@@ -28,13 +30,14 @@ console = Console(stderr=True)
 class ProgressObserver:
     """Shows a bar for every running task, and a line for every finished one.
 
-    Without a terminal only the lines are printed.
+    Without a terminal only the lines are printed, and every minute one on what runs.
     """
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._bars: dict[str, TaskID] = {}
-        self._stages: dict[str, list[tuple[float, bool]]] = {}
+        self._stages: dict[str, list[tuple[Artifact, bool]]] = {}
+        self._lines = None if sys.stderr.isatty() else LogLines(_say_line)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -49,14 +52,20 @@ class ProgressObserver:
 
     def __enter__(self) -> ProgressObserver:
         self._progress.start()
+        if self._lines is not None:
+            self._lines.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._lines is not None:
+            self._lines.end()
         self._progress.stop()
 
     def started(self, task: Task) -> None:
         """Show a bar for the task."""
         self._bars[task.name] = self._progress.add_task(task.name, total=None, detail="")
+        if self._lines is not None:
+            self._lines.started(task.name)
 
     def progressed(self, task: Task, values: Mapping[str, Any]) -> None:
         """Move the task's bar."""
@@ -69,20 +78,19 @@ class ProgressObserver:
             completed=values["step"],
             detail=detail,
         )
+        if self._lines is not None:
+            self._lines.progressed(task.name, values)
 
     def finished(self, task: Task, artifact: Artifact, *, reused: bool) -> None:
         """Take the bar away and print a line for what was made."""
-        seconds = float(artifact.manifest["seconds"])
-        self._stages.setdefault(task.stage, []).append((seconds, reused))
-        if task.name in self._bars:
-            self._progress.remove_task(self._bars.pop(task.name))
+        self._stages.setdefault(task.stage, []).append((artifact, reused))
+        self._remove(task)
         if not reused:
-            console.print(f"  {task.name} [dim]{seconds:.1f} s[/dim]", highlight=False)
+            console.print(f"  {task.name} [dim]{artifact.seconds:.1f} s[/dim]", highlight=False)
 
     def failed(self, task: Task, error: PlausiblyError) -> None:
         """Take the bar away and say it: what does not need the task goes on."""
-        if task.name in self._bars:
-            self._progress.remove_task(self._bars.pop(task.name))
+        self._remove(task)
         console.print(f"  {error}", style="red", highlight=False, markup=False, soft_wrap=True)
 
     def noted(self, sentence: str) -> None:
@@ -94,11 +102,24 @@ class ProgressObserver:
     def summary(self) -> None:
         """Print a line a stage, and the time in all."""
         for stage, done in self._stages.items():
-            made = [seconds for seconds, reused in done if not reused]
+            made = [artifact for artifact, reused in done if not reused]
             parts = []
             if made:
-                parts.append(f"{len(made)} made in {sum(made):.1f} s of computing")
+                parts.append(f"{len(made)} made in {computing(made)}")
             if len(made) < len(done):
                 parts.append(f"{len(done) - len(made)} found")
             console.print(f"{stage:>9}  {', '.join(parts)}", highlight=False)
-        console.print(f"{'in all':>9}  {time.monotonic() - self._started:.1f} s", highlight=False)
+        console.print(
+            f"{'in all':>9}  {time.monotonic() - self._started:.1f} s elapsed", highlight=False
+        )
+
+    def _remove(self, task: Task) -> None:
+        """Take a task's bar away: it has ended."""
+        if task.name in self._bars:
+            self._progress.remove_task(self._bars.pop(task.name))
+        if self._lines is not None:
+            self._lines.finished(task.name)
+
+
+def _say_line(line: str) -> None:
+    console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

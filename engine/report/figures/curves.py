@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from engine import datasets
 from engine.artifacts import Role
 from engine.replication import published
 from engine.report import look, rounding
-from engine.report.figure import FLOAT, INTERVAL, Figure, Picture, cells, table, words
+from engine.report.figure import FLOAT, INTERVAL, Figure, Picture, cells, listed, table, words
 from engine.report.runs import Curve, Dataset
 
 TITLE = "Accuracy against the size of the attack"
@@ -32,24 +33,14 @@ def draw(data: Dataset) -> list[Figure]:
 
 
 def _figure(data: Dataset, curve: Curve) -> Figure:
-    architecture = data.artifact(Role("model", next(iter(data.defenses)))).recipe.config
-    theirs = published.accuracies(
-        data.name, curve.config["attack"], architecture["architecture"].get("preprocessing", [])
-    )
+    theirs, compared = _theirs(data, curve)
     slug = f"curves-{curve.label}-{data.label}"
     sentence = _sentence(data, curve)
     notes = [*data.absence_notes(), *rounding.curve_notes(data, curve), *data.doubt_notes()]
     if theirs is not None:
-        notes.insert(
-            0,
-            "Hollow: what the authors recorded for the same dataset and space, on the first "
-            f"{published.IMAGES} test images; they recorded no combination of defenses.",
-        )
-    elif data.stand_in is not None:
-        notes.append(
-            f"These are {data.stand_in}. The papers used another dataset, so their values do not "
-            "stand beside these."
-        )
+        notes.insert(0, compared)
+    elif compared:
+        notes.append(compared)
     rows = [
         (
             data.label, curve.label, curve.parameter, value, curve.levels(value), source, tested,
@@ -74,6 +65,52 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
         data.curve_artifacts(curve.label),
         tuple(notes),
     )
+
+
+def _theirs(data: Dataset, curve: Curve) -> tuple[Theirs | None, str]:
+    """Return the authors' values where they may stand beside ours, and what is to be said of them.
+
+    They may where the data are the authors' and the attack and its space are.
+    """
+    if data.stand_in is not None:
+        return None, (
+            f"These are {data.stand_in}. The papers used other datasets, so their values do not "
+            "stand beside these."
+        )
+    models = {
+        defense: [data.artifact(Role("model", defense), run).recipe.config for run in data.runs]
+        for defense in data.defenses
+    }
+    first = next(iter(models.values()))[0]
+    found = published.accuracies(
+        data.name, curve.config["attack"], first["architecture"].get("preprocessing", [])
+    )
+    # A choice of classes is a different task.
+    if found is None or data.first.config["dataset"]["name"] != data.name:
+        return None, ""
+    origin = data.first.publication
+    if origin.state != datasets.AS_PUBLISHED:
+        return None, (
+            "The authors recorded values for these data as published; they are not drawn, since "
+            f"ours are {origin.words} ({origin.reason})."
+        )
+    differing = [*_division(data), *published.differences(data.name, models, data.defenses)]
+    how = "Network, schedule and strengths are theirs"
+    if differing:
+        how = f"They used {listed(differing)}"
+    return found, (
+        "Hollow: what the authors recorded for the same data, attack and space, on the first "
+        f"{published.IMAGES} test images. {how}. They recorded no combination of defenses."
+    )
+
+
+def _division(data: Dataset) -> list[str]:
+    """Return in what the data are divided otherwise than the authors', whose is the usual one."""
+    usual = datasets.create(data.name).config()
+    ours = {k: v for k, v in data.first.config["dataset"].items() if usual.get(k, v) != v}
+    ours.pop("root", None)
+    changed = [f"{name} {usual[name]}, ours {value}" for name, value in ours.items()]
+    return [f"different training and test images ({', '.join(changed)})"] if changed else []
 
 
 def _picture(

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -141,6 +142,25 @@ def test_a_manifest_edited_by_hand_is_found(store):
     manifest["recipe"]["config"]["attack"]["eps"] = 0.9
     (made.path / MANIFEST).write_text(json.dumps(manifest))
     assert any("recipe does not have its key" in p for p in store.find(RECIPE).problems())
+
+
+def test_time_that_passes_is_no_processor_time(store):
+    with store.draft(RECIPE):
+        time.sleep(0.3)
+    idle = store.find(RECIPE)
+    assert idle.seconds >= 0.3
+    assert 0 <= idle.processor_seconds < 0.2
+    busy = Recipe("examples", {"busy": True})
+    with store.draft(busy):
+        started = time.process_time()
+        while time.process_time() - started < 0.1:
+            pass
+        # A child's time counts, once it has ended.
+        script = "import time\nwhile time.process_time() < 0.3: pass"
+        subprocess.run([sys.executable, "-I", "-c", script], check=True)
+    assert store.find(busy).processor_seconds >= 0.35
+    idle.manifest.pop("processor_seconds")  # as earlier programs stored it
+    assert idle.processor_seconds is None
 
 
 def test_a_failed_draft_leaves_nothing(store):

@@ -112,7 +112,7 @@ def test_a_killed_worker_is_replaced_and_the_result_is_that_of_the_local_executo
     again = [step for before, step in pairwise(log.steps) if step <= before]
     assert len(again) == 1, log.steps
     assert again[0] > 0, "it started over instead of going on"
-    assert len(log.made) == 6
+    assert len(log.made) == 7
     assert list(store.root.glob("model/.unfinished-*")) == []
     assert capfd.readouterr() == ("", "")
 

@@ -20,7 +20,10 @@ from engine.execution import regenerate
 from engine.execution.local import LocalExecutor
 from engine.experiments import plan
 from engine.jobs import gone
+from engine.jobs.context import load_model
 from engine.jobs.examples import FILE as EXAMPLES
+from engine.jobs.model import weights
+from engine.results import Results
 from study_app.cli import plausibly as cli
 
 TINY = experiment(defenses={"none": {"title": "No defense", "defense": "none"}})
@@ -96,12 +99,36 @@ def test_everything_made_again_has_the_same_bits_and_nothing_changes(home, store
         "experiment": "same",
         "ladder": "same",
         "source": "same",
+        "dataset": "same",
         "answers": "same",
     }
-    assert len(log.made) == 9
+    assert len(log.made) == 10
     after = files(home)
     assert {p for p in before if before[p] != after.get(p)} <= {str(home)}
     assert set(after) == set(before)
+
+
+def test_a_run_has_the_facts_of_its_data_and_its_index_does_not_depend_on_them(home, store):
+    (index,) = store.all("experiment")
+    results = Results(store, index)
+    assert results.data_facts is not None
+    assert results.data_facts.images == {"train": 1200, "valid": 200, "test": 397}
+    assert results.publication.state == "built in"
+    assert not [role for role in index.recipe.parents if role.startswith("dataset")]
+    (facts,) = store.all("dataset")
+    shutil.rmtree(facts.path)
+    assert Results(store, index).data_facts is None
+    assert plan.find(TINY, store) == [index]  # a run from before is found as it is
+    log = Log()
+    assert plan.run(TINY, store, log, InThisProcess(store)) == [index]
+    assert log.made == ["data facts"]
+    assert Results(store, index).data_facts == results.data_facts
+
+
+def test_the_weights_of_a_network_are_counted_without_its_statistics(store):
+    (network,) = store.all("model")
+    layers = load_model(network)
+    assert weights(network) == sum(each.numel() for each in layers.parameters()) > 0
 
 
 def test_what_compares_models_is_the_same_whatever_order_they_stand_in(tmp_path):

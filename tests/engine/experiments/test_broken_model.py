@@ -54,7 +54,7 @@ def whole(tmp_path_factory):
         made, log, error = broken_run.run(store, patch)
     assert error is None
     assert not made.missing
-    assert len(log.made) == 27
+    assert len(log.made) == 28
     return made
 
 
@@ -177,7 +177,7 @@ def test_a_run_without_any_whole_model_has_no_index(tmp_path, monkeypatch):
     store = ArtifactStore(tmp_path)
     with pytest.raises(TasksFailedError, match="train odd") as caught:
         plan.run(experiment(**{**DOCUMENT, "defenses": alone}), store, Log(), InThisProcess(store))
-    assert set(caught.value.made) == {"source images"}
+    assert set(caught.value.made) == {"source images", "data facts"}
     with pytest.raises(PlausiblyError, match="train odd has not been made"):
         plan.find(experiment(**{**DOCUMENT, "defenses": alone}), store)
 
