@@ -10,7 +10,15 @@ import typer
 
 from engine.errors import PlausiblyError, UsageError
 from engine.networks.devices import Device
-from study_app.cli.options import AsJson, MemoryBudget, OnDevice, RunBy, print_json, say
+from study_app.cli.options import (
+    AsJson,
+    MemoryBudget,
+    OnDevice,
+    RunBy,
+    Workers,
+    print_json,
+    say,
+)
 from study_app.installation import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +41,7 @@ def run(
     ] = None,
     executor: RunBy = "local",
     device: OnDevice = "auto",
+    workers: Workers = None,
     memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +59,7 @@ def run(
                 raise UsageError(f"{option} is for experiments that train networks")
         _run_linear_theory(experiment, as_json=as_json)
         return
-    made_by = _Made(executor, device, memory_budget)
+    made_by = _Made(executor, device, workers, memory_budget)
     runs, failed = _run_experiment(experiment, made_by, seeds=seeds or 1, only=only)
     if as_json:
         found = [
@@ -81,6 +90,7 @@ def replicate(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds the intervals rest on.")] = 3,
     executor: RunBy = "local",
     device: OnDevice = "auto",
+    workers: Workers = None,
     memory_budget: MemoryBudget = None,
     out: Annotated[
         Path | None, typer.Option(help="Markdown file to write, with the numbers behind it.")
@@ -95,7 +105,7 @@ def replicate(
         raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
     papers = replication.papers()
     experiment = f"{paper}-builtin" if builtin else paper
-    made_by = _Made(executor, device, memory_budget)
+    made_by = _Made(executor, device, workers, memory_budget)
     runs, failed = _run_experiment(experiment, made_by, seeds=seeds, only=None)
     if not runs:
         _end(failed, runs)
@@ -119,11 +129,17 @@ class _Made:
 
     executor: Literal["local", "ray"]
     device: Device
+    workers: int | None
     memory_budget: int | None
 
     def by(self, store: ArtifactStore) -> Executor:
         """Return the executor."""
         if self.executor == "ray":
+            if self.workers is not None:
+                raise UsageError(
+                    "--workers is for processes on this machine; a Ray cluster gives out its own "
+                    "cores and GPUs"
+                )
             from engine.execution.ray import RayExecutor
 
             return RayExecutor(store, device=self.device, memory_budget=self.memory_budget)
@@ -131,7 +147,7 @@ class _Made:
         from engine.networks import devices
 
         found = devices.resolve(self.device)
-        return LocalExecutor(store, devices=found, memory_budget=self.memory_budget)
+        return LocalExecutor(store, self.workers, devices=found, memory_budget=self.memory_budget)
 
 
 def _run_experiment(
@@ -239,6 +255,7 @@ def verify(
         ),
     ] = 0,
     device: OnDevice = "auto",
+    workers: Workers = None,
     memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
@@ -261,7 +278,7 @@ def verify(
     if what is not None and not checked:
         raise UsageError(f"nothing in {store.root} is called {what!r}")
     if regenerate and not problems:
-        made_by = _Made("local", device, memory_budget)
+        made_by = _Made("local", device, workers, memory_budget)
         _regenerate(what, store, tolerance, made_by, as_json=as_json)
         return
     if as_json:

@@ -18,6 +18,14 @@ RunBy = Annotated[
 OnDevice = Annotated[
     Device, typer.Option(help="What to compute on; auto takes the GPUs where there are any.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes at a time on this machine; several may share a GPU. Default: one per core "
+        "on the CPU, one per GPU on GPUs.",
+    ),
+]
 MemoryBudget = Annotated[
     int | None,
     typer.Option(

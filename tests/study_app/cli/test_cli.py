@@ -191,6 +191,10 @@ def test_closing_with_nobody_under_way_lets_the_images_appear(home):
         (["replicate", "nar2019", "--out", "nowhere/x.md"], "there is no folder nowhere"),
         (["run", "demo", "--executor", "mpi"], "'mpi' is not one of 'local', 'ray'"),
         (["run", "demo", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
+        (
+            ["run", "demo", "--executor", "ray", "--workers", "2"],
+            "--workers is for processes on this machine",
+        ),
         (["verify", "nope"], "nothing in .* is called 'nope'"),
         (["serve", "--port", "0"], "--port"),
         (["export", "demo"], "--out"),
