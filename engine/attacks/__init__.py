@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from pydantic import model_validator
 
 from engine.attacks._batch import Batch
+from engine.attacks._levels import amount, eps_words, levels
 from engine.attacks._sizes import Eps, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target
 from engine.components import Component, Registry
@@ -27,10 +28,13 @@ __all__ = [
     "GradientAttack",
     "TargetRule",
     "Trace",
+    "amount",
     "choose_target",
     "clip",
     "create",
+    "eps_words",
     "ignore",
+    "levels",
     "only",
     "register",
     "registry",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,8 @@ from engine import rendering
 from engine.datasets import Split, evenly, spread
 from engine.jobs import _subset
 
+EXCESS = "excess"
+"""Name of what is stored of `EightBit.excess`."""
 MEASURED = 1000
 """Images of a split that measures are taken on, evenly spaced, when there are more and the file
 says nothing else."""
@@ -37,6 +41,25 @@ def norms(
     }
 
 
-def rounded(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images in [0, 1] as their 8-bit pixels are."""
-    return rendering.to_images(rendering.to_pixels(images))
+@dataclass(frozen=True)
+class EightBit:
+    """Examples as their 8-bit pixels are; see `Job.eight_bit`.
+
+    Attributes:
+        pixels: uint8 (N, C, H, W).
+        excess: float64 (N,), how far the norm of each example's change is above eps, in the space
+            that the attack works in. None where there is no eps, or one of pixels, which the norm
+            is never above.
+    """
+
+    pixels: NDArray[np.uint8]
+    excess: NDArray[np.float64] | None
+
+    @property
+    def images(self) -> NDArray[np.float32]:
+        """The same as float32 in [0, 1]: what models take."""
+        return rendering.to_images(self.pixels)
+
+    def largest_excess(self) -> dict[str, float]:
+        """Return what is stored of the excess where examples are not: nothing where it is None."""
+        return {} if self.excess is None else {EXCESS: float(self.excess.max(initial=0))}

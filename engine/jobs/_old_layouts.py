@@ -6,6 +6,9 @@ stored otherwise:
 - examples: the source images, their labels and the model's answers to them lay in every artifact;
 - maps: all in one compressed file, without scales, and its parents were called by the attack alone;
 - curve: predictions lay beside the labels, under the model's label alone.
+
+Before the versions in `_IN_THE_BALL` examples were rounded to 8 bits by going to the nearest level,
+up to half a level out of the ball, and answers before rounding were stored by `examples` alone.
 """
 
 from __future__ import annotations
@@ -26,10 +29,18 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray[Any]]
 
+_IN_THE_BALL = {"curve": 3, "examples": 3, "grid": 2, "selection": 2, "training_time": 2}
+"""The version of each kind from which on 8-bit examples are kept in their ball."""
+
 
 def is_old(recipe: Recipe) -> bool:
     """Say whether an artifact of examples, maps or curves has the layout of version 1."""
     return recipe.versions.get(recipe.kind, 1) == 1
+
+
+def leaves_the_ball(recipe: Recipe) -> bool:
+    """Say whether 8-bit examples go to the nearest level, and answers before are not stored."""
+    return recipe.versions.get(recipe.kind, 1) < _IN_THE_BALL.get(recipe.kind, 1)
 
 
 def examples(arrays: Arrays, split: Split, answers: tuple[Any, Any]) -> Arrays:

@@ -107,3 +107,12 @@ def answering(label: str) -> Role:
 def aimed(attack: Attack, target: TargetRule = "next_class") -> dict[str, Any]:
     """Return the part of a configuration that says what attacks, and which class it aims at."""
     return {"attack": attack.config(), "control": attack.control, "target": target}
+
+
+def ball_of(attack: Attack) -> dict[str, Any] | None:
+    """Return the ball that an attack's examples are in, for a configuration; None without one."""
+    budget = attack.budget()
+    if budget is None:
+        return None
+    space = "pixels" if attack.pixel_ball is not None else "model_input"
+    return {"norm": budget[0], "eps": budget[1], "space": space}

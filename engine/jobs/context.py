@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import nn
 
-from engine import attacks, canonical, datasets, models, seeds
+from engine import attacks, canonical, datasets, models, rendering, seeds
 from engine.artifacts import Artifact, ArtifactStore, Recipe, Role, labels_of
+from engine.attacks import eight_bit
 from engine.datasets import Data, Split
 from engine.errors import ChangedCodeError, PlausiblyError, UsageError
-from engine.jobs import model
+from engine.jobs import _old_layouts, model
 from engine.jobs._kinds import Reader
+from engine.jobs._measuring import EightBit
 from engine.jobs.source import Source
 from engine.networks import inference
 from engine.training.checkpoint import KEPT
@@ -128,6 +130,34 @@ class Job:
             made.append(attack(network, x, y, t, seeds=image_seed).cpu().numpy())
             progress({"step": sum(map(len, made)), "steps": len(split)})
         return np.concatenate(made), aim
+
+    def eight_bit(
+        self,
+        attack: attacks.Attack,
+        network: nn.Module,
+        split: Split,
+        examples: NDArray[np.float32],
+    ) -> EightBit:
+        """Return `examples` (N, C, H, W) as their 8-bit pixels are, kept in the attack's ball.
+
+        Args:
+            attack: what made them.
+            network: for which.
+            split: the images that they were made from.
+            examples: as `attack` returned them.
+        """
+        if _old_layouts.leaves_the_ball(self.recipe):
+            return EightBit(rendering.to_pixels(examples), None)
+        ball = attack.pixel_ball
+        pixels = rendering.to_pixels(eight_bit.rounded_images(examples, split.images, ball))
+        limit = attack.budget() if ball is None else None
+        if limit is None:
+            return EightBit(pixels, None)
+        found = [
+            eight_bit.excess(network, torch.from_numpy(before), torch.from_numpy(after), limit)
+            for before, after in inference.parts(network, split.pixels, pixels, work="answers")
+        ]
+        return EightBit(pixels, torch.cat(found).numpy())
 
     def _aim(self, network: nn.Module, split: Split) -> NDArray[np.int64]:
         rule = self.config.get("target", "next_class")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from engine.datasets import evenly
 from engine.errors import UsageError
 from engine.jobs import _old_layouts
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import rounded
+from engine.jobs._measuring import EXCESS
 from engine.jobs._requests import (
     Asking,
     Label,
@@ -34,11 +34,12 @@ from engine.jobs._requests import (
 if TYPE_CHECKING:
     from engine.jobs.context import Job
 
-VERSION = 2
-"""2: predictions have names of their own, so that a label may be any word."""
+VERSION = 3
+"""2: predictions have names of their own, so that a label may be any word. 3: 8-bit pixels are kept
+in the attack's ball, and predictions before rounding are stored."""
 STAGE = "measure"
 FILE = "predictions.npz"
-_LABELS, _TESTED = "labels", "predictions/"
+_LABELS, _TESTED, _UNROUNDED = "labels", "predictions/", "unrounded/"
 
 
 class CurveSpec(Document):
@@ -89,12 +90,17 @@ class Predictions:
     Attributes:
         values: what the parameter takes.
         labels: true labels (N,).
-        tested: predictions (values, N) by label of the model tested.
+        tested: predictions (values, N) by label of the model tested, of 8-bit pixels.
+        unrounded: the same before rounding; None of runs from before it was stored.
+        excess: (values,) the largest that rounding left of the ball where the attack worked behind
+            the network's preprocessing, see `Examples.excess`; None where it did not.
     """
 
     values: list[float]
     labels: NDArray[np.int64]
     tested: dict[str, NDArray[np.int64]]
+    unrounded: dict[str, NDArray[np.int64]] | None = None
+    excess: NDArray[np.float64] | None = None
 
 
 def wanted(run: Asking, label: str) -> Iterator[Request]:
@@ -124,7 +130,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
 
 
 def make(job: Job) -> None:
-    """Attack one model at every value; predictions are those of the rounded 8-bit pixels."""
+    """Attack one model at every value; models are asked before and after rounding to 8 bits."""
     from engine.networks.inference import predict
 
     config = job.config
@@ -132,25 +138,25 @@ def make(job: Job) -> None:
     ((parameter, values),) = config["over"].items()
     attack = attacks.registry.from_config(config["attack"])
     source, tested = job.model(Role("source")), job.models()
-    found: dict[str, list[NDArray[np.int64]]] = {label: [] for label in tested}
-    for done, value in enumerate(values):
-        made, _ = job.attack(vary(attack, parameter, value), source, split)
-        images = rounded(made)
-        for label, network in tested.items():
-            found[label].append(predict(network, images)[0])
-        job.progress({"step": done + 1, "steps": len(values)})
+    before = not _old_layouts.leaves_the_ball(job.recipe)
     start = "" if _old_layouts.is_old(job.recipe) else _TESTED
-    write(job.draft / FILE, split.labels, {k: np.stack(v) for k, v in found.items()}, start)
-
-
-def write(
-    path: Path,
-    labels: NDArray[np.int64],
-    tested: Mapping[str, NDArray[np.int64]],
-    start: str = _TESTED,
-) -> None:
-    """Write the file of the artifact; `start` stands before the models' labels."""
-    write_arrays(path, {_LABELS: labels, **{f"{start}{k}": array for k, array in tested.items()}})
+    found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
+    excess: list[float] = []
+    for done, value in enumerate(values):
+        varied = vary(attack, parameter, value)
+        made, _ = job.attack(varied, source, split)
+        eight_bit = job.eight_bit(varied, source, split, made)
+        excess += eight_bit.largest_excess().values()
+        for label, network in tested.items():
+            found[f"{start}{label}"].append(predict(network, eight_bit.images)[0])
+            if before:
+                found[f"{_UNROUNDED}{label}"].append(predict(network, made)[0])
+        job.progress({"step": done + 1, "steps": len(values)})
+    arrays: dict[str, NDArray[Any]] = {_LABELS: split.labels}
+    arrays |= {name: np.stack(predicted) for name, predicted in found.items()}
+    if excess:
+        arrays[EXCESS] = np.array(excess)
+    write_arrays(job.draft / FILE, arrays)
 
 
 def read(artifact: Artifact, reader: Reader) -> Predictions:
@@ -159,5 +165,9 @@ def read(artifact: Artifact, reader: Reader) -> Predictions:
     (values,) = artifact.recipe.config["over"].values()
     if _old_layouts.is_old(artifact.recipe):
         return Predictions(list(values), arrays[_LABELS], _old_layouts.predictions(arrays))
-    tested = {k.removeprefix(_TESTED): v for k, v in arrays.items() if k.startswith(_TESTED)}
-    return Predictions(list(values), arrays[_LABELS], tested)
+    tested, unrounded = (
+        {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+        for start in (_TESTED, _UNROUNDED)
+    )
+    labels = arrays[_LABELS]
+    return Predictions(list(values), labels, tested, unrounded or None, arrays.get(EXCESS))

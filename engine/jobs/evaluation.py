@@ -12,14 +12,17 @@ from engine.datasets import Data, class_counts
 from engine.errors import PlausiblyError
 from engine.jobs import examples, ladder, measures
 from engine.jobs._kinds import Reader
+from engine.jobs._measuring import EXCESS
 
 if TYPE_CHECKING:
     from engine.jobs.context import Job
 
-VERSION = 3
+VERSION = 4
 FILE = "result.json"
 _BY_CLASS = 3
 """The version from which on there are counts and accuracies of each class."""
+_BEFORE_ROUNDING = 4
+"""The version from which on there are accuracies before rounding to 8 bits, and the excess."""
 READS = ("model", "examples", "measures", "ladder")
 """Kinds of artifacts of a run that it takes, as many of them as are there."""
 
@@ -61,7 +64,10 @@ def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
 
     What failed is left out: a model, a share that was not measured, examples that were not made.
     From version 3 on also `class_counts` by split, and of each model `class_accuracy`, both in the
-    classes' order; an accuracy is None where a class has no test image.
+    classes' order; an accuracy is None where a class has no test image. From version 4 on also
+    `accuracy_float`, beside each model's `accuracy` on the 8-bit examples that were made for it its
+    accuracy on these before rounding (of transferred ones it is not known), and `excess`, the
+    largest of `Examples.excess` where that is measured.
     """
     result: dict[str, Any] = artifact.json(FILE)
     return result
@@ -106,6 +112,13 @@ def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) 
             "accuracy": float((predicted == labels).mean()),
             "hit": float(((predicted == made["target"]) & (predicted != labels)).mean()),
         }
+    known: dict[str, float] = {}
+    if job.recipe.versions.get("evaluation", 1) >= _BEFORE_ROUNDING:
+        if role.label in tested:
+            right = made["unrounded_label"] == labels
+            tested[role.label]["accuracy_float"] = float(right.mean())
+        if EXCESS in made:
+            known[EXCESS] = float(made[EXCESS].max())
     undone = (made["unrounded_label"] != labels) & (made["label"] == labels)
     return {
         **some,
@@ -113,4 +126,5 @@ def _tested(job: Job, role: Role, networks: dict[str, Any], labels: np.ndarray) 
         "rounded_away": int(undone.sum()),
         "median_linf": float(np.median(made["linf"])),
         "median_l2": float(np.median(made["l2"])),
+        **known,
     }

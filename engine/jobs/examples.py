@@ -10,23 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-from engine import attacks, rendering
+from engine import attacks
 from engine.artifacts import Artifact, Role, write_arrays
 from engine.attacks import TargetRule
 from engine.components import Document
 from engine.datasets import Data, spread
 from engine.jobs import _old_layouts, _subset
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import norms
-from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, aimed
+from engine.jobs._measuring import EXCESS, norms
+from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, aimed, ball_of
 from engine.jobs.answers import Answers
 from engine.jobs.source import Source
 
 if TYPE_CHECKING:
     from engine.jobs.context import Job
 
-VERSION = 2
-"""2: source images and the model's answers to them are artifacts of their own."""
+VERSION = 3
+"""2: source images and the model's answers to them are artifacts of their own. 3: 8-bit pixels are
+kept in the attack's ball, which the recipe names."""
 STAGE = "attack"
 FILE = "examples.npz"
 CLEAN = "clean"
@@ -69,7 +70,7 @@ SECTION = Section("attacks", dict[AttackLabel, AttackSpec])
 class Examples:
     """What one attack made of test images of one model; arrays of length N.
 
-    Prediction, confidence and norms are those of the rounded 8-bit pixels on the original model.
+    Prediction, confidence and norms are those of the 8-bit pixels on the original model.
 
     Attributes:
         artifact: where they are stored.
@@ -80,6 +81,8 @@ class Examples:
         label, confidence: the model's answer to the example.
         unrounded_label: its answer before rounding.
         linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
+        excess: (N,) how far the norm is above eps where the attack worked behind the network's
+            preprocessing (`space: model_input`), in that space; None where it did not.
     """
 
     artifact: Artifact
@@ -94,6 +97,16 @@ class Examples:
     linf: NDArray[np.float64]
     l2: NDArray[np.float64]
     l0: NDArray[np.int64]
+    excess: NDArray[np.float64] | None = None
+
+    @property
+    def ball(self) -> dict[str, Any] | None:
+        """The ball that the examples are in: `norm`, `eps` and `space`.
+
+        None where the attack has none, and of runs from before examples were kept in it.
+        """
+        found: dict[str, Any] | None = self.artifact.recipe.config.get("ball")
+        return found
 
     @property
     def clean(self) -> NDArray[np.uint8]:
@@ -158,7 +171,12 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
         yield Request(
             Role("examples", label, attack),
             f"attack {label} with {attack}",
-            {**aimed(spec.attack, spec.target), "split": "test", **_subset.said(spec.images)},
+            {
+                **aimed(spec.attack, spec.target),
+                "ball": ball_of(spec.attack),
+                "split": "test",
+                **_subset.said(spec.images),
+            },
             {
                 Role("model"): Role("model", label),
                 Role("source"): Role("source"),
@@ -183,18 +201,20 @@ def make(job: Job) -> None:
     network = job.model(Role("model"))
     attack = attacks.registry.from_config(job.config["attack"])
     examples, aim = job.attack(attack, network, split, places=chosen, progress=job.progress)
-    pixels = rendering.to_pixels(examples)
+    eight_bit = job.eight_bit(attack, network, split, examples)
     unrounded, _ = predict(network, examples)
-    after, confidence = predict(network, rendering.to_images(pixels))
-    arrays = {
-        "pixels": pixels,
+    after, confidence = predict(network, eight_bit.images)
+    arrays: dict[str, NDArray[Any]] = {
+        "pixels": eight_bit.pixels,
         "target": aim if attack.targeted else after,
         "label": after,
         "confidence": confidence,
         "unrounded_label": unrounded,
-        **norms(pixels, split.pixels),
+        **norms(eight_bit.pixels, split.pixels),
         **_subset.stored(chosen, len(source)),
     }
+    if eight_bit.excess is not None:
+        arrays[EXCESS] = eight_bit.excess
     if _old_layouts.is_old(job.recipe):
         arrays = _old_layouts.examples(arrays, split, predict(network, split.images))
     write_arrays(job.draft / FILE, arrays)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from engine import attacks, rendering
+from engine import attacks
 from engine.artifacts import Artifact, Role, write_arrays
 from engine.components import Document
 from engine.datasets import Split, evenly
+from engine.jobs import _old_layouts
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import norms
+from engine.jobs._measuring import EXCESS, norms
 from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack
 
 if TYPE_CHECKING:
     from engine.jobs.context import Job
 
-VERSION = 1
+VERSION = 2
+"""2: 8-bit pixels are kept in the attack's ball, and labels before rounding are stored."""
 STAGE = "measure"
 FILE = "grid.npz"
 
@@ -54,7 +56,7 @@ SECTION = Section("grids", dict[Label, GridSpec])
 class Grid:
     """What one attack made of some test images of one model, with every class as the target.
 
-    Answers and norms are those of the rounded 8-bit pixels on the original model. Where the target
+    Answers and norms are those of the 8-bit pixels on the original model. Where the target
     is the true class stands the clean image.
 
     Attributes:
@@ -63,6 +65,9 @@ class Grid:
         pixels: uint8 (M, K, C, H, W), by target.
         label, confidence: the model's answers, (M, K).
         linf, l2: norms of the change, in units of the pixel range; l0: number of changed pixels.
+        unrounded_label: the answers before rounding, (M, K); None of runs from before these
+            were stored.
+        excess: (M, K), see `Examples.excess`.
     """
 
     clean: NDArray[np.uint8]
@@ -73,6 +78,8 @@ class Grid:
     linf: NDArray[np.float64]
     l2: NDArray[np.float64]
     l0: NDArray[np.int64]
+    unrounded_label: NDArray[np.int64] | None = None
+    excess: NDArray[np.float64] | None = None
 
     @property
     def hit(self) -> NDArray[np.bool_]:
@@ -109,10 +116,19 @@ def make(job: Job) -> None:
     network = job.model(Role("model"))
     examples, _ = job.attack(attack, network, repeated, target=target, progress=job.progress)
     own = target == repeated.labels
-    pixels = np.where(own[:, None, None, None], repeated.pixels, rendering.to_pixels(examples))
-    label, confidence = predict(network, rendering.to_images(pixels))
-    arrays = {"pixels": pixels, "label": label, "confidence": confidence}
-    arrays |= norms(pixels, repeated.pixels)
+    examples[own] = repeated.images[own]
+    eight_bit = job.eight_bit(attack, network, repeated, examples)
+    label, confidence = predict(network, eight_bit.images)
+    arrays: dict[str, NDArray[Any]] = {
+        "pixels": eight_bit.pixels,
+        "label": label,
+        "confidence": confidence,
+    }
+    arrays |= norms(eight_bit.pixels, repeated.pixels)
+    if not _old_layouts.leaves_the_ball(job.recipe):
+        arrays["unrounded_label"] = predict(network, examples)[0]
+    if eight_bit.excess is not None:
+        arrays[EXCESS] = eight_bit.excess
     by_target = {k: v.reshape(len(split), classes, *v.shape[1:]) for k, v in arrays.items()}
     write_arrays(job.draft / FILE, {"clean": split.pixels, "true_label": split.labels, **by_target})
 

@@ -15,7 +15,6 @@ from engine.artifacts import Artifact, Role, write_arrays
 from engine.components import Document
 from engine.datasets import evenly
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import rounded
 from engine.jobs._requests import Asking, Label, Request, Section, SomeAttack, SomeSplit
 
 if TYPE_CHECKING:
@@ -97,7 +96,8 @@ def make(job: Job) -> None:
     wrong = predict(network, examples)[0] != split.labels
     change = (examples.astype(np.float64) - split.images).reshape(len(split), -1)
     size = np.linalg.norm(change, ord=_ORDERS[config["attack"]["norm"]], axis=1)
-    right_again = predict(network, rounded(examples))[0] == split.labels
+    rounded = job.eight_bit(attack, network, split, examples).images
+    right_again = predict(network, rounded)[0] == split.labels
     arrays = {
         "labels": split.labels,
         "norm": np.where(wrong, size, np.inf),

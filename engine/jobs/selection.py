@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from engine import attacks, rendering
+from engine import attacks
 from engine.artifacts import Artifact, Role, write_json
 from engine.components import Document
 from engine.datasets import Data, Split
 from engine.errors import PlausiblyError
-from engine.jobs import _subset, model
+from engine.jobs import _old_layouts, _subset, model
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import measured
+from engine.jobs._measuring import EXCESS, EightBit, measured
 from engine.jobs._requests import Label
 from engine.preprocessing import Space
 
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
     from engine.jobs.context import Job
 
-VERSION = 1
+VERSION = 2
+"""2: 8-bit pixels are kept in the ball, and accuracies before rounding are recorded beside."""
 FILE = "result.json"
 CHOSEN = "chosen"
 """Key of the result: the value of the parameter."""
+_Examples: TypeAlias = tuple[NDArray[np.float32], EightBit]
+"""Before and after rounding."""
 
 
 class SelectionSpec(Document):
@@ -69,18 +73,26 @@ def candidate(number: int) -> Role:
 
 def make(job: Job) -> None:
     """Choose one candidate; see `SelectionSpec`."""
+    from engine.networks.inference import predict
     from engine.training.loop import accuracy
 
     config = job.config
     valid = measured(job.data().valid, config.get("images"))
     strengths = [attacks.create("fgsm", eps=eps, space=config["space"]) for eps in config["eps"]]
 
-    def examples(network: nn.Module) -> list[Split]:
-        made = [job.attack(attack, network, valid)[0] for attack in strengths]
-        return [Split(rendering.to_pixels(images), valid.labels) for images in made]
+    before = not _old_layouts.leaves_the_ball(job.recipe)
 
-    def mean_accuracy(network: nn.Module, splits: list[Split]) -> float:
-        return float(np.mean([accuracy(network, split) for split in splits]))
+    def examples(network: nn.Module) -> list[_Examples]:
+        made = [(each, job.attack(each, network, valid)[0]) for each in strengths]
+        return [(images, job.eight_bit(each, network, valid, images)) for each, images in made]
+
+    def tested(network: nn.Module, name: str, made: list[_Examples]) -> dict[str, float]:
+        splits = [Split(eight_bit.pixels, valid.labels) for _, eight_bit in made]
+        found = {name: float(np.mean([accuracy(network, split) for split in splits]))}
+        if before:
+            right = [predict(network, images)[0] == valid.labels for images, _ in made]
+            found[f"{name}_float"] = float(np.mean(right))
+        return found
 
     reference = job.model(Role("reference"))
     transferred = examples(reference)
@@ -92,25 +104,42 @@ def make(job: Job) -> None:
             table.append({"value": value, "diverged": model.divergence(artifact)})
             continue
         network = job.model(candidate(done))
-        clean = accuracy(network, valid)
+        clean, own = accuracy(network, valid), examples(network)
         table.append(
             {
                 "value": value,
                 "clean": clean,
-                "transferred": mean_accuracy(network, transferred),
-                "white_box": mean_accuracy(network, examples(network)),
+                **tested(network, "transferred", transferred),
+                **tested(network, "white_box", own),
+                **_excess(own),
                 "allowed": clean >= floor,
             }
         )
         job.progress({"step": done + 1, "steps": len(config["values"])})
-    result = {"clean_floor": floor, "candidates": table, "images": len(valid)}
+    result = {
+        "clean_floor": floor,
+        "candidates": table,
+        "images": len(valid),
+        **_excess(transferred),
+    }
     write_json(job.draft / FILE, {CHOSEN: _best(table, floor, config["parameter"]), **result})
 
 
 def read(artifact: Artifact, reader: Reader) -> dict[str, Any]:
-    """Return the chosen value, the floor, and a row for every candidate."""
+    """Return the chosen value, the floor, and a row for every candidate.
+
+    From version 2 on a row also has the accuracies before rounding to 8 bits (`transferred_float`,
+    `white_box_float`); and for `space: model_input` a row, of the candidate's own examples, and the
+    whole, of those that are transferred, have the largest `excess` (`Examples.excess`).
+    """
     result: dict[str, Any] = artifact.json(FILE)
     return result
+
+
+def _excess(made: list[_Examples]) -> dict[str, float]:
+    """Return the largest excess of examples; nothing where none is measured."""
+    found = [value for _, eight_bit in made for value in eight_bit.largest_excess().values()]
+    return {EXCESS: max(found)} if found else {}
 
 
 def _best(table: list[dict[str, Any]], floor: float, parameter: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from engine import attacks, defenses
 from engine.artifacts import Artifact, Role, write_arrays
 from engine.components import Document
 from engine.datasets import evenly
+from engine.jobs import _old_layouts
 from engine.jobs._kinds import Reader
-from engine.jobs._measuring import rounded
+from engine.jobs._measuring import EXCESS, EightBit
 from engine.jobs._requests import Asking, Request, Section, SomeAttack, aimed
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
     from engine.jobs.context import Job
 
-VERSION = 1
+VERSION = 2
+"""2: 8-bit pixels are kept in the attack's ball, and predictions before rounding are stored."""
 STAGE = "measure"
 FILE = "predictions.npz"
 
@@ -92,8 +95,10 @@ def make(job: Job) -> None:
 
     As if the training had ended there, so that the defense finishes them too.
 
-    `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of the rounded
-    8-bit pixels; `labels` (N,).
+    `steps` (S,), and predictions (S, N) as `clean`, `white_box` and `transferred`, of 8-bit pixels;
+    of the latter two also before rounding, as `white_box_float` and `transferred_float`; `labels`
+    (N,). For `space: model_input` the largest `excess` (S,) of the own examples, and of those that
+    are transferred `transferred_excess`; see `Examples.excess`.
     """
     from engine.networks.inference import predict
 
@@ -107,24 +112,37 @@ def make(job: Job) -> None:
         if name.startswith("weights-")
     )
 
-    def examples(network: nn.Module) -> NDArray[np.float32]:
+    before = not _old_layouts.leaves_the_ball(job.recipe)
+    found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
+    excess: list[float] = []
+
+    def examples(network: nn.Module) -> tuple[NDArray[np.float32], EightBit]:
         made, _ = job.attack(attack, network, split)
-        return rounded(made)
+        return made, job.eight_bit(attack, network, split, made)
+
+    def test(network: nn.Module, name: str, made: NDArray[np.float32], after: EightBit) -> None:
+        found[name].append(predict(network, after.images)[0])
+        if before:
+            found[f"{name}_float"].append(predict(network, made)[0])
 
     transferred = examples(job.model(Role("reference")))
-    found: dict[str, list[NDArray[np.int64]]] = {"clean": [], "white_box": [], "transferred": []}
     defense = defenses.from_config(artifact.recipe.config["defense"])
     for done, step in enumerate(steps):
         network = job.model(Role("model"), step=step)
         defense.finalize(network, data.train)
         found["clean"].append(predict(network, split.images)[0])
-        found["white_box"].append(predict(network, examples(network))[0])
-        found["transferred"].append(predict(network, transferred)[0])
+        own = examples(network)
+        test(network, "white_box", *own)
+        excess += own[1].largest_excess().values()
+        test(network, "transferred", *transferred)
         job.progress({"step": done + 1, "steps": len(steps)})
-    arrays = {"labels": split.labels, "steps": np.array(steps)}
-    write_arrays(
-        job.draft / FILE, arrays | {name: np.stack(parts) for name, parts in found.items()}
-    )
+    arrays: dict[str, NDArray[Any]] = {"labels": split.labels, "steps": np.array(steps)}
+    arrays |= {name: np.stack(parts) for name, parts in found.items()}
+    if excess:
+        arrays[EXCESS] = np.array(excess)
+    for value in transferred[1].largest_excess().values():
+        arrays[f"transferred_{EXCESS}"] = np.array(value)
+    write_arrays(job.draft / FILE, arrays)
 
 
 def read(artifact: Artifact, reader: Reader) -> dict[str, NDArray[Any]]:

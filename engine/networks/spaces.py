@@ -68,6 +68,22 @@ class Preprocessed(nn.Module):
             x = layer(x)
         return scale
 
+    def change(self, x: Tensor, delta: Tensor) -> Tensor:
+        """Return the change of the model input (N, C', H, W) for a change of the images x.
+
+        The statistics of the images x are constants in it, so that it is measured as an attack
+        that works in this space measures: for what `ModelInput.to_pixels` gives of z, unless that
+        is clipped, it is z - z_0.
+
+        Raises:
+            UsageError: a step is not affine per image.
+        """
+        for layer in self.preprocessing:
+            assert isinstance(layer, StepLayer)
+            delta = layer.step.change(x, delta)
+            x = layer(x)
+        return delta
+
 
 class ModelInput(nn.Module):
     """A network behind its preprocessing, for certain images: what an attack there is run on.

@@ -49,6 +49,16 @@ class Step(Component):
             "of the network's input_layers, or attack pixels"
         )
 
+    def change(self, x: Tensor, delta: Tensor) -> Tensor:
+        """Return the change of the output (N, C', H, W) for a change `delta` of the images x.
+
+        The image's own statistics, those of x, count as constants.
+
+        Raises:
+            UsageError: as `scale` does.
+        """
+        return delta / self.scale(x)
+
 
 registry: Registry[Step] = Registry("step", __name__)
 register = registry.register

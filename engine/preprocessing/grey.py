@@ -34,3 +34,7 @@ class Grey(Step):
     def scale(self, x: Tensor) -> Tensor:
         """Return ones."""
         return torch.ones_like(x[:, :1, :1, :1])
+
+    def change(self, x: Tensor, delta: Tensor) -> Tensor:
+        """Return the change of the grey value, also of one that channels do not share."""
+        return self.apply(delta)

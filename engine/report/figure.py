@@ -16,6 +16,8 @@ Key = TypeVar("Key")
 Cell = str | int | float | bool | None
 INTERVAL = ("value", "low", "high", "seeds", "images")
 """Columns of a number with its 95 % interval."""
+FLOAT = "value_float"
+"""Column of an accuracy under attack before the examples were rounded to 8 bits, where known."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,11 @@ def words(found: Interval) -> str:
     if found.value is None:
         return "not measured"
     return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+
+
+def float_words(before: float | None) -> str:
+    """Return what follows an accuracy under attack: what it was before rounding, where known."""
+    return "" if before is None else f"; float {number(before)}"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.artifacts import Artifact, Role
+from engine.attacks import amount
 from engine.errors import PlausiblyError
+from engine.report.figure import number
+from engine.report.rounding import ball_words, levels_of
 from engine.results import Results, by_dataset, failures
 from engine.robustness import doubt
 from engine.statistics import Interval, interval
@@ -49,6 +52,17 @@ class Curve:
     def axis(self) -> str:
         """The swept parameter in words."""
         return {"eps": "ε", "step_size": "step size"}.get(self.parameter, self.parameter)
+
+    def said(self, value: float) -> str:
+        """Return a value of the parameter in words; of an eps also the ball of 8-bit pixels."""
+        if self.parameter == "eps":
+            return ball_words({**self.config["attack"], "eps": value})
+        return amount(value) if self.parameter == "step_size" else number(value)
+
+    def levels(self, value: float) -> int | None:
+        """Return how many of 255 levels a pixel may change; None where no eps of pixels says."""
+        eps = value if self.parameter == "eps" else self.config["attack"].get("eps")
+        return levels_of({**self.config["attack"], "eps": eps})
 
 
 class Dataset:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import canonical
+from engine.attacks import levels
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
-from engine.results import CLEAN, WEIGHTS, Results, Role
+from engine.results import CLEAN, WEIGHTS, Examples, Results, Role
 
 PASSPORT_SCHEMA = 1
 Scale: TypeAlias = Literal["image", "model"]
@@ -30,7 +31,8 @@ class Stimulus:
 
     Attributes:
         pixels: uint8 (C, H, W).
-        passport: source image, labels, target, model, attack, prediction, norms, pixel hash.
+        passport: source image, labels, target, model, attack with its ball, prediction, norms that
+            were reached, pixel hash.
     """
 
     pixels: NDArray[np.uint8]
@@ -85,6 +87,7 @@ def adversarial(results: Results, defense: str, attack: str, index: int) -> Stim
                 "params": {key: component[key] for key in component if key != "name"},
                 "artifact": made.artifact.key,
                 "content_sha256": made.artifact.content_sha256,
+                **_ball(made, row),
             },
             "before": _answer(made.before_label[row], made.before_confidence[row]),
             "prediction": _answer(made.label[row], made.confidence[row]),
@@ -95,6 +98,28 @@ def adversarial(results: Results, defense: str, attack: str, index: int) -> Stim
             },
         },
     )
+
+
+def _ball(made: Examples, row: int) -> dict[str, Any]:
+    """Return the ball that an example is in: norm, eps, space, levels, and by how much it is not.
+
+    `levels` is how many of 255 a pixel may change, None unless the ball is one of pixels in L-inf.
+    `excess` is None unless the ball is one of the model input. Nothing is returned of runs from
+    before examples were kept in their ball, so that passports stay what they were.
+    """
+    if "ball" not in made.artifact.recipe.config:
+        return {}
+    ball = made.ball
+    if ball is None:
+        return {"ball": None}
+    of_pixels = (ball["norm"], ball["space"]) == ("linf", "pixels")
+    return {
+        "ball": {
+            **ball,
+            "levels": levels(ball["eps"]) if of_pixels else None,
+            "excess": None if made.excess is None else float(made.excess[row]),
+        }
+    }
 
 
 def clean(results: Results, index: int, defense: str | None = None) -> Stimulus:

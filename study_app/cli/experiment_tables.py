@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from engine.attacks import amount, eps_words
 from engine.datasets import describe_counts, doubt_counts
 from engine.replication import Check
 from engine.results import Results, Role, by_dataset, doubted
@@ -120,7 +121,7 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
             marked(title, reasons[label]),
             _mean([model.get("clean_accuracy") for model in models]),
             *(
-                _mean([made and made["tested"][label]["accuracy"] for made in each])
+                _under_attack([made and made["tested"][label] for made in each])
                 for each in attacked
             ),
             f"{fmean(zero):.0%}" if len(zero) == len(models) else _FAILED,
@@ -129,6 +130,10 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
         f"Accuracy on {evaluations[0]['images']} test images; each attack on its own model, after "
         "rounding to 8 bits."
     )
+    if any("accuracy_float" in each for each in _tested(evaluations)):
+        table.caption += " In brackets before rounding."
+    for ball in _balls(first):
+        table.caption += f" {ball}"
     if len(seeds) > 1:
         table.caption += f" Mean and standard deviation over {len(seeds)} seeds."
     if any(results.missing for results in seeds):
@@ -138,6 +143,37 @@ def _accuracy_table(seeds: Sequence[Results]) -> Table:
             f" {said} What a marked model keeps under attack is no evidence of robustness."
         )
     return table
+
+
+def _tested(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, float]]:
+    """Yield what is known of each model on each attack's examples."""
+    for evaluation in evaluations:
+        for of_attack in evaluation["examples"].values():
+            for made in of_attack.values():
+                yield from made["tested"].values()
+
+
+def _balls(results: Results) -> Iterator[str]:
+    """Name the ball of each attack whose eps is no whole number of the 255 levels."""
+    for attack, title in results.config["attacks"].items():
+        made = (Role("examples", label, attack) for label in results.config["defenses"])
+        there = next((role for role in made if results.has(role)), None)
+        if there is None:
+            continue
+        params = results.artifact(there).recipe.config["attack"]
+        norm, space = params.get("norm", "linf"), params.get("space", "pixels")
+        if params.get("eps") is not None and (norm, space) == ("linf", "pixels"):
+            said = eps_words(float(params["eps"]))
+            if said != amount(float(params["eps"])):
+                yield f"{title}: ε = {said}."
+
+
+def _under_attack(tested: Sequence[Mapping[str, float] | None]) -> str:
+    """Return accuracies after rounding over the seeds, and where known those before it."""
+    known = [each or {} for each in tested]
+    after = _mean([each.get("accuracy") for each in known])
+    before = _mean([each.get("accuracy_float") for each in known])
+    return after if before == _FAILED else f"{after} ({before})"
 
 
 def _of(examples: Mapping[str, Mapping[str, Any]]) -> str:

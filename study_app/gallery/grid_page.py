@@ -110,6 +110,8 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
         some = exhibit.evaluation["examples"][view.image][defense].get("images")
         of = f" of {some}" if some else ""
         lines[0] += f", {percent(tested['accuracy'], 1)}{of} attacked"
+        if "accuracy_float" in tested:
+            lines[0] += f" ({percent(tested['accuracy_float'], 1)} before rounding to 8 bits)"
     if {Role("measures", defense), Role("ladder", defense)} & exhibit.results.missing.keys():
         lines.append("not checked for masked gradients: a check failed to run")
     elif hides_gradients(facts["zero_gradient_share"]):

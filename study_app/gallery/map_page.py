@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from engine.attacks import amount
 from study_app.gallery import tiles
 from study_app.gallery.exhibit import CLEAN, Exhibit
-from study_app.gallery.phrases import answer, number, outcome, percent, strength
+from study_app.gallery.phrases import (
+    answer,
+    ball,
+    number,
+    outcome,
+    parameters,
+    percent,
+    strength,
+)
 from study_app.gallery.tiles import Tile
 from study_app.gallery.view import MapView
 from study_app.templates import part
@@ -152,20 +161,19 @@ def _picture_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
         *(_Row("Network", note) for note in facts["model"]["notes"]),
     ]
     if attack := known["attack"]:
-        params = ", ".join(
-            f"{name} {_shown(value)}" for name, value in sorted(attack["params"].items())
-        )
+        params = parameters(attack["params"])
         kind = exhibit.image_kinds[facts["image"]]
         before = known["before"]
         said = f"{names[before['label']]}, {percent(before['confidence'], 2)}"
         rows += [
             _Row("Attack", f"{kind}: {attack['name']}, {params}"),
+            *([_Row("Ball", ball(attack["ball"]))] if attack.get("ball") else []),
             _Row("Target", names[known["target"]]),
             _Row("Prediction before", said),
         ]
     rows.append(_Row("Prediction", f"{names[label]}, {percent(sure, 2)}"))
     if norms:
-        linf, l2 = number(norms["linf"]), number(norms["l2"])
+        linf, l2 = amount(norms["linf"]), number(norms["l2"])
         rows.append(_Row("Change", f"L∞ {linf}, L2 {l2}, L0 {norms['l0']} pixels"))
     return rows
 
@@ -214,7 +222,3 @@ def _origin_rows(facts: Mapping[str, Any]) -> list[_Row]:
         _Row("Experiment", experiment["title"], experiment["key"]),
         _Row("Made", experiment["created"]),
     ]
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else str(value)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from engine.attacks import amount, eps_words
 from study_app.gallery.exhibit import CLEAN, Exhibit
 
 FAINT = 0.1
@@ -16,6 +20,29 @@ def percent(share: float, decimals: int = 0) -> str:
 def number(value: float) -> str:
     """Return `value` with three significant digits: "955", "2.19", "1,434"."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def ball(known: Mapping[str, Any]) -> str:
+    """Return the ball of a passport in words: "L∞, ε = .03 (7/255)"."""
+    norm = {"linf": "L∞", "l2": "L2"}[known["norm"]]
+    said = f"{norm}, ε = {eps_words(known['eps'], known['norm'], known['space'])}"
+    if known["space"] == "pixels":
+        return said
+    return f"{said} of the model input; 8-bit pixels exceed it by {number(known['excess'])}"
+
+
+def parameters(params: Mapping[str, Any]) -> str:
+    """Return an attack's parameters in words: "eps .03 (7/255), label true"."""
+    norm, space = params.get("norm", "linf"), params.get("space", "pixels")
+    said = []
+    for name, value in sorted(params.items()):
+        if name == "eps" and value is not None:
+            said.append(f"eps {eps_words(value, norm, space)}")
+        elif name == "step_size" and value is not None and space == "pixels":
+            said.append(f"step_size {amount(value)}")
+        else:
+            said.append(f"{name} {_shown(value)}")
+    return ", ".join(said)
 
 
 def strength(largest: float, scale: float) -> str:
@@ -53,3 +80,13 @@ def outcome(exhibit: Exhibit, defense: str, attack: str, index: int) -> str:
     if exhibit.prediction(defense, CLEAN, index)[0] != truth:
         return "wrong before the attack"
     return "fooled"
+
+
+def _shown(value: Any) -> str:
+    """Return a parameter's value; an attack that is one of them in brackets."""
+    if isinstance(value, Mapping):
+        others = {key: value[key] for key in value if key != "name"}
+        return f"{value['name']} ({parameters(others)})" if others else str(value["name"])
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_shown, value))
+    return "none" if value is None else str(value)

@@ -6,23 +6,16 @@ levels: rounded to the nearest, an example would leave its ball by up to half a 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from engine.attacks._balls import Norm
-
-_LEVELS = 255
-_SLACK = 1e-6
-"""In levels: 8 / 255 as a floating point number may be a little less than eight levels."""
-
-
-def levels(eps: float) -> int:
-    """Return how many of the 255 levels a pixel may change within an L-inf ball of radius eps."""
-    return math.floor(_LEVELS * eps + _SLACK)
+from engine.attacks._balls import Norm, length
+from engine.attacks._levels import LEVELS as _LEVELS
+from engine.attacks._levels import SLACK as _SLACK
+from engine.attacks._levels import levels as levels
+from engine.networks.spaces import preprocessed
 
 
 def rounded(x_adv: Tensor, x: Tensor, ball: tuple[Norm, float] | None) -> Tensor:
@@ -54,6 +47,28 @@ def rounded_images(
     """Return the same for arrays."""
     found: NDArray[np.float32] = rounded(torch.from_numpy(x_adv), torch.from_numpy(x), ball).numpy()
     return found
+
+
+def excess(model: nn.Module, before: Tensor, after: Tensor, ball: tuple[Norm, float]) -> Tensor:
+    """Return how far 8-bit examples of an attack on the model input are out of their ball, (N,).
+
+    Float64, in units of the model input: what the norm of the change is above the radius, else 0.
+    The statistics of the source images are constants in it, as they are for the attack.
+
+    Args:
+        model: the network that was attacked; without preprocessing its model input is the pixels.
+        before: the source images, uint8 (N, C, H, W).
+        after: the examples.
+        ball: norm and radius of the ball in the model input; see `Attack.budget`.
+    """
+    x = before.double() / _LEVELS
+    change = after.double() / _LEVELS - x
+    whole = preprocessed(model)
+    if whole is not None:
+        change = whole.change(x, change)
+    over = length(change, ball[0]).flatten() - ball[1]
+    # What floating point numbers add to an example at the edge of its ball is no excess.
+    return torch.where(over > _SLACK, over, 0)
 
 
 def _within(change: Tensor, before: Tensor, eps: float) -> Tensor:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from engine.artifacts import Role
 from engine.replication import published
-from engine.report import look
-from engine.report.figure import INTERVAL, Figure, Picture, cells, number, table, words
+from engine.report import look, rounding
+from engine.report.figure import FLOAT, INTERVAL, Figure, Picture, cells, table, words
 from engine.report.runs import Curve, Dataset
 
 TITLE = "Accuracy against the size of the attack"
 READING = (
     "A panel for every model that the examples were made for (its own line there is white box, "
-    "the others are transferred), a line for every model tested on them. Bands are 95 % "
-    "intervals over seeds and test images."
+    "the others are transferred), a line for every model tested on them, all on 8-bit pixels that "
+    "are kept within ε: 25 of 255 levels for ε = .1. Bands are 95 % intervals over seeds and test "
+    "images."
 )
 _COLUMNS = (
-    "dataset", "curve", "parameter", "at", "source", "tested", *INTERVAL, "authors", "doubt",
+    "dataset", "curve", "parameter", "at", "levels", "source", "tested", *INTERVAL, FLOAT,
+    "authors", "doubt",
 )  # fmt: skip
 Theirs = dict[tuple[str, str], dict[float, float]]
 
@@ -36,7 +38,7 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
     )
     slug = f"curves-{curve.label}-{data.label}"
     sentence = _sentence(data, curve)
-    notes = [*data.absence_notes(), *data.doubt_notes()]
+    notes = [*data.absence_notes(), *rounding.curve_notes(data, curve), *data.doubt_notes()]
     if theirs is not None:
         notes.insert(
             0,
@@ -50,13 +52,17 @@ def _figure(data: Dataset, curve: Curve) -> Figure:
         )
     rows = [
         (
-            data.label, curve.label, curve.parameter, value, source, tested, *cells(found),
+            data.label, curve.label, curve.parameter, value, curve.levels(value), source, tested,
+            *cells(found), before,
             (theirs or {}).get((source, tested), {}).get(value), data.reasons(tested),
         )
         for source in data.defenses
         for tested in data.defenses
-        for value, found in zip(
-            curve.values, data.accuracy(curve.label, source, tested), strict=True
+        for value, found, before in zip(
+            curve.values,
+            data.accuracy(curve.label, source, tested),
+            rounding.before(data, curve.label, source, tested),
+            strict=True,
         )
     ]  # fmt: skip
     return Figure(
@@ -110,7 +116,7 @@ def _sentence(data: Dataset, curve: Curve) -> str:
     best = max(found, key=lambda t: found[t].value or 0)
     most = (
         f"On examples made for {data.called(source)} at {curve.axis} = "
-        f"{number(curve.values[at])}, {data.called(best)} keeps an accuracy of "
+        f"{curve.said(curve.values[at])}, {data.called(best)} keeps an accuracy of "
         f"{words(found[best])}, the most of all"
     )
     if best == source:

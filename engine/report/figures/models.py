@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.artifacts import Role
-from engine.report.figure import INTERVAL, Cell, Figure, cells, extremes, table, words
+from engine.report.figure import (
+    FLOAT,
+    INTERVAL,
+    Cell,
+    Figure,
+    cells,
+    extremes,
+    float_words,
+    table,
+    words,
+)
+from engine.report.rounding import attack_notes
 from engine.report.runs import Dataset
 from engine.results import Examples
 from engine.statistics import Interval, interval
@@ -16,12 +27,15 @@ from engine.statistics import Interval, interval
 TITLE = "The models at a glance"
 READING = (
     "Accuracy on test images with its 95 % interval: clean, and white box, that is on the "
-    "examples that each attack made for the model itself, rounded to 8-bit pixels. A model whose "
-    "gradients are exactly zero returns its images unchanged from a gradient attack, which is "
-    "masking and not robustness."
+    "examples that each attack made for the model itself. The examples are 8-bit pixels, as a "
+    "screen shows them, kept in the attack's ball; so are those of ladders, curves and studies. "
+    "Float: the accuracy before they were rounded. A model whose gradients are exactly zero "
+    "returns its images unchanged from a gradient attack, which is masking and not robustness."
 )
 _CLEAN = "clean_accuracy"
-_COLUMNS = ("dataset", "defense", "title", "quantity", "attack", *INTERVAL, "doubt", "not_measured")
+_COLUMNS = (
+    "dataset", "defense", "title", "quantity", "attack", *INTERVAL, FLOAT, "doubt", "not_measured",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class _Quantity:
         attack: under which attack, "" for none.
         role: of the artifact that it is taken from.
         found: the number with its interval; None where that artifact is not there.
+        before: of an accuracy under attack, what it was before rounding to 8 bits.
         reason: why it is not there.
     """
 
@@ -40,11 +55,14 @@ class _Quantity:
     attack: str
     role: Role
     found: Interval | None
+    before: float | None = None
     reason: str = ""
 
     @property
     def words(self) -> str:
-        return "not measured" if self.found is None else words(self.found)
+        if self.found is None:
+            return "not measured"
+        return words(self.found) + float_words(self.before)
 
 
 def draw(data: Dataset) -> list[Figure]:
@@ -68,7 +86,8 @@ def draw(data: Dataset) -> list[Figure]:
         doubt = data.reasons(defense)
         rows += [
             (data.label, defense, title, each.name, each.attack,
-             *(cells(each.found) if each.found else (None,) * len(INTERVAL)), doubt, each.reason)
+             *(cells(each.found) if each.found else (None,) * len(INTERVAL)), each.before, doubt,
+             each.reason)
             for each in quantities
         ]  # fmt: skip
         numbers = (each.words for each in quantities)
@@ -85,10 +104,25 @@ def draw(data: Dataset) -> list[Figure]:
             (),
             table(name, _COLUMNS, rows),
             data.artifacts(*sources),
-            (*notes, *data.network_notes(), *data.doubt_notes()),
+            (*_balls(data, attacks), *notes, *data.network_notes(), *data.doubt_notes()),
             tuple(shown),
         )
     ]
+
+
+def _balls(data: Dataset, attacks: Mapping[str, str]) -> Iterator[str]:
+    """Name the ball of each attack that has one, and say how far examples leave it."""
+    for attack, title in attacks.items():
+        role = Role("examples", next(iter(data.defenses)), attack)
+        if data.reason(role) is not None:
+            continue
+        excess = [
+            run.examples(defense, attack).excess
+            for run in data.runs
+            for defense in data.defenses
+            if run.has(Role("examples", defense, attack))
+        ]
+        yield from attack_notes(title, data.artifact(role).recipe.config["attack"], excess)
 
 
 def _of(data: Dataset, attack: str) -> str:
@@ -108,14 +142,17 @@ def _quantities(data: Dataset, defense: str, attacks: Iterable[str]) -> list[_Qu
     for attack in attacks:
         role = Role("examples", defense, attack)
         reason = data.reason(role)
-        accuracy = None
+        accuracy = before = None
         if reason is None:
-            accuracy = _white_box([run.examples(defense, attack) for run in data.runs])
-        found.append(_Quantity("white_box_accuracy", attack, role, accuracy, reason or ""))
+            made = [run.examples(defense, attack) for run in data.runs]
+            accuracy = _white_box(made)
+            right = [each.unrounded_label == each.true_label for each in made]
+            before = float(np.mean(right))
+        found.append(_Quantity("white_box_accuracy", attack, role, accuracy, before, reason or ""))
     role = Role("measures", defense)
     reason = data.reason(role)
     zero = interval([data.measure(defense, "zero_gradient")]) if reason is None else None
-    return [*found, _Quantity("zero_gradient_share", "", role, zero, reason or "")]
+    return [*found, _Quantity("zero_gradient_share", "", role, zero, reason=reason or "")]
 
 
 def _undoubted(data: Dataset, defense: str) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from engine.artifacts import Role
 from engine.report import look
-from engine.report.figure import Cell, Figure, Picture, listed, number, table
+from engine.report.figure import FLOAT, Cell, Figure, Picture, listed, number, table
 from engine.report.look import COLOURS, Style
+from engine.report.rounding import ball_words
 from engine.report.runs import Dataset
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ READING = (
     "transferred among those that keep the clean accuracy near the reference's."
 )
 _COLUMNS = (
-    "dataset", "defense", "strength", "quantity", "value", "low", "high", "seeds", "diverged",
-    "chosen_by_seeds", "doubt",
+    "dataset", "defense", "strength", "quantity", "value", "low", "high", "seeds", FLOAT,
+    "diverged", "chosen_by_seeds", "doubt",
 )  # fmt: skip
 _LINES = {
     "clean": ("clean", Style(COLOURS["ink"], "o")),
@@ -37,13 +38,17 @@ _LINES = {
 
 @dataclass(frozen=True)
 class _Point:
-    """A quantity at one strength over the seeds; None where every training diverged."""
+    """A quantity at one strength over the seeds; None where every training diverged.
+
+    `before` is the mean before rounding to 8 bits, None also where it is not known.
+    """
 
     mean: float | None
     low: float | None
     high: float | None
     seeds: int
     diverged: int
+    before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,10 @@ def _sweep(data: Dataset, defense: str) -> _Sweep:
     strengths = [float(row["value"]) for row in found[0]["candidates"]]
     points = {
         quantity: [
-            _point([each["candidates"][k].get(quantity) for each in found])
+            _point(
+                [each["candidates"][k].get(quantity) for each in found],
+                [each["candidates"][k].get(f"{quantity}_float") for each in found],
+            )
             for k in range(len(strengths))
         ]
         for quantity in _LINES
@@ -101,7 +109,7 @@ def _sweep(data: Dataset, defense: str) -> _Sweep:
     return _Sweep(strengths, [float(each["chosen"]) for each in found], points)
 
 
-def _point(measured: Sequence[float | None]) -> _Point:
+def _point(measured: Sequence[float | None], unrounded: Sequence[float | None]) -> _Point:
     """Sum up one candidate over the seeds; None is a training that diverged."""
     values = [float(value) for value in measured if value is not None]
     diverged = len(measured) - len(values)
@@ -110,7 +118,9 @@ def _point(measured: Sequence[float | None]) -> _Point:
     low, high = min(values), max(values)
     # The mean of equal numbers may be off by a rounding; an error bar must not be negative.
     mean = min(max(float(np.mean(values)), low), high)
-    return _Point(mean, low, high, len(values), diverged)
+    known = [float(value) for value in unrounded if value is not None]
+    before = float(np.mean(known)) if len(known) == len(values) else None
+    return _Point(mean, low, high, len(values), diverged, before)
 
 
 def _picture(data: Dataset, sweeps: Mapping[str, _Sweep], slug: str, sentence: str) -> Picture:
@@ -183,13 +193,18 @@ def _notes(data: Dataset, sweeps: Mapping[str, _Sweep]) -> list[str]:
                 )
     first = next(iter(sweeps))
     floor = number(np.mean([(run.selection(first) or {})["clean_floor"] for run in data.runs]))
+    config = data.artifact(Role("selection", first)).recipe.config
+    if "eps" in config:
+        said = [ball_words({**config, "eps": eps}) for eps in config["eps"]]
+        notes.append(f"FGSM, ε = {listed(said)}, on 8-bit pixels that are kept within ε.")
     return [*notes, f"A strength had to keep a clean accuracy of {floor} (mean over the seeds)."]
 
 
 def _rows(data: Dataset, sweeps: Mapping[str, _Sweep]) -> list[tuple[Cell, ...]]:
     return [
-        (data.label, defense, strength, quantity, point.mean, point.low, point.high, point.seeds,
-         point.diverged, sweep.picks.count(strength), data.reasons(defense))
+        (data.label, defense, strength, quantity, point.mean, point.low, point.high,
+         point.seeds, point.before, point.diverged, sweep.picks.count(strength),
+         data.reasons(defense))
         for defense, sweep in sweeps.items()
         for quantity, points in sweep.points.items()
         for strength, point in zip(sweep.strengths, points, strict=True)

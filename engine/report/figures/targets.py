@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +22,7 @@ from engine.report.figure import (
     words,
 )
 from engine.report.grids import Frame, Heat, Mosaic, heat, mosaic
+from engine.report.rounding import attack_notes
 from engine.report.runs import Dataset
 from engine.results import Grid
 from engine.statistics import Interval, interval
@@ -48,6 +49,13 @@ def draw(data: Dataset) -> list[Figure]:
         if there.defenses:
             found += [_pictures(there, grid, title), _shares(there, grid, title)]
     return found
+
+
+def _ball(data: Dataset, grid: str) -> Iterator[str]:
+    """Name the ball of a grid's attack, and say how far its examples leave it, if it has one."""
+    excess = [run.grid(defense, grid).excess for run in data.runs for defense in data.defenses]
+    attack = data.artifact(Role("grid", grid, next(iter(data.defenses)))).recipe.config["attack"]
+    yield from attack_notes("The attack", attack, excess)
 
 
 def _role(grid: str, defense: str) -> list[Role]:
@@ -106,6 +114,7 @@ def _pictures(data: Dataset, grid: str, title: str) -> Figure:
         },
         (
             f"Seed {data.seeds[0]}, the first image of each class shown.",
+            *_ball(data, grid),
             *data.absence_notes(),
             *data.doubt_notes(),
         ),

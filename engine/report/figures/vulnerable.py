@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,9 @@ TITLE = "Share of images with an adversarial example"
 READING = (
     "For every allowed disturbance the share of images for which an attack on the model itself "
     "found an adversarial example; lower is more robust. An example within ε counts for every "
-    "larger ε. Smallest disturbances end on the boundary, and are measured before rounding to 8 "
-    "bits. Bands are 95 % intervals. A step size on the axis compares attacks of the same ε, "
-    "and there nothing is carried over."
+    "larger ε; examples are 8-bit pixels that are kept within ε. Smallest disturbances end on the "
+    "boundary, and are measured before rounding to 8 bits. Bands are 95 % intervals. A step size "
+    "on the axis compares attacks of the same ε, and there nothing is carried over."
 )
 _COLUMNS = ("dataset", "surface", "parameter", "at", "defense", *INTERVAL, "doubt")
 _POINTS = 25
@@ -37,6 +38,7 @@ class _Surface:
     found: dict[str, list[Interval]]
     artifacts: dict[str, Artifact]
     notes: tuple[str, ...]
+    said: Callable[[float], str] = number
 
 
 def draw(data: Dataset) -> list[Figure]:
@@ -107,6 +109,7 @@ def _swept(data: Dataset, label: str) -> _Surface:
         found,
         data.curve_artifacts(label),
         data.absence_notes(),
+        curve.said,
     )
 
 
@@ -155,7 +158,7 @@ def _sentence(data: Dataset, surface: _Surface) -> str:
     best = min(found, key=lambda d: float(found[d].value or 0))
     other = first if best != first else max(found, key=lambda d: float(found[d].value or 0))
     return (
-        f"{surface.title}, at {number(surface.values[at])}: {data.called(best)} has an adversarial "
-        f"example on {words(found[best])} of the images, the fewest; {data.called(other)} on "
-        f"{words(found[other])}."
+        f"{surface.title}, at {surface.said(surface.values[at])}: {data.called(best)} has an "
+        f"adversarial example on {words(found[best])} of the images, the fewest; "
+        f"{data.called(other)} on {words(found[other])}."
     )

@@ -116,7 +116,8 @@ def truth(layer, split, scale):
     x, y = torch.from_numpy(split.images).requires_grad_(True), torch.from_numpy(split.labels)
     logits = layer(x.flatten(1)) * scale
     (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x)
-    attacked = ((x + EPS * gradient.sign()).clamp(0, 1).detach() * 255).round() / 255
+    # .1 is 25 of 255 levels and a half: so many fit in the ball.
+    attacked = ((255 * x).round() + 25 * gradient.sign()).clamp(0, 255).detach() / 255
     after = (layer(attacked.flatten(1)) * scale).argmax(1)
     share = (gradient == 0).flatten(1).all(1).float().mean()
     return [float((p == y).float().mean()) for p in (logits.argmax(1), after)] + [float(share)]

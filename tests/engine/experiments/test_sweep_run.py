@@ -5,6 +5,8 @@ What is stored is computed again here, from the weights, by other means.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -135,10 +137,20 @@ def tensors(split):
     return torch.from_numpy(split.pixels) / 255, torch.from_numpy(split.labels)
 
 
-def rounded_fgsm(net, x, y, eps):
+def signs(net, x, y):
     x = x.clone().requires_grad_(True)
     F.cross_entropy(net(x), y, reduction="sum").backward()
-    return ((x + eps * x.grad.sign()).clamp(0, 1).detach() * 255).round() / 255
+    return x.grad.sign()
+
+
+def unrounded_fgsm(net, x, y, eps):
+    return (x + eps * signs(net, x, y)).clamp(0, 1)
+
+
+def rounded_fgsm(net, x, y, eps):
+    """8-bit pixels, as many whole levels from the image as fit in the ball: 25 for .1."""
+    levels = math.floor(255 * eps)
+    return ((255 * x).round() + levels * signs(net, x, y)).clamp(0, 255) / 255
 
 
 def test_every_dataset_is_a_run_of_its_own(runs):
@@ -198,6 +210,12 @@ def test_the_selections_numbers_follow_from_the_weights(first):
             "white_box": np.mean(
                 [accuracy(net, rounded_fgsm(net, x, y, eps), y) for eps in (0.1, 0.3)]
             ),
+            "transferred_float": np.mean(
+                [accuracy(net, unrounded_fgsm(reference, x, y, eps), y) for eps in (0.1, 0.3)]
+            ),
+            "white_box_float": np.mean(
+                [accuracy(net, unrounded_fgsm(net, x, y, eps), y) for eps in (0.1, 0.3)]
+            ),
         }
         assert {key: row[key] for key in found} == pytest.approx(found)
 
@@ -223,6 +241,11 @@ def test_curves_start_at_the_clean_predictions_and_follow_from_the_weights(first
         for label, predictions in found.tested.items():
             assert np.array_equal(predictions[0], nets[label](x).argmax(1))
             assert np.array_equal(predictions[1], nets[label](x_adv).argmax(1))
+        before = unrounded_fgsm(net, x, y, 0.3)
+        for label, predictions in found.unrounded.items():
+            assert np.array_equal(predictions[1], nets[label](before).argmax(1))
+        assert set(found.unrounded) == set(nets)
+        assert found.excess is None
 
 
 def test_a_curve_without_transfer_tests_the_source_alone(first):
