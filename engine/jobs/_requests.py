@@ -106,9 +106,7 @@ def answering(label: str) -> Role:
     return Role(ANSWERING, label)
 
 
-def aimed(
-    attack: Attack, target: TargetRule = "next_class", drawn_for: str = ""
-) -> dict[str, Any]:
+def aimed(attack: Attack, target: TargetRule = "next_class", drawn_for: str = "") -> dict[str, Any]:
     """Return the part of a configuration that says what attacks, and which class it aims at.
 
     Args:
