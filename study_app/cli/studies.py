@@ -168,6 +168,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
     """
     from db import repository
     from study_app.analysis import tables
+    from study_app.analysis.stages import shown_by
     from study_app.design import sizes
     from study_app.participation import under_way
     from study_app.study import study_of
@@ -178,10 +179,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
         held = repository.embargo(s, version.study_id, now=datetime.now(UTC))
         counts = [asdict(row) for row in repository.counts(s, study)]
         invitations = repository.invitation_counts(s, study)
-        passports = {
-            each.stimulus_id: each.passport for each in repository.stimuli_of(s, version.id)
-        }
-    pictures = sizes.shown(version.design, passports)
+        pictures = shown_by(s, version)
     if as_json:
         print_json(
             {
