@@ -151,11 +151,15 @@ def test_closing_says_who_is_under_way_and_until_when_the_images_are_held_back(h
         "study": "demo",
         "status": "closed",
         "under_way": 1,
-        "held_back_images": 26,
+        "held_back_images": 46,
         "held_back_by": [],
     }
     seen = json.loads(plausibly(home, "study", "status", "demo", "--json").stdout)
-    assert (seen["under_way"], seen["held_back_images"]) == (1, 26)
+    assert (seen["under_way"], seen["held_back_images"]) == (1, 46)
+    assert {each["images"] for each in seen["shown"]} == {40}
+    said = plausibly(home, "study", "status", "demo").stdout
+    sizes = re.findall(r"No defense: 40 source images, L2 (\S+) .*model's confidence (\S+)", said)
+    assert [(float(l2), 0 < float(sure) <= 1) for l2, sure in sizes] == [(6, True)]
 
 
 def test_closing_with_nobody_under_way_lets_the_images_appear(home):
