@@ -178,7 +178,7 @@ def test_closing_with_nobody_under_way_lets_the_images_appear(home):
         (["study", "new", "mine", "--from", "nope"], "unknown study 'nope'.*demo"),
         (["study", "new", "mine", "--out", "mine.txt"], "--out mine.txt: .* ends in .yaml"),
         (["study", "preview", "demo", "--arm", "x"], "unknown arm 'x'; known: all"),
-        (["study", "preview", "demo", "--list", "10"], "--list 10: arm 'all' has 10, from 0"),
+        (["study", "preview", "demo", "--list", "20"], "--list 20: arm 'all' has 20, from 0"),
         (["study", "preview", "demo", "--language", "fr"], "'fr'; the study has: en, de, ja"),
         (["study", "preview", "demo", "--out", "x.pdf"], "--out x.pdf: give a .html or .png file"),
         (["study", "preview", "ross2018"], "experiment 'protocols' has not been run here"),
@@ -321,7 +321,7 @@ def test_a_study_with_errors_is_neither_passed_nor_launched(home):
     linted = plausibly(home, "study", "lint", path)
     assert linted.returncode == 2
     assert "error: catch: no catch trial" in linted.stdout
-    assert re.search(r"^1 error, \d+ warnings\.$", linted.stdout, re.MULTILINE)
+    assert re.search(r"^1 error, \d+ warnings, 2 not checked\.$", linted.stdout, re.MULTILINE)
     (problem,) = [
         p for p in json.loads(plausibly(home, "study", "lint", path, "--json").stdout)["problems"]
         if p["severity"] == "error"
