@@ -9,12 +9,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from db import repository
 from db.session import Database
 from engine import results, stimuli
 from engine.artifacts import ArtifactStore
+from study_app.analysis.stages import shown_by
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,6 +63,21 @@ def test_distillation_masks_its_gradients_and_is_hit_all_the_same(found):
     assert accuracies(found, "tgsm", "distillation")["distillation"]["hit"] >= 0.9
 
 
+def test_mistakes_that_people_see_have_one_size_and_the_same_targets_on_every_model(found):
+    labels, models = found.source.labels, found.config["defenses"]
+    targets = found.examples("none", "pgd").target
+    for defense in models:
+        made, noise = found.examples(defense, "pgd"), found.examples(defense, "noise")
+        assert made.mistakes.mean() >= 0.9
+        for disturbed in (made, noise):
+            assert disturbed.l2 == pytest.approx(6, rel=0.02)
+            assert (disturbed.target == targets).all()
+    assert (targets != labels).all()
+    everywhere = np.logical_and.reduce([stimuli.hits(found, label, "pgd") for label in models])
+    counts = np.bincount(targets[everywhere], minlength=10)
+    assert abs(counts - everywhere.sum() / 10).max() <= 8
+
+
 def test_what_is_stored_of_an_example_is_measured_on_its_rounded_pixels(found):
     import torch
 
@@ -82,7 +99,7 @@ def test_maps_are_there_for_clean_and_attacked_images(found):
     for defense in found.config["defenses"]:
         maps = found.maps(defense, "input_gradient")
         assert "Σ" in maps.quantity
-        assert set(maps.images) == {"clean", "fgsm", "tgsm", "noise"}
+        assert set(maps.images) == {"clean", "fgsm", "tgsm", "pgd", "noise"}
         assert all(maps.all(image).shape == (397, 1, 28, 28) for image in maps.images)
 
 
@@ -90,16 +107,21 @@ def test_the_study_has_its_own_source_images_and_leads_back_to_the_artifacts(dem
     database = Database(demo.home / "study.db")
     with database.read() as s:
         version = repository.study(s, "demo")
+        pictures = shown_by(s, version)
         stored = repository.stimuli_of(s, version.id)
         live = repository.embargoed_image_ids(s, now=datetime.now(UTC))
     database.close()
-    assert len({x.image_id for x in stored}) == len(live) == 26
+    assert len({x.image_id for x in stored}) == len(live) == 46
+    sizes = {each.condition: each.l2 for each in pictures}
+    assert [label for label, l2 in sizes.items() if l2 is None] == ["clean"]
+    assert all(l2.median == pytest.approx(6, rel=0.01) for l2 in sizes.values() if l2)
+    assert {each.images for each in pictures} == {40}
     for one in stored[::10]:
         source = one.passport["source"]["index"]
         if one.passport["kind"] == "clean":
             again = stimuli.clean(found, source)
         else:
-            attack = {"tgsm": "tgsm", "random_sign": "noise"}[one.passport["attack"]["name"]]
+            attack = {"pgd": "pgd", "random_sign": "noise"}[one.passport["attack"]["name"]]
             again = stimuli.adversarial(found, one.passport["defense"], attack, source)
         assert again.stimulus_id == one.stimulus_id
         assert again.file_sha256 == one.file_sha256

@@ -1,6 +1,7 @@
 """Tables that leave the database, with a codebook made from their declarations."""
 
 from db.export.columns import Column, codebook
+from db.export.conditions import conditions
 from db.export.formats import Export, write_csv
 from db.export.judging import Evidence, Judge, Verdict
 from db.export.stages import stage_counts
@@ -13,6 +14,7 @@ __all__ = [
     "Judge",
     "Verdict",
     "codebook",
+    "conditions",
     "events",
     "forms",
     "iso_utc",

@@ -281,6 +281,28 @@ STIMULI = (
     _stored("passport_json", Stimulus.passport_json),
 )
 
+_QUARTILES = {"p25": "First quartile", "median": "Median", "p75": "Third quartile"}
+_SUMMARISED = {
+    "l2": "of the disturbances' L2 norm, pixels in [0, 1]; empty where nothing is disturbed",
+    "linf": "of the disturbances' L-infinity norm, pixels in [0, 1]; empty likewise",
+    "model_conf": "of the model's confidence in its answer; empty where no model is spoken of",
+}
+
+CONDITIONS = (
+    *_STUDY,
+    _stored("condition", Presentation.condition),
+    Column("stimulus_kind", "string", "adversarial, clean, control or map", "passport:kind"),
+    Column("defense", "string", "Defense of the source model", "passport:defense"),
+    Column("attack", "string", "Attack that made the stimuli", "passport:attack.name"),
+    Column("stimuli", "Int64", "Stimuli in the plans of those admitted", "computed:stimuli"),
+    Column("source_images", "Int64", "Images that they were made from", "computed:images"),
+    *(
+        Column(f"{name}_{quartile}", "Float64", f"{which} {what}", f"computed:{name}_{quartile}")
+        for name, what in _SUMMARISED.items()
+        for quartile, which in _QUARTILES.items()
+    ),
+)
+
 EVENTS = (
     _stored("event_id", Response.event_id),
     Column("kind", "string", "stored, or refused: came after another answer", "computed:kind"),
@@ -322,6 +344,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "ratings": RATINGS,
     "participants": PARTICIPANTS,
     "stimuli": STIMULI,
+    "conditions": CONDITIONS,
     "events": EVENTS,
     "forms": FORMS,
 }
@@ -331,7 +354,7 @@ def codebook(table: str = "ratings") -> list[dict[str, str]]:
     """Return one entry per column of an exported table: dtype, description and source, in order.
 
     Args:
-        table: ratings, participants, stimuli, events or forms.
+        table: ratings, participants, stimuli, conditions, events or forms.
     """
     return [
         {

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, model_validator
 from engine.attacks._batch import Batch
 from engine.attacks._levels import amount, eps_words, levels
 from engine.attacks._sizes import Eps, Number, PixelEps, describe_pixels, require_within_pixels
-from engine.attacks._targets import TargetRule, choose_target
+from engine.attacks._targets import TargetRule, choose_target, random_targets
 from engine.components import Component, Registry
 from engine.errors import UsageError
 from engine.preprocessing import Space
@@ -39,6 +39,7 @@ __all__ = [
     "ignore",
     "levels",
     "only",
+    "random_targets",
     "register",
     "registry",
     "require_within_pixels",

@@ -30,6 +30,8 @@ SomeAttack: TypeAlias = Annotated[
     attacks.Attack, member(attacks.registry), WithJsonSchema({"member": "attack"})
 ]
 ANSWERING = "answering"
+TARGET_OF = "target_of"
+"""Where a configuration with random targets names the label that they are drawn by."""
 SomeSplit: TypeAlias = Annotated[str, Field(pattern="^(train|valid|test)$")]
 
 
@@ -104,9 +106,16 @@ def answering(label: str) -> Role:
     return Role(ANSWERING, label)
 
 
-def aimed(attack: Attack, target: TargetRule = "next_class") -> dict[str, Any]:
-    """Return the part of a configuration that says what attacks, and which class it aims at."""
-    return {"attack": attack.config(), "control": attack.control, "target": target}
+def aimed(attack: Attack, target: TargetRule = "next_class", drawn_for: str = "") -> dict[str, Any]:
+    """Return the part of a configuration that says what attacks, and which class it aims at.
+
+    Args:
+        attack: the component.
+        target: the rule.
+        drawn_for: label that random targets are drawn by: attacks of different labels draw apart.
+    """
+    said = {"attack": attack.config(), "control": attack.control, "target": target}
+    return {**said, TARGET_OF: drawn_for} if target == "random" else said
 
 
 def ball_of(attack: Attack) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from engine.errors import ChangedCodeError, PlausiblyError, UsageError
 from engine.jobs import _old_layouts, model
 from engine.jobs._kinds import Reader
 from engine.jobs._measuring import EightBit
+from engine.jobs._requests import TARGET_OF
 from engine.jobs.source import Source
 from engine.networks import inference
 from engine.training.checkpoint import KEPT
@@ -113,7 +114,7 @@ class Job:
         An image's seed is derived from its place in `split`, or from that in `places` (N,). Without
         `target` the configuration's rule chooses it, by default the next class.
         """
-        aim = self._aim(network, split) if target is None else target
+        aim = self._aim(network, split, places) if target is None else target
         image_seeds = np.array(
             [
                 seeds.derive(self.config["seed"], attack.name, int(place))
@@ -159,8 +160,16 @@ class Job:
         ]
         return EightBit(pixels, torch.cat(found).numpy())
 
-    def _aim(self, network: nn.Module, split: Split) -> NDArray[np.int64]:
+    def _aim(
+        self, network: nn.Module, split: Split, places: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
         rule = self.config.get("target", "next_class")
+        if rule == "random":
+            labels = split.labels if places is None else self.source().labels
+            classes = inference.logits(network, split.images[:1]).shape[1]
+            seed = seeds.derive(self.config["seed"], "target", self.config[TARGET_OF])
+            drawn = attacks.random_targets(labels, classes, seed)
+            return drawn if places is None else drawn[places]
         answers = inference.logits(network, split.images)
         chosen: NDArray[np.int64] = attacks.choose_target(
             rule, torch.from_numpy(split.labels), answers

@@ -118,7 +118,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             Role("curve", curve, label),
             f"curve {curve} of {label}",
             {
-                **aimed(spec.attack, spec.target),
+                **aimed(spec.attack, spec.target, curve),
                 "over": spec.over,
                 "split": spec.split,
                 "images": spec.images,

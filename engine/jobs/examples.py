@@ -52,14 +52,18 @@ class AttackSpec(Document):
     Attributes:
         title: its name for readers.
         attack: the component.
-        target: which class a targeted one aims at; see `engine.attacks.choose_target`.
+        target: which class a targeted one aims at: by a rule of the attacked model or of the
+            label, see `engine.attacks.choose_target`, or `random`, the same for every model, see
+            `engine.attacks.random_targets`. None: for a control the targets of the attack that it
+            is as large as, if the file has it, so that both ask about the same label; else the
+            next class.
         images: how many test images, spread over the classes; None means all. The same image has
             the same example whatever it is.
     """
 
     title: str
     attack: SomeAttack
-    target: TargetRule = "next_class"
+    target: TargetRule | None = None
     images: _subset.SomeImages = None
 
 
@@ -172,7 +176,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             Role("examples", label, attack),
             f"attack {label} with {attack}",
             {
-                **aimed(spec.attack, spec.target),
+                **aimed(spec.attack, *_target(attack, run.section(SECTION.name))),
                 "ball": ball_of(spec.attack),
                 "split": "test",
                 **_subset.said(spec.images),
@@ -184,6 +188,17 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             },
             spec.attack.versions(),
         )
+
+
+def _target(label: str, section: Mapping[str, AttackSpec]) -> tuple[TargetRule, str]:
+    """Return the rule by which an attack chooses targets, and the label that random ones follow."""
+    spec = section[label]
+    if spec.target is None and spec.attack.control:
+        for like in spec.attack.made_of():
+            for other, theirs in section.items():
+                if theirs.attack.config() == like.config():
+                    return theirs.target or "next_class", other
+    return spec.target or "next_class", label
 
 
 def image_notes(section: Mapping[str, AttackSpec], data: Data) -> Iterator[str]:

@@ -13,6 +13,8 @@ from db.repository import StudyVersionInfo, VersionCounts
 from engine.analysis import basis
 from engine.analysis.basis import Basis
 from study_app import exclusions
+from study_app.design import sizes
+from study_app.design.sizes import Shown
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class StageView:
         people: who have consented, by stage, of all that the study has versions of.
         ratings_by_stage: of the same stages.
         ratings: the export's per-trial table of the stage.
+        shown: what the conditions of `version` show.
     """
 
     stage: str
@@ -34,6 +37,7 @@ class StageView:
     people: Mapping[str, int]
     ratings_by_stage: Mapping[str, int]
     ratings: pd.DataFrame
+    shown: Sequence[Shown] = ()
 
     def basis(self, *, with_excluded: bool = False) -> Basis:
         """Return what an estimate over the stage rests on."""
@@ -58,4 +62,11 @@ def stage_view(s: Session, newest: StudyVersionInfo, stage: str | None = None) -
     by_stage = export.stage_counts(s, newest.name)
     people = {name: sum(r.started for r in counts if r.stage == name) for name in by_stage}
     ratings = export.ratings(s, newest.name, judge=exclusions.judge, stage=stage)
-    return StageView(stage, version, of_stage, people, by_stage, ratings)
+    shown = shown_by(s, version)
+    return StageView(stage, version, of_stage, people, by_stage, ratings, shown)
+
+
+def shown_by(s: Session, version: StudyVersionInfo) -> list[Shown]:
+    """Return what the conditions of a version show: how large disturbances are, how sure models."""
+    stimuli = repository.stimuli_of(s, version.id)
+    return sizes.shown(version.design, {each.stimulus_id: each.passport for each in stimuli})

@@ -85,6 +85,7 @@ def _print(
     from engine.analysis.human_table import attention
     from study_app.analysis import tables
     from study_app.cli.experiment_tables import print_table
+    from study_app.design import sizes
     from study_app.study import study_of
 
     name, study = view.version.name, study_of(view.version)
@@ -94,6 +95,9 @@ def _print(
     if rows:
         title, conditions = f"{name}, stage {view.stage}", tables.condition_titles(study)
         print_table(tables.human_table_rich(title, rows, catch, conditions, excluded))
+        say(f"Shown by version {view.version.version}, medians with quartiles:")
+        for line in sizes.lines(view.shown, conditions):
+            say(f"  {line}")
     else:
         say(f"Study {name}, stage {view.stage}")
     for sentence in said:
@@ -119,6 +123,7 @@ def _json(
         "exclusions": [asdict(one) for one in excluded_by(study_of(view.version), view.ratings)],
         "with_excluded": with_excluded,
         "basis": asdict(view.basis(with_excluded=with_excluded)),
+        "shown": [asdict(each) for each in view.shown],
         "said": list(said),
     }
 

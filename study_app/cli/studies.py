@@ -83,8 +83,9 @@ def lint(study: File, as_json: AsJson = False) -> None:
     else:
         for problem in found:
             say(str(problem))
-        warned = len(found) - errors
-        say(f"{errors} error{'s' * (errors != 1)}, {warned} warning{'s' * (warned != 1)}.")
+        warned = sum(problem.severity == "warn" for problem in found)
+        unseen = f", {len(found) - errors - warned} not checked" * (len(found) > errors + warned)
+        say(f"{errors} error{'s' * (errors != 1)}, {warned} warning{'s' * (warned != 1)}{unseen}.")
     if errors:
         raise typer.Exit(2)
 
@@ -160,9 +161,17 @@ app.command()(invitations_cli.invite)
 
 @app.command()
 def status(study: Published, as_json: AsJson = False) -> None:
-    """Print how many people started, were admitted, are under way, finished and withdrew."""
+    """Print how many people started, were admitted, are under way, finished and withdrew.
+
+    And what the newest version shows: by condition how large the disturbance is, and how sure the
+    model.
+    """
     from db import repository
+    from study_app.analysis import tables
+    from study_app.analysis.stages import shown_by
+    from study_app.design import sizes
     from study_app.participation import under_way
+    from study_app.study import study_of
 
     with opened() as database, database.read() as s:
         version = require_study(s, study)
@@ -170,6 +179,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
         held = repository.embargo(s, version.study_id, now=datetime.now(UTC))
         counts = [asdict(row) for row in repository.counts(s, study)]
         invitations = repository.invitation_counts(s, study)
+        pictures = shown_by(s, version)
     if as_json:
         print_json(
             {
@@ -178,6 +188,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
                 "versions": counts,
                 **under_way.facts(held),
                 "invitations": asdict(invitations),
+                "shown": [asdict(each) for each in pictures],
             }
         )
         return
@@ -193,6 +204,9 @@ def status(study: Published, as_json: AsJson = False) -> None:
         say(f"  {under_way.closed_sentences(held)}")
     if invitations.made:
         say(f"  invitations: {invitations.made} made, {invitations.used} used")
+    say(f"  shown by version {version.version}, medians with quartiles:")
+    for line in sizes.lines(pictures, tables.condition_titles(study_of(version))):
+        say(f"    {line}")
 
 
 @app.command()
@@ -279,6 +293,7 @@ def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
     if any(problem.severity == "error" for problem in said):
         return said, None
     try:
-        return said, design(study, found)
+        drawn = design(study, found)
     except UsageError as error:
         return [linting.Problem("design", "error", "experiment", str(error)), *said], None
+    return linting.problems(study, found.class_names, drawn), drawn

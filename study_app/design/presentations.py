@@ -136,7 +136,7 @@ class Entries:
         """Return the label that is asked about, and why that one.
 
         Where nothing else is said, a mistake shows the model's answer; clean and control images
-        show the label that the attack on the same source aims at: how often people say yes to it
+        show the label that an attack on the same source aims at: how often people say yes to it
         then is the rate to compare with.
         """
         passport, rule = stimulus.passport, condition.shown
@@ -150,19 +150,30 @@ class Entries:
             return passport["true_label"], "true_label"
         if rule == "foil":
             return self._foil(stimulus, None, rng), "random_foil"
-        return self._matched_target(passport), "matched_target"
+        return self._matched_target(condition, passport), "matched_target"
 
-    def _matched_target(self, passport: Mapping[str, Any]) -> int:
-        """Return what the study's first attack aims at on the same source; else the next class."""
-        if passport["kind"] == "adversarial":
+    def _matched_target(self, condition: Condition, passport: Mapping[str, Any]) -> int:
+        """Return what an attack aims at on the same source; without one the next class.
+
+        The picture's own, if it has one: a control has that of the attack that it is as large as.
+        Else that of the attack that the condition names, or of the study's first.
+        """
+        if passport["kind"] in ("adversarial", "control"):
             return int(passport["target"])
-        for defense, attack in self._pairs[:1]:
+        for defense, attack in self._asked_of(condition.target_of):
             made, index = self._results.examples(defense, attack), passport["source"]["index"]
             if made.taken[index]:
                 return int(made.target[made.row(index)])
         if passport["target"] is not None:
             return int(passport["target"])
         return int(passport["true_label"] + 1) % self._classes
+
+    def _asked_of(self, attack: str | None) -> list[tuple[str, str]]:
+        """Return the (defense, attack) whose target is asked about: of those named the first."""
+        if attack is None:
+            return self._pairs[:1]
+        shown = [pair for pair in self._pairs if pair[1] == attack]
+        return (shown or [(each, attack) for each in self._results.whole_models])[:1]
 
     def _foil(self, stimulus: Stimulus, about: int | None, rng: random.Random) -> int:
         """Return a random label that is neither true nor the model's, nor aimed at, nor `about`."""

@@ -29,7 +29,7 @@ class Sources:
     Attributes:
         clear: for practice and catch presentations.
         of_arm: for each arm and phase, for each group of conditions, in the order in which they
-            rotate over them.
+            rotate over them; of the main phase one set of images after the other.
         attrition: by "defense x attack" what `stimuli.attrition` says and how many are left when
             all must be hit; by "defense x method of image" how many maps are blank; by condition
             how many images can be shown in it.
@@ -110,6 +110,8 @@ def _of_group(
     mask = np.logical_and.reduce([masks[label] for label in sharing])
     counts = [study.conditions[label].presentations for label in group]
     count = max(counts) if study.repeats else sum(counts)
+    if study.conditions[group[0]].phase == "main":
+        count *= study.image_sets
     left = [index for index in rest if mask[index] and index not in taken]
     chosen = _balanced(left, labels, count)
     if len(chosen) < count:

@@ -8,7 +8,7 @@ design document, so that a plan is drawn without the experiment.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,10 +110,16 @@ class _Drawing:
         ]
 
     def _lists(self, arm: str) -> list[list[dict[str, Any]]]:
+        """Return the lists of an arm: those of the first set of images, of the next, and so on."""
+        sets = range(self._study.image_sets)
+        if self._study.repeats:
+            return [self._apart(arm, "main", number) for number in sets]
+        return [entries for number in sets for entries in self._rotated(arm, number)]
+
+    def _rotated(self, arm: str, number: int) -> list[list[dict[str, Any]]]:
+        """Return the lists over which conditions rotate over the sources of one set of images."""
         study = self._study
-        if study.repeats:
-            return [self._apart(arm, "main")]
-        groups = list(zip(study.groups(arm), self._sources.of_arm[arm, "main"], strict=True))
+        groups = list(self._groups(arm, "main", number))
         cycles = [_cycle(study, labels) for labels, _ in groups]
         return [
             [
@@ -121,20 +127,29 @@ class _Drawing:
                 for cycle, (_, indices) in zip(cycles, groups, strict=True)
                 for place, index in enumerate(indices)
             ]
-            for offset in range(study.lists(arm))
+            for offset in range(study.lists(arm) // study.image_sets)
         ]
 
-    def _apart(self, arm: str, phase: Phase) -> list[dict[str, Any]]:
+    def _apart(self, arm: str, phase: Phase, number: int = 0) -> list[dict[str, Any]]:
         """Return the entries of conditions that do not rotate over the sources of their group."""
         entries = []
-        groups = zip(self._study.groups(arm, phase), self._sources.of_arm[arm, phase], strict=True)
-        for labels, indices in groups:
+        for labels, indices in self._groups(arm, phase, number):
             left = list(indices)
             for label in labels:
                 count = self._study.conditions[label].presentations
                 entries += [self._entries.entry(label, index) for index in left[:count]]
                 left = left if self._study.repeats else left[count:]
         return entries
+
+    def _groups(
+        self, arm: str, phase: Phase, number: int
+    ) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
+        """Yield the groups of conditions of an arm, and the sources of one set of images."""
+        sets = self._study.image_sets if phase == "main" else 1
+        groups = zip(self._study.groups(arm, phase), self._sources.of_arm[arm, phase], strict=True)
+        for labels, indices in groups:
+            size = len(indices) // sets
+            yield labels, indices[number * size : (number + 1) * size]
 
     def _templates(self, arm: str, count: int, *, known: bool = False) -> list[str]:
         """Return the conditions, one a presentation, whose undisturbed pictures are shown.

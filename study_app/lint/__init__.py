@@ -2,31 +2,48 @@
 
 One rule is one function over a study; what it finds has a severity, a place in the file and the
 fix. An `error` keeps a study from being launched. A faithful replication may lack the controls that
-the original lacked: it is warned.
+the original lacked: it is warned. A `note` says what could not be looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from study_app.lint import balance, controls, people, words
+from study_app.lint import balance, controls, people, stimuli, words
 from study_app.lint.people import minutes
-from study_app.lint.rules import RULES, Problem, Subject
+from study_app.lint.rules import RULES, SEVERITIES, Problem, Subject
 from study_app.study import Study
 
-__all__ = ["RULES", "Problem", "balance", "controls", "minutes", "people", "problems", "words"]
+if TYPE_CHECKING:
+    from study_app.design.study_design import Design
+
+__all__ = [
+    "RULES",
+    "Problem",
+    "balance",
+    "controls",
+    "minutes",
+    "people",
+    "problems",
+    "stimuli",
+    "words",
+]
 
 
-def problems(study: Study, class_names: Sequence[str] = ()) -> list[Problem]:
+def problems(
+    study: Study, class_names: Sequence[str] = (), drawn: Design | None = None
+) -> list[Problem]:
     """Return all that the rules find, errors first.
 
     Args:
         study: the study.
         class_names: of its experiment, where that is known; some rules need them.
+        drawn: its design, where it can be drawn; some rules look at its stimuli.
     """
     found = [
         Problem(name, *finding)
         for name, check in RULES.items()
-        for finding in check(Subject(study, class_names))
+        for finding in check(Subject(study, class_names, drawn))
     ]
-    return sorted(found, key=lambda problem: problem.severity != "error")
+    return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))

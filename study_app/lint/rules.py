@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from study_app.study import Study
 
-Severity: TypeAlias = Literal["error", "warn"]
+if TYPE_CHECKING:
+    from study_app.design.study_design import Design
+
+Severity: TypeAlias = Literal["error", "warn", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warn", "note")
+"""The gravest first."""
 
 
 class Finding(NamedTuple):
@@ -33,10 +38,17 @@ class Problem:
 
 
 class Subject(NamedTuple):
-    """What is looked at: a study and, where its experiment is known, the names of the classes."""
+    """What is looked at: a study and, where its experiment has been run, what is known of it.
+
+    Attributes:
+        study: the study.
+        class_names: of its experiment.
+        drawn: its design, with every stimulus.
+    """
 
     study: Study
     class_names: Sequence[str] = ()
+    drawn: Design | None = None
 
 
 Rule: TypeAlias = Callable[[Subject], Iterator[Finding]]
@@ -59,6 +71,11 @@ def error(place: str, message: str) -> Finding:
 def warn(place: str, message: str) -> Finding:
     """Return what its author should know."""
     return Finding("warn", place, message)
+
+
+def note(place: str, message: str) -> Finding:
+    """Return what could not be looked at, and what it would take."""
+    return Finding("note", place, message)
 
 
 def lacking(study: Study, place: str, message: str) -> Finding:

@@ -22,6 +22,7 @@ from study_app.analysis.tables import (
     exclusions_line,
     long_frame,
 )
+from study_app.design import sizes
 from study_app.installation import app_state
 from study_app.participation.under_way import closed_sentences, people_sentence
 from study_app.researcher import login
@@ -93,6 +94,9 @@ def _answers(view: StageView, study: Study) -> None:
     said = sentences(view.basis())
     if rows:
         _human_table(study, rows)
+        with st.expander(f"What version {view.version.version} shows"):
+            shown = sizes.lines(view.shown, condition_titles(study))
+            st.markdown("Medians with quartiles.\n\n" + "\n".join(f"- {line}" for line in shown))
         for sentence in said:
             st.caption(sentence)
     else:

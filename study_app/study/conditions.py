@@ -104,6 +104,9 @@ class Condition(Document):
         shown: which label is asked about. `auto`: the model's answer where there is a mistake or
             a map, else the label that the attack on the same source aims at. `prediction`: the
             model's answer to the first picture; `target`; `true_label`; `foil`: a random other one.
+        target_of: label of the attack whose target is asked about where a picture has none of its
+            own, as a clean one. None: the study's first attack. A control has that of the attack
+            that it is as large as.
         choices: the labels to choose among: `all`; `foil`: the label that `shown` says and a random
             one that is neither it nor true; `true_label`: that label and the true one, which the
             model gave before the attack.
@@ -118,6 +121,7 @@ class Condition(Document):
     phase: Phase = "main"
     questions: Annotated[tuple[SomeQuestion, ...], Field(min_length=1)] | None = None
     shown: Literal["auto", "prediction", "target", "true_label", "foil"] = "auto"
+    target_of: str | None = None
     choices: Literal["all", "foil", "true_label"] = "all"
 
     @model_validator(mode="after")
@@ -132,6 +136,8 @@ class Condition(Document):
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         if self.shown == "prediction" and shown[0].defense is None:
             raise ValueError("shown: prediction needs a defense of the first picture")
+        if self.target_of is not None and self.shown not in ("auto", "target"):
+            raise ValueError(f"target_of says nothing with shown: {self.shown}")
         if self.shown == self.choices == "true_label":
             raise ValueError("choices: true_label needs another label than shown: true_label")
         return self

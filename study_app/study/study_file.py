@@ -82,6 +82,9 @@ class Study(Document):
         selection: `shared`: source images that every condition can show, over which all rotate;
             `each`: images that a condition itself can show, over which it rotates with those of the
             same needs only (an image is either right or wrong).
+        image_sets: how many sets of source images there are. A participant sees the images of one
+            set; each set has lists of its own, so that a condition is seen on so many times as
+            many images in a session that is no longer.
         repeats: every participant sees the same source images in all conditions.
         practice: presentations of clean images with feedback, before the trials.
         catch: presentations of clean images with a known answer, among the trials.
@@ -107,6 +110,7 @@ class Study(Document):
     conditions: dict[Label, Condition] = Field(min_length=1)
     arms: dict[Label, Arm] = Field(default_factory=dict)
     selection: Literal["shared", "each"] = "shared"
+    image_sets: int = Field(1, ge=1, le=50)
     repeats: bool = False
     practice: int = Field(2, ge=0, le=20)
     catch: int = Field(4, ge=0, le=50)
@@ -218,12 +222,12 @@ class Study(Document):
 
         The conditions of a group rotate over its sources; after as many lists as the group has
         presentations, divided by the greatest common divisor of its conditions' counts, they are
-        back where they were.
+        back where they were. Every set of images has as many.
         """
         if self.repeats:
-            return 1
+            return self.image_sets
         counts = [[self.conditions[c].presentations for c in g] for g in self.groups(arm)]
-        return math.lcm(*(sum(each) // math.gcd(*each) for each in counts))
+        return self.image_sets * math.lcm(*(sum(each) // math.gcd(*each) for each in counts))
 
     def phrases(self) -> list[str]:
         """Return every phrase that a translation must have, each once."""

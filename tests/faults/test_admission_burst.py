@@ -29,7 +29,7 @@ def test_lists_fill_evenly_in_a_burst(home: Home, server: LiveServer, rounds: in
             ).fetchall()
             ((trials,),) = file.execute("SELECT count(*) FROM trial").fetchall()
         filled = [count for (count,) in counts]
-        assert len(filled) == 10
+        assert len(filled) == 20
         assert sum(filled) == PEOPLE * (number + 1)
         assert max(filled) - min(filled) <= 1
         assert trials == 52 * sum(filled)

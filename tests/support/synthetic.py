@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.artifacts import Artifact, ArtifactStore, Recipe, write_arrays, write_json
+from engine.attacks import random_targets
 from engine.datasets import spread
 from engine.jobs import answers, evaluation, examples, maps, source
 from engine.jobs import experiment as index
@@ -27,11 +28,17 @@ DEFENSES = {
     "adversarial_training": "Adversarial training",
     "distillation": "Distillation",
 }
-ATTACKS = {"fgsm": "FGSM", "tgsm": "Iterated TGSM", "noise": "Random signs"}
+ATTACKS = {
+    "fgsm": "FGSM",
+    "tgsm": "Iterated TGSM",
+    "pgd": "PGD, towards a random class",
+    "noise": "Random signs",
+}
 COMPONENTS = {
     "fgsm": {"name": "fgsm", "eps": 0.2, "label": "true"},
     "tgsm": {"name": "tgsm", "steps": 10, "step_size": 0.1, "eps": None},
-    "noise": {"name": "random_sign", "like": {"name": "tgsm"}},
+    "pgd": {"name": "pgd", "norm": "l2", "eps": 6.0, "label": "target"},
+    "noise": {"name": "random_sign", "like": {"name": "pgd"}},
 }
 DATA_SHA256 = "d" * 64
 
@@ -44,14 +51,16 @@ PROTOCOLS_DEFENSES = {
 PROTOCOLS_ATTACKS = {
     "jsma": "JSMA",
     "tgsm": "Iterated TGSM",
-    "toward_next": "Towards the next class",
-    "toward_likely": "Towards the second choice",
+    "pgd": "PGD, towards a random class",
+    "toward_one": "Towards a random class",
+    "toward_other": "Towards another random class",
     "noise": "Random signs",
     "permuted": "Permuted",
 }
 CONTROLS = ("noise", "permuted")
-AIMS_FURTHER = "toward_likely"
-"""It aims at the class after next, all others at the next."""
+AT_RANDOM = {"pgd": 0, "noise": 0, "permuted": 0, "toward_one": 1, "toward_other": 2}
+"""These aim at random classes and are as large on every model; those of one number at the same
+classes. All others aim at the next class."""
 ERRS = "brief"
 """This model labels every third clean image wrong."""
 
@@ -87,7 +96,9 @@ def experiment(
         said = _answers(store, facts, model, images, before)
         parents[f"answers:{defense}"] = said.as_parent()
         for attack in attacks:
-            shift = 0 if (defense, attack) == ("distillation", "fgsm") else 20 + number
+            shift = 20 + 40 * number * (attack not in AT_RANDOM)
+            if (defense, attack) == ("distillation", "fgsm"):
+                shift = 0
             own = (model, images, said)
             chosen = taken.get(attack, np.arange(IMAGES))
             made[attack] = _examples(store, facts, own, attack, clean, labels, shift, chosen)
@@ -185,7 +196,9 @@ def _examples(store, facts, own, attack, clean, labels, shift, chosen) -> Artifa
     recipe = Recipe("examples", config, parents, DATA_SHA256, {"examples": 2})
     pixels = (clean.astype(np.int64) ^ shift).astype(np.uint8)
     difference = np.abs(pixels.astype(np.int64) - clean).reshape(len(labels), -1)
-    target = (labels + 1 + (attack == AIMS_FURTHER)) % CLASSES
+    target = (labels + 1) % CLASSES
+    if attack in AT_RANDOM:
+        target = random_targets(labels, CLASSES, AT_RANDOM[attack])
     label = target if shift and not control else labels
     confidence = np.linspace(0.5, 1, len(labels), dtype=np.float32)
     with store.draft(recipe) as draft:

@@ -18,6 +18,7 @@ from db.canonical import sha256_hex
 from db.errors import ExportError, StudyNotFoundError
 from db.export import tables
 from db.export.columns import TABLES, codebook
+from db.export.conditions import conditions
 from db.export.judging import Judge
 from db.export.stages import stage_counts
 from db.session import Database
@@ -106,6 +107,7 @@ def _frames(session: Session, study: str, judge: Judge, stage: str) -> dict[str,
         "ratings": tables.ratings(session, study, judge=judge, stage=stage),
         "participants": tables.participants(session, study, judge=judge, stage=stage),
         "stimuli": tables.stimuli(session, study, stage=stage),
+        "conditions": conditions(session, study, stage=stage),
         "events": tables.events(session, study, stage=stage),
         "forms": tables.forms(session, study, stage=stage),
         "codebook": pd.DataFrame([entry for name in TABLES for entry in codebook(name)]),

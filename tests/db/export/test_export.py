@@ -321,6 +321,24 @@ def test_the_agreed_columns_are_there_and_every_column_is_described(lab, person,
     assert book[["description", "source", "dtype"]].notna().all().all()
 
 
+def test_conditions_are_summarised_over_the_stimuli_that_people_were_shown(lab, person, tmp_path):
+    files = export(lab, tmp_path / "out")
+    held, shown = files["conditions"], files["stimuli"].set_index("stimulus_id")
+    main = files["ratings"][files["ratings"]["trial_type"] == "main"]
+    assert set(main["condition"]) <= set(held["condition"])
+    assert set(held["study_version"]) == {1}
+    disturbed = held[held["stimulus_kind"] == "adversarial"]
+    assert len(disturbed)
+    assert set(disturbed["l2_median"]) == set(disturbed["l2_p25"]) == {5.1}
+    assert set(disturbed["linf_p75"]) == {0.7}
+    assert set(disturbed["model_conf_median"]) == {0.93}
+    clean = held[held["stimulus_kind"] == "clean"]
+    assert len(clean)
+    assert clean[["l2_median", "linf_median", "model_conf_median", "attack"]].isna().all().all()
+    assert held["stimuli"].sum() <= len(held) * len(shown)
+    assert (held["source_images"] <= held["stimuli"]).all()
+
+
 def test_the_files_agree_with_each_other_and_their_checksums(lab, person, tmp_path):
     out = tmp_path / "deep" / "out"
     result = write_csv(lab.database, "demo", out, lab.now)

@@ -353,7 +353,7 @@ def test_admissions_fill_the_lists_evenly(lab):
             select(Participant.list_index, func.count()).group_by(Participant.list_index)
         ).all()
     counts = [n for _, n in filled]
-    assert len(counts) == 10
+    assert len(counts) == 20
     assert max(counts) - min(counts) <= 1
 
 

@@ -151,11 +151,15 @@ def test_closing_says_who_is_under_way_and_until_when_the_images_are_held_back(h
         "study": "demo",
         "status": "closed",
         "under_way": 1,
-        "held_back_images": 26,
+        "held_back_images": 46,
         "held_back_by": [],
     }
     seen = json.loads(plausibly(home, "study", "status", "demo", "--json").stdout)
-    assert (seen["under_way"], seen["held_back_images"]) == (1, 26)
+    assert (seen["under_way"], seen["held_back_images"]) == (1, 46)
+    assert {each["images"] for each in seen["shown"]} == {40}
+    said = plausibly(home, "study", "status", "demo").stdout
+    sizes = re.findall(r"No defense: 40 source images, L2 (\S+) .*model's confidence (\S+)", said)
+    assert [(float(l2), 0 < float(sure) <= 1) for l2, sure in sizes] == [(6, True)]
 
 
 def test_closing_with_nobody_under_way_lets_the_images_appear(home):
@@ -174,7 +178,7 @@ def test_closing_with_nobody_under_way_lets_the_images_appear(home):
         (["study", "new", "mine", "--from", "nope"], "unknown study 'nope'.*demo"),
         (["study", "new", "mine", "--out", "mine.txt"], "--out mine.txt: .* ends in .yaml"),
         (["study", "preview", "demo", "--arm", "x"], "unknown arm 'x'; known: all"),
-        (["study", "preview", "demo", "--list", "10"], "--list 10: arm 'all' has 10, from 0"),
+        (["study", "preview", "demo", "--list", "20"], "--list 20: arm 'all' has 20, from 0"),
         (["study", "preview", "demo", "--language", "fr"], "'fr'; the study has: en, de, ja"),
         (["study", "preview", "demo", "--out", "x.pdf"], "--out x.pdf: give a .html or .png file"),
         (["study", "preview", "ross2018"], "experiment 'protocols' has not been run here"),
@@ -326,7 +330,7 @@ def test_a_study_with_errors_is_neither_passed_nor_launched(home):
     linted = plausibly(home, "study", "lint", path)
     assert linted.returncode == 2
     assert "error: catch: no catch trial" in linted.stdout
-    assert re.search(r"^1 error, \d+ warnings\.$", linted.stdout, re.MULTILINE)
+    assert re.search(r"^1 error, \d+ warnings, 2 not checked\.$", linted.stdout, re.MULTILINE)
     (problem,) = [
         p for p in json.loads(plausibly(home, "study", "lint", path, "--json").stdout)["problems"]
         if p["severity"] == "error"

@@ -60,7 +60,7 @@ def test_the_design_is_the_same_each_time(design, tmp_path):
 
 def test_lists_are_a_latin_square_of_source_and_condition(design):
     lists = design.document["arms"]["all"]["lists"]
-    assert len(lists) == STUDY.lists("all") == 10
+    assert len(lists) == STUDY.lists("all") == 20
     seen = Counter()
     for entries in lists:
         assert Counter(e["condition"] for e in entries) == {
@@ -68,13 +68,19 @@ def test_lists_are_a_latin_square_of_source_and_condition(design):
         }
         assert len({image(design, *e["pictures"]) for e in entries}) == 20
         seen.update((image(design, *e["pictures"]), e["condition"]) for e in entries)
+    # Two sets of images: the lists of one show none of the other.
+    assert len({image_id for image_id, _ in seen}) == 40
+    assert len({image(design, *e["pictures"]) for entries in lists[:10] for e in entries}) == 20
+    assert len(seen) == 40 * len(STUDY.conditions)
     for (_, condition), count in seen.items():
         assert count == STUDY.conditions[condition].presentations / 2
-    labels = Counter(design.document["facts"][e["pictures"][0]]["true_label"] for e in lists[0])
-    assert set(labels.values()) == {2}
+    for entries in lists:
+        facts = [design.document["facts"][e["pictures"][0]] for e in entries]
+        assert set(Counter(fact["true_label"] for fact in facts).values()) == {2}
 
 
-def test_conditions_show_what_they_say(design):
+def test_conditions_show_what_they_say(design, results):
+    aimed = results["demo"].examples("none", "pgd").target
     for entries in design.document["arms"]["all"]["lists"]:
         for entry in entries:
             (stimulus_id,) = entry["pictures"]
@@ -88,10 +94,10 @@ def test_conditions_show_what_they_say(design):
                 assert passport["prediction"]["label"] == passport["target"]
                 assert passport["target"] != passport["true_label"]
             # Every condition shows the same label for the same source: rates can be compared.
-            assert entry["shown_label"] == (passport["true_label"] + 1) % 10
+            assert entry["shown_label"] == aimed[passport["source"]["index"]]
 
 
-@given(seed=st.integers(0, 2**63 - 1), list_index=st.integers(0, 9))
+@given(seed=st.integers(0, 2**63 - 1), list_index=st.integers(0, 19))
 def test_every_plan_of_the_demo_keeps_its_promises(design, seed, list_index):
     drawn = participant_plan.draw(design.document, "all", list_index, seed)
     assert len(drawn) == 26
@@ -148,11 +154,11 @@ def test_too_few_images_are_refused_with_the_attrition(results):
         for label, condition in STUDY.conditions.items()
     }
     with pytest.raises(
-        UsageError, match=r"needs 120 source images that none, .*has 54\..*: 60 attempted"
+        UsageError, match=r"needs 240 source images that none, .*has 54\..*: 60 attempted"
     ) as refused:
         draw_design(STUDY.model_copy(update={"conditions": conditions}), results["demo"])
     said = str(refused.value)
-    assert "none x tgsm: 60 attempted, 60 succeeded, 0 rounded away, 60 usable" in said
+    assert "none x pgd: 60 attempted, 60 succeeded, 0 rounded away, 60 usable" in said
     assert "Images that each condition can show: none 60, " in said
     assert not set("{}[]") & set(said)
 
@@ -215,7 +221,7 @@ def test_lists_of_a_shipped_study_rotate_within_their_groups(designs, name):
                 assert Counter(e["condition"] for e in own) == wanted
                 seen.update((image(drawn, e["pictures"][0]), e["condition"]) for e in own)
             sources = {source for source, _ in seen}
-            assert len(sources) == sum(wanted.values())
+            assert len(sources) == sum(wanted.values()) * loaded.image_sets
             for (_, label), count in seen.items():
                 assert count * len(sources) == wanted[label] * len(part["lists"])
             assert len(seen) == len(sources) * len(group)
@@ -297,7 +303,7 @@ def test_a_pair_towards_two_classes_asks_about_one_of_them(designs):
     for planned in participant_plan.draw(stored, "all", 1, 5):
         facts = [stored["facts"][i] for i in shown(planned)]
         (trial,) = planned.trials
-        if planned.condition in ("toward_next", "toward_likely"):
+        if planned.condition in ("toward_one", "toward_other"):
             targets = {fact["target"] for fact in facts}
             assert len(targets) == 2
             assert int(trial.shown_label) in targets
@@ -307,8 +313,9 @@ def test_a_pair_towards_two_classes_asks_about_one_of_them(designs):
             assert right["true_label"] == int(trial.shown_label)
 
 
-def test_choices_are_two_and_the_foil_is_the_same_for_everybody(designs):
+def test_choices_are_two_and_the_foil_is_the_same_for_everybody(designs, results):
     _, _, stored = designs["zhou-firestone2019"]
+    aimed = results["demo"].examples("none", "pgd").target
     offered = {}
     for arm, policy in (("foil", "random_foil"), ("rival", "true_label"), ("any", None)):
         for seed in range(10):
@@ -323,7 +330,7 @@ def test_choices_are_two_and_the_foil_is_the_same_for_everybody(designs):
                 assert len(set(values)) == 2
                 if planned.role == "main":
                     assert trial.foil_policy.endswith(policy)
-                    assert (fact["true_label"] + 1) % 10 in values  # what the attack aims at
+                    assert aimed[fact["source"]["index"]] in values
                     assert (fact["true_label"] in values) == (arm == "rival")
                     offered.setdefault((arm, planned.stimulus_id), set()).add(tuple(sorted(values)))
                 else:
@@ -380,7 +387,10 @@ def test_same_and_different_are_right_equally_often(results):
 def test_a_repeating_study_shows_every_source_in_every_condition(results):
     repeating = STUDY.model_copy(update={"repeats": True})
     drawn = draw_design(repeating, results["demo"])
-    (entries,) = drawn.document["arms"]["all"]["lists"]
+    entries, others = drawn.document["arms"]["all"]["lists"]  # of a set of images each
+    own, apart = ({image(drawn, *e["pictures"]) for e in each} for each in (entries, others))
+    assert len(own) == len(apart) == 4
+    assert not own & apart
     by_condition = {}
     for entry in entries:
         by_condition.setdefault(entry["condition"], set()).add(image(drawn, *entry["pictures"]))

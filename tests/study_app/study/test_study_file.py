@@ -223,3 +223,10 @@ def test_a_presentation_has_at_most_eight_pictures(tmp_path):
         }  # fmt: skip
 
     assert refused(tmp_path, change, "conditions.clean.pictures: ")
+
+
+def test_whose_target_is_asked_about_says_nothing_where_another_rule_decides(tmp_path):
+    def change(document):
+        document["conditions"]["clean"] |= {"shown": "true_label", "target_of": "pgd"}
+
+    assert refused(tmp_path, change, "target_of says nothing with shown: true_label")
