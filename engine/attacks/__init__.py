@@ -82,7 +82,7 @@ class Attack(Component):
         """
         return self.budget()
 
-    def has_its_own(self, classes: int) -> bool:
+    def applies_to(self, classes: int) -> bool:
         """Whether among so many classes it does what none of its kind with less does."""
         return True
 

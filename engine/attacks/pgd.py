@@ -102,7 +102,7 @@ class PGD(GradientAttack):
     def _stopping(self) -> bool:
         return self.keep == "first_success"
 
-    def has_its_own(self, classes: int) -> bool:
+    def applies_to(self, classes: int) -> bool:
         """Whether among so many classes there is the choice that it aims at."""
         return self.choice < classes
 

@@ -162,7 +162,7 @@ class WorstCase(GradientAttack):
             rows = (found.rank < ROUNDED).nonzero()[:, 0]
             if not len(rows):
                 break
-            if not member.has_its_own(logits.shape[1]):
+            if not member.applies_to(logits.shape[1]):
                 continue
             part, left = only(model, rows), batch.rows(rows)
             x_adv = member.run(part, left, ignore)

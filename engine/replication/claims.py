@@ -176,47 +176,43 @@ def check(
         origin: who says so; see `Check`.
         doubted: see `Check`.
     """
-    relation: Literal[">", "<"] = "<" if how == "equivalent" else ">"
-
-    def absent(reason: str | None) -> Check:
-        return Check(
-            claim, dataset, statement, None, _NAN, _NAN, bound, 0, 0,
-            relation=relation, origin=origin, doubted=doubted, reason=reason,
-        )  # fmt: skip
-
+    found = Check(
+        claim, dataset, statement, None, _NAN, _NAN, bound, 0, 0,
+        relation="<" if how == "equivalent" else ">", origin=origin, doubted=doubted,
+    )  # fmt: skip
     try:
         tables = scores()
         chosen = None if choose is None else _best(choose())
     except AbsentError as error:
-        return absent(error.reason)
+        return replace(found, reason=error.reason)
     if not tables:
-        return absent("there is no model to compare with")
+        return replace(found, reason="there is no model to compare with")
     estimates = [two_way.mean(table) for table in tables.values()]
     if any(each.value is None for each in estimates):
-        return absent(None)
-    if how == "every":
-        found = two_way.every_above(estimates, bound)
-    elif how == "some":
-        found = two_way.some_above(estimates, bound, chosen=chosen)
-    else:
-        found = two_way.equivalent(estimates, bound)
-    return Check(
-        claim,
-        dataset,
-        statement,
-        found.value,
-        found.low,
-        found.high,
-        bound,
-        min(each.rows for each in estimates),
-        min(each.columns for each in estimates),
-        p=found.p,
-        p_corrected=found.p,
-        relation=relation,
-        origin=origin,
-        at=list(tables)[found.at],
-        doubted=doubted,
+        return found
+    decision = _decided(estimates, bound, how, chosen)
+    return replace(
+        found,
+        value=decision.value,
+        low=decision.low,
+        high=decision.high,
+        seeds=min(each.rows for each in estimates),
+        images=min(each.columns for each in estimates),
+        p=decision.p,
+        p_corrected=decision.p,
+        at=list(tables)[decision.at],
     )
+
+
+def _decided(
+    estimates: Sequence[two_way.Estimate], bound: float, how: How, chosen: int | None
+) -> two_way.Decision:
+    """Return what the means say; see `check`."""
+    if how == "every":
+        return two_way.every_above(estimates, bound)
+    if how == "some":
+        return two_way.some_above(estimates, bound, chosen=chosen)
+    return two_way.equivalent(estimates, bound)
 
 
 def _best(tables: Mapping[str, Scores]) -> int:

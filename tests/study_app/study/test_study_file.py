@@ -170,7 +170,7 @@ def test_all_problems_of_an_experiment_are_told_at_once(tmp_path):
         "defenses.none.defense: unknown defense 'gradient_penalti'; known: "
         "adversarial_training, differential, distillation, gradient_penalty, none"
     ) in said
-    assert "attacks.fgsm.attack: attack 'fgsm': eps = 7" in said
+    assert "attacks.fgsm.attack: attack 'fgsm': eps 7: pixels lie in [0, 1]" in said
     assert "optimiser: unknown key" in said
     assert "stepz" in said
 
