@@ -121,7 +121,7 @@ class Condition(Document):
     phase: Phase = "main"
     questions: Annotated[tuple[SomeQuestion, ...], Field(min_length=1)] | None = None
     shown: Literal["auto", "prediction", "target", "true_label", "foil"] = "auto"
-    target_of: str | None = None
+    target_of: str | None = Field(None, exclude_if=lambda attack: attack is None)
     choices: Literal["all", "foil", "true_label"] = "all"
 
     @model_validator(mode="after")

@@ -110,7 +110,7 @@ class Study(Document):
     conditions: dict[Label, Condition] = Field(min_length=1)
     arms: dict[Label, Arm] = Field(default_factory=dict)
     selection: Literal["shared", "each"] = "shared"
-    image_sets: int = Field(1, ge=1, le=50)
+    image_sets: int = Field(1, ge=1, le=50, exclude_if=lambda sets: sets == 1)
     repeats: bool = False
     practice: int = Field(2, ge=0, le=20)
     catch: int = Field(4, ge=0, le=50)

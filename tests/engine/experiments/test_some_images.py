@@ -237,7 +237,7 @@ def test_the_strongest_attack_is_found_on_the_images_that_all_have(results, whol
 
 
 def test_a_study_takes_images_that_its_conditions_can_show(tmp_path):
-    few = synthetic(ArtifactStore(tmp_path / "few"), some={"tgsm": 50, "noise": 40})
+    few = synthetic(ArtifactStore(tmp_path / "few"), some={"pgd": 60, "noise": 50})
     taken = set(few.examples("none", "noise").indices.tolist())
     loaded = study.load("demo")
     drawn = design(loaded, few)
@@ -249,7 +249,7 @@ def test_a_study_takes_images_that_its_conditions_can_show(tmp_path):
     assert shown
     assert shown <= taken
     with pytest.raises(UsageError, match=r"needs \d+ source images .* 12 attempted"):
-        design(loaded, synthetic(ArtifactStore(tmp_path / "too"), some={"tgsm": 12}))
+        design(loaded, synthetic(ArtifactStore(tmp_path / "too"), some={"pgd": 12}))
 
 
 @pytest.mark.parametrize("name", ["saliency-preference", "hive2022-distinction"])

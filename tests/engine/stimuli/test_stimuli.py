@@ -66,8 +66,8 @@ def test_a_model_that_was_wrong_before_gives_no_mistake(found):
 def test_unknown_experiments_and_parts_are_named(found, tmp_path):
     with pytest.raises(UsageError, match="has not been run here; finished: none yet"):
         results.find(ArtifactStore(tmp_path), "demo")
-    with pytest.raises(UsageError, match="has no 'examples:none:pgd'"):
-        found.examples("none", "pgd")
+    with pytest.raises(UsageError, match="has no 'examples:none:jsma'"):
+        found.examples("none", "jsma")
 
 
 def test_png_and_pixels_are_the_same_picture(found):
@@ -164,7 +164,7 @@ def test_edges_are_neutral_in_the_open_and_change_sign_at_an_edge():
 
 
 def test_a_map_that_is_not_there_is_named(found):
-    with pytest.raises(UsageError, match=r"has no maps of 'pgd'.*clean, fgsm, noise, tgsm"):
-        stimuli.saliency(found, "none", "pgd", 0, "input_gradient")
+    with pytest.raises(UsageError, match=r"has no maps of 'jsma'.*clean, fgsm, noise, pgd, tgsm"):
+        stimuli.saliency(found, "none", "jsma", 0, "input_gradient")
     with pytest.raises(UsageError, match="maps:none:lime"):
         stimuli.saliency(found, "none", "clean", 0, "lime")
