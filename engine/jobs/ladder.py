@@ -41,7 +41,9 @@ class LadderSpec(Document):
             out it is `worst_case`, which is what "worst case" then means.
     """
 
-    eps: list[Annotated[attacks.PixelEps, Field(gt=0)]] = Field([0.03, 0.1, 0.3, 1.0], min_length=1)
+    eps: list[Annotated[attacks.PixelEps, Field(gt=0)]] = Field(
+        [8 / 255, 26 / 255, 76 / 255, 1.0], min_length=1
+    )
     images: int = Field(200, ge=1)
     steps: int = Field(20, ge=1)
     restarts: int = Field(3, ge=1)

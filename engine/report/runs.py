@@ -347,7 +347,7 @@ class Study:
     @property
     def stand_ins(self) -> str:
         """A sentence that names the data that stand in for the papers'; "" for none."""
-        found = [f"{data.title} are {data.stand_in}" for data in self if data.stand_in]
+        found = [f"{data.title}: {data.stand_in}" for data in self if data.stand_in]
         return f"{'; '.join(found)}." if found else ""
 
     @property
