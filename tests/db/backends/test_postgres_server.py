@@ -388,6 +388,6 @@ def test_an_outside_deadlock_ends_with_the_write_stored(lab, database_url):
         prompt.execute(change, ["aa", person.id])
         prompt.commit()
         future.result(10)
-    assert len(entered) == 2
+    assert len(entered) >= 2  # one gave way; a next may meet the prompt's commit, and goes again
     with lab.database.read() as s:
         assert {(row.language, row.arm) for row in s.query(Participant)} == {("aa", "b")}
