@@ -30,7 +30,8 @@ def small(name):
             grid["attack"]["gamma"] = 0.002
         if "steps" in grid["attack"]:
             grid["attack"]["steps"] = 2
-    document["doubt"] |= {"images": 10, "steps": 2, "restarts": 1, "queries": 5, "strong": "fgsm"}
+    effort = {"steps": 2, "restarts": 1, "queries": 5, "strong": "fgsm"}
+    document["doubt"] |= {"eps": [0.1, 1], "images": 10, **effort}
     for model in document["defenses"].values():
         for schedule in (model.get("training", {}), *model.get("required", {}).values()):
             schedule |= {key: 1 for key in ("steps", "keep_every") if key in schedule}
