@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from pydantic import ConfigDict, model_validator
 
 from engine.attacks._batch import Batch
-from engine.attacks._levels import amount, eps_words, levels
+from engine.attacks._levels import amount, eps_words, is_whole, levels
 from engine.attacks._sizes import Eps, Number, PixelEps, describe_pixels, require_within_pixels
 from engine.attacks._targets import TargetRule, choose_target, random_targets
 from engine.components import Component, Registry
@@ -37,6 +37,7 @@ __all__ = [
     "describe_pixels",
     "eps_words",
     "ignore",
+    "is_whole",
     "levels",
     "only",
     "random_targets",

@@ -20,14 +20,18 @@ def levels(eps: float) -> int:
     return math.floor(LEVELS * eps + SLACK)
 
 
+def is_whole(value: float) -> bool:
+    """Return whether a size in units of the pixel range is a whole number of levels."""
+    return abs(LEVELS * value - round(LEVELS * value)) < SLACK
+
+
 def amount(value: float) -> str:
     """Return a size in units of the pixel range: "8/255", ".2", ".03", "1".
 
     A whole number of levels is a fraction, unless two decimals give it exactly.
     """
     whole = round(LEVELS * value)
-    fraction = abs(LEVELS * value - whole) < SLACK
-    if fraction and abs(LEVELS * round(value, 2) - whole) > SLACK:
+    if is_whole(value) and abs(LEVELS * round(value, 2) - whole) > SLACK:
         return f"{whole}/{LEVELS}"
     return _decimal(value)
 
@@ -46,9 +50,7 @@ def eps_words(eps: float, norm: str = "linf", space: str = "pixels") -> str:
         return _decimal(eps)
     if norm != "linf":
         return amount(eps)
-    fits = levels(eps)
-    named = amount(eps)
-    return named if abs(LEVELS * eps - fits) < SLACK else f"{named} ({fits}/{LEVELS})"
+    return amount(eps) if is_whole(eps) else f"{amount(eps)} ({levels(eps)}/{LEVELS})"
 
 
 def _decimal(value: float) -> str:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from engine.attacks._levels import LEVELS
+
 _NUMBER = r"\d+(?:\.\d+)?"
 _FRACTION = re.compile(rf"\s*({_NUMBER})\s*/\s*({_NUMBER})\s*", re.ASCII)
-_LEVELS = 255
 _NAMES = ("eps", "watch_eps", "step_size", "theta")
 """How sizes are called."""
 
@@ -62,7 +63,7 @@ def require_within_pixels(sizes: Mapping[str, float | None]) -> None:
     """
     for name, size in sizes.items():
         if size is not None and size > 1:
-            fix = f"; {size:g} of 255 levels is {size:g}/255" if size <= _LEVELS else ""
+            fix = f"; {size:g} of 255 levels is {size:g}/255" if size <= LEVELS else ""
             raise ValueError(f"{name} {size:g}: pixels lie in [0, 1]{fix}")
 
 

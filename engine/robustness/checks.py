@@ -159,34 +159,24 @@ def keeps_up(ladder: Ladder, loss: Literal["cross_entropy", "margin"]) -> Doubt:
 
 def has_converged(ladder: Ladder) -> Doubt:
     """More steps of the same attack find little more; else the ladder has too few."""
-    given = Given(
-        "steps suffice",
-        WEAK_LADDER,
-        "accuracy under PGD, how far above that with twice the steps",
-        KIND,
+    return _pgd_suffices(
         ladder,
-        beyond_by_interval,
+        "steps suffice",
+        "accuracy under PGD, how far above that with twice the steps",
+        ladder.converged,
+        "PGD was not tried with twice the steps in this ladder",
     )
-    if ladder.converged is None:
-        return given.skipped("PGD was not tried with twice the steps in this ladder")
-    pairs = _at_each(ladder, ladder.worst("cross_entropy", "margin"), ladder.converged)
-    return _read_the_worst_case(given.order(pairs, beyond="noted"))
 
 
 def strong_is_not_far_ahead(ladder: Ladder) -> Doubt:
     """It follows the same gradients: what it finds beyond PGD tells of PGD, not of the model."""
-    given = Given(
-        "PGD is near the strongest attack",
-        WEAK_LADDER,
-        "accuracy under PGD, how far above that under the strongest gradient attack",
-        KIND,
+    return _pgd_suffices(
         ladder,
-        beyond_by_interval,
+        "PGD is near the strongest attack",
+        "accuracy under PGD, how far above that under the strongest gradient attack",
+        ladder.strong,
+        "there is no stronger attack in this ladder",
     )
-    if ladder.strong is None:
-        return given.skipped("there is no stronger attack in this ladder")
-    pairs = _at_each(ladder, ladder.worst("cross_entropy", "margin"), ladder.strong)
-    return _read_the_worst_case(given.order(pairs, beyond="noted"))
 
 
 def answers_do_not_vary(ladder: Ladder) -> Doubt:
@@ -226,7 +216,7 @@ def fgsm_sees_no_label(ladder: Ladder, one_step_trained: bool | None) -> Doubt:
 
 def fgsm_does_not_help(ladder: Ladder, one_step_trained: bool | None) -> Doubt:
     """Better on FGSM examples than undisturbed, and worse under PGD of the same size."""
-    iterated = ladder.iterated.mean(1)
+    iterated = ladder.right(ladder.iterated).mean(1)
     clean = ladder.right(ladder.clean).mean()
     return _leaks(
         Given(
@@ -288,8 +278,7 @@ def _iterated(
     ladder: Ladder, check: str, statement: str, weaker: Sequence[Labels], nothing: str = ""
 ) -> Doubt:
     """Judge whether PGD is behind attacks that should be weaker."""
-    iterated = ladder.worst("cross_entropy", "margin")
-    pairs = [pair for answers in weaker for pair in _at_each(ladder, iterated, answers)]
+    pairs = [pair for answers in weaker for pair in _at_each(ladder, ladder.iterated, answers)]
     return Given(check, MASKED, statement, ORDER, ladder, beyond_by_interval).order(
         pairs, nothing=nothing
     )
@@ -302,7 +291,14 @@ def _leaks(given: Given, one_step_trained: bool | None, pairs: Sequence[Pair]) -
     return given.order(pairs, nothing="PGD does harm at no ε", why=why)
 
 
-def _read_the_worst_case(found: Doubt) -> Doubt:
+def _pgd_suffices(
+    ladder: Ladder, check: str, statement: str, stronger: Labels | None, absent: str
+) -> Doubt:
+    """Note where a stronger attack by the same gradients goes far beyond PGD."""
+    given = Given(check, WEAK_LADDER, statement, KIND, ladder, beyond_by_interval)
+    if stronger is None:
+        return given.skipped(absent)
+    found = given.order(_at_each(ladder, ladder.iterated, stronger), beyond="noted")
     return _because(found, "read the worst case, not PGD") if found.state == "noted" else found
 
 

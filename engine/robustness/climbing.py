@@ -16,10 +16,10 @@ from engine.attacks import Attack, eight_bit
 from engine.datasets import Split
 from engine.networks import fast_copy, inference, stochastic
 from engine.networks.inference import predict
+from engine.robustness.rungs import Labels, first_wrong
 from engine.training.loop import Progress
 
 Images = NDArray[np.float32]
-Labels = NDArray[np.int64]
 Rows = NDArray[np.int64]
 
 DRAWS = 10
@@ -227,11 +227,7 @@ class _Ladder:
         return seeds.derive(self.seed, "ladder", name, start)
 
     def _worst(self, *answers: Labels) -> Labels:
-        """Return of the answers to each image the first that is wrong, else a right one."""
-        worst = answers[-1]
-        for each in reversed(answers[:-1]):
-            worst = np.where(each == self.split.labels, worst, each)
-        return worst
+        return first_wrong(self.split.labels, *answers)
 
     def _noise(self, eps: float) -> Images:
         """Return images with random signs of size eps, the same signs at every eps."""

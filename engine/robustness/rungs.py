@@ -16,6 +16,14 @@ _ERROR = 1.96
 """Standard errors within which an accuracy is at chance."""
 
 
+def first_wrong(labels: Labels, *answers: Labels) -> Labels:
+    """Return of the answers (..., N) to each image the first that is wrong, else a right one."""
+    found = answers[-1]
+    for each in reversed(answers[:-1]):
+        found = np.where(each == labels, found, each)
+    return found
+
+
 @dataclass(frozen=True)
 class Ladder:
     """What a model answered to each attack at each eps (L-inf, pixels), on the same test images.
@@ -69,16 +77,12 @@ class Ladder:
     def worst(self, *rungs: str) -> Labels:
         """Return the answers (E, N) to the worst of these rungs for each image, of those there."""
         found = [getattr(self, rung) for rung in rungs]
-        there = [answers for answers in found if answers is not None]
-        worst: Labels = there[-1]
-        for answers in reversed(there[:-1]):
-            worst = np.where(self.right(answers), worst, answers)
-        return worst
+        return first_wrong(self.labels, *(answers for answers in found if answers is not None))
 
     @property
-    def iterated(self) -> Right:
-        """(E, N) right under both of PGD's losses, without help from scaling."""
-        return self.right(self.worst("cross_entropy", "margin"))
+    def iterated(self) -> Labels:
+        """Answers (E, N) to the worse of PGD's two losses, without help from scaling."""
+        return self.worst("cross_entropy", "margin")
 
     @property
     def worst_case(self) -> Right:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.attacks import amount, eps_words
+from engine.attacks import eps_words, is_whole
 from engine.datasets import describe_counts, doubt_counts
 from engine.replication import Check
 from engine.results import Results, Role, by_dataset, doubted
@@ -164,18 +164,18 @@ def _balls(results: Results) -> Iterator[str]:
             continue
         params = results.artifact(there).recipe.config["attack"]
         norm, space = params.get("norm", "linf"), params.get("space", "pixels")
-        if params.get("eps") is not None and (norm, space) == ("linf", "pixels"):
-            said = eps_words(float(params["eps"]))
-            if said != amount(float(params["eps"])):
-                yield f"{title}: ε = {said}."
+        if params.get("eps") is None or (norm, space) != ("linf", "pixels"):
+            continue
+        if not is_whole(float(params["eps"])):
+            yield f"{title}: ε = {eps_words(float(params['eps']))}."
 
 
 def _under_attack(tested: Sequence[Mapping[str, float] | None]) -> str:
     """Return accuracies after rounding over the seeds, and where known those before it."""
     known = [each or {} for each in tested]
     after = _mean([each.get("accuracy") for each in known])
-    before = _mean([each.get("accuracy_float") for each in known])
-    return after if before == _FAILED else f"{after} ({before})"
+    before = [each.get("accuracy_float") for each in known]
+    return after if None in before else f"{after} ({_mean(before)})"
 
 
 def _of(examples: Mapping[str, Mapping[str, Any]]) -> str:

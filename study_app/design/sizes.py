@@ -43,6 +43,11 @@ class Shown:
     linf: Spread | None
     confidence: Spread | None
 
+    @property
+    def which(self) -> str:
+        """Which picture of the presentation it is, ", picture 2"; of the first nothing is said."""
+        return f", picture {self.place + 1}" if self.place else ""
+
 
 def shown(document: Mapping[str, Any], passports: Mapping[str, Passport]) -> list[Shown]:
     """Return what the main presentations of a design show, by condition and place.
@@ -79,11 +84,7 @@ def lines(pictures: Iterable[Shown], titles: Mapping[str, str]) -> list[str]:
         pictures: as `shown` returns them.
         titles: of the conditions, by label.
     """
-    return [f"{titles[each.condition]}{_place(each)}: {_said(each)}" for each in pictures]
-
-
-def _place(each: Shown) -> str:
-    return f", picture {each.place + 1}" if each.place else ""
+    return [f"{titles[each.condition]}{each.which}: {_said(each)}" for each in pictures]
 
 
 def _said(each: Shown) -> str:

@@ -134,5 +134,4 @@ def _as_large(one: Shown, other: Shown) -> bool:
 
 
 def _named(each: Shown) -> str:
-    place = f", picture {each.place + 1}" if each.place else ""
-    return f"{_l2(each):.2f} ({each.condition}{place})"
+    return f"{_l2(each):.2f} ({each.condition}{each.which})"

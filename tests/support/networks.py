@@ -26,6 +26,19 @@ def warmed(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     return network.eval()
 
 
+class Counted(nn.Module):
+    """Counts the images that go through a network."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.images = 0
+
+    def forward(self, x):
+        self.images += len(x)
+        return self.inner(x)
+
+
 class Scaled(nn.Module):
     """A network whose logits are multiplied: what distillation does to a network at T = 1."""
 

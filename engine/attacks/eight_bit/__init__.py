@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.attacks._balls import Norm, length
-from engine.attacks._levels import LEVELS as _LEVELS
-from engine.attacks._levels import SLACK as _SLACK
-from engine.attacks._levels import levels as levels
+from engine.attacks._levels import LEVELS, SLACK, levels
 from engine.networks.spaces import preprocessed
 
 
@@ -31,14 +29,14 @@ def rounded(x_adv: Tensor, x: Tensor, ball: tuple[Norm, float] | None) -> Tensor
         x: the images that they were made from, of the same shape; 8-bit pixels.
         ball: norm and radius in pixels that the attack was to stay in; see `Attack.pixel_ball`.
     """
-    source, wanted = torch.round(x * _LEVELS), x_adv.clamp(0, 1) * _LEVELS
+    source, wanted = torch.round(x * LEVELS), x_adv.clamp(0, 1) * LEVELS
     nearest = torch.round(wanted)
     if ball is not None and ball[0] == "linf":
         reach = levels(ball[1])
         nearest = torch.clamp(nearest, source - reach, source + reach)
     elif ball is not None:
         nearest = source + _within(nearest - source, wanted - source, ball[1])
-    return nearest / _LEVELS
+    return nearest / LEVELS
 
 
 def rounded_images(
@@ -61,20 +59,20 @@ def excess(model: nn.Module, before: Tensor, after: Tensor, ball: tuple[Norm, fl
         after: the examples.
         ball: norm and radius of the ball in the model input; see `Attack.budget`.
     """
-    x = before.double() / _LEVELS
-    change = after.double() / _LEVELS - x
+    x = before.double() / LEVELS
+    change = after.double() / LEVELS - x
     whole = preprocessed(model)
     if whole is not None:
         change = whole.change(x, change)
     over = length(change, ball[0]).flatten() - ball[1]
     # What floating point numbers add to an example at the edge of its ball is no excess.
-    return torch.where(over > _SLACK, over, 0)
+    return torch.where(over > SLACK, over, 0)
 
 
 def _within(change: Tensor, before: Tensor, eps: float) -> Tensor:
     """Return changes in levels (N, C, H, W) with an L2 norm of at most eps; see `rounded`."""
     flat, exact = change.flatten(1).double(), before.flatten(1).double()
-    most = (_LEVELS * eps + _SLACK) ** 2
+    most = (LEVELS * eps + SLACK) ** 2
     away = (flat.abs() - exact.abs()).clamp_min(0)  # what rounding added, in (0, 1/2]
     gain = torch.where(away > 0, 2 * flat.abs() - 1, 0)  # to the norm's square, of one level
     gained, order = away.sort(1, descending=True)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from networks import Scaled, small_cnn, warmed
+from networks import Counted, Scaled, small_cnn, warmed
 from torch.nn import functional as F
 
 from engine import attacks
@@ -31,19 +31,6 @@ QUICK = {
 
 def make(name, **params):
     return attacks.create(name, **QUICK.get(name, {}), **params)
-
-
-class Seen(torch.nn.Module):
-    """Counts the images that go through a network."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-        self.images = 0
-
-    def forward(self, x):
-        self.images += len(x)
-        return self.inner(x)
 
 
 @pytest.fixture
@@ -462,11 +449,11 @@ def test_with_first_success_finished_images_cost_nothing(network, batch):
         y = network(x).argmax(1)
     y[:20] = (y[:20] + 1) % 4  # wrong from the start
     params = {"eps": 0.01, "steps": 10, "random_start": False, "restarts": 3}
-    counted = Seen(network)
+    counted = Counted(network)
     x_adv = attacks.create("pgd", **params, keep="first_success")(counted, x, y)
     assert torch.equal(x_adv[:20], x[:20])
     # Every image once and its judgement, four for all steps of all restarts and its judgement.
     assert counted.images <= 24 + 20 + 3 * 4 * 11
-    every = Seen(network)
+    every = Counted(network)
     attacks.create("pgd", **params)(every, x, y)
     assert every.images == 3 * 24 * 11

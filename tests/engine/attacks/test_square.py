@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import small_cnn, warmed
+from networks import Counted, small_cnn, warmed
 from pixel_networks import Above, images, levels
 from torch import nn
 
@@ -31,24 +31,11 @@ def right(network, x):
         return network(x).argmax(1)
 
 
-class Asked(nn.Module):
-    """Counts the images that a network is asked about."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-        self.images = 0
-
-    def forward(self, x):
-        self.images += len(x)
-        return self.inner(x)
-
-
 @pytest.mark.parametrize(("norm", "eps"), NORMS)
 @pytest.mark.parametrize("queries", [1, 2, 7])
 def test_an_image_that_resists_is_asked_about_exactly_so_often(norm, eps, queries, network):
     x = batch()
-    asked = Asked(network)
+    asked = Counted(network)
     attack = attacks.create("square", norm=norm, eps=1e-4, queries=queries)
     attack(asked, x, right(network, x))
     assert asked.images == 12 * queries
@@ -60,11 +47,11 @@ def test_successes_and_their_roundings_are_within_the_queries(queries, network):
     y = right(network, x)
     attack = attacks.create("square", eps=0.05, queries=queries)
     for image in range(12):
-        asked = Asked(network)
+        asked = Counted(network)
         attack(asked, x[image : image + 1], y[image : image + 1], seeds=torch.tensor([image]))
         assert asked.images <= queries
     # Undone by rounding each time, a success is asked for again and again.
-    asked = Asked(Above(103.1))
+    asked = Counted(Above(103.1))
     pixel, label = images()
     attack = attacks.create("square", eps=3.4 / 255, queries=queries)
     x_adv = attack(asked, pixel, label)
@@ -75,7 +62,7 @@ def test_successes_and_their_roundings_are_within_the_queries(queries, network):
 def test_success_stops_an_image_and_survives_rounding(network):
     pixel, label = images()
     for level, most in ((102.1, 6), (103.1, 40)):
-        asked = Asked(Above(level))
+        asked = Counted(Above(level))
         x_adv = attacks.create("square", eps=3.4 / 255, queries=40)(asked, pixel, label)
         assert levels(x_adv) == [103.4]
         assert (asked.images < most) == (most < 40)
