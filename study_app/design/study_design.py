@@ -7,15 +7,16 @@ design document, so that a plan is drawn without the experiment.
 
 from __future__ import annotations
 
-import math
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine import seeds
 from engine.errors import UsageError
 from engine.results import Results
 from engine.stimuli import Stimulus
-from study_app.design import source_images
+from study_app.design import rotation, source_images
 from study_app.design.presentations import Entries
 from study_app.design.source_images import Sources
 from study_app.study import Phase, Study, obvious
@@ -45,8 +46,9 @@ def design(study: Study, results: Results) -> Design:
     """Draw the design of `study` from the artifacts of its experiment.
 
     Over the lists of an arm every source appears in every condition in proportion to its
-    presentations (Latin square), unless sources do not rotate; all arms use the same sources as far
-    as they need as many. Practice and catch images are others (`sources.choose`).
+    presentations, and with others in each list (`rotation`), unless sources do not rotate. All arms
+    use the same sources as far as they need as many. Practice and catch images are others
+    (`sources.choose`).
 
     Raises:
         UsageError: the experiment lacks what is shown, or has too few usable images.
@@ -119,16 +121,16 @@ class _Drawing:
     def _rotated(self, arm: str, number: int) -> list[list[dict[str, Any]]]:
         """Return the lists over which conditions rotate over the sources of one set of images."""
         study = self._study
-        groups = list(self._groups(arm, "main", number))
-        cycles = [_cycle(study, labels) for labels, _ in groups]
-        return [
-            [
-                self._entries.entry(cycle[(place + offset) % len(cycle)], index)
-                for cycle, (_, indices) in zip(cycles, groups, strict=True)
-                for place, index in enumerate(indices)
-            ]
-            for offset in range(study.lists(arm) // study.image_sets)
-        ]
+        count = study.lists(arm) // study.image_sets
+        lists: list[list[dict[str, Any]]] = [[] for _ in range(count)]
+        for group, (labels, indices) in enumerate(self._groups(arm, "main", number)):
+            shown = {label: study.conditions[label].presentations for label in labels}
+            # Not by the arm: arms that are built alike have the same lists.
+            seed = seeds.derive(study.seed, "lists", number, group, *shown.values())
+            rng = random.Random(seed)  # noqa: S311 - not a secret
+            for entries, row in zip(lists, rotation.rotated(shown, count, rng), strict=True):
+                entries += map(self._entries.entry, row, indices)
+        return lists
 
     def _apart(self, arm: str, phase: Phase, number: int = 0) -> list[dict[str, Any]]:
         """Return the entries of conditions that do not rotate over the sources of their group."""
@@ -186,17 +188,3 @@ class _Drawing:
                 f"study {study.name!r}: impossible names class {beyond[0]}; the experiment has "
                 f"{len(names)} classes, from 0"
             )
-
-
-def _cycle(study: Study, labels: Sequence[str]) -> list[str]:
-    """Return the shortest sequence with each condition in proportion, spread evenly."""
-    counts = {label: study.conditions[label].presentations for label in labels}
-    share = math.gcd(*counts.values())
-    left = {label: count // share for label, count in counts.items()}
-    cycle: list[str] = []
-    while any(left.values()):
-        for label in left:
-            if left[label]:
-                cycle.append(label)
-                left[label] -= 1
-    return cycle

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,13 @@ def test_lists_are_a_latin_square_of_source_and_condition(design):
     for entries in lists:
         facts = [design.document["facts"][e["pictures"][0]] for e in entries]
         assert set(Counter(fact["true_label"] for fact in facts).values()) == {2}
+    # A condition's images are others in every list: none go together in all of them.
+    where = [{image(design, *e["pictures"]): e["condition"] for e in each} for each in lists[:10]]
+    met = Counter(
+        pair for each in where for pair in combinations(sorted(each), 2)
+        if each[pair[0]] == each[pair[1]]
+    )  # fmt: skip
+    assert max(met.values()) <= 4
 
 
 def test_conditions_show_what_they_say(design, results):
@@ -124,6 +132,14 @@ def test_every_plan_of_the_demo_keeps_its_promises(design, seed, list_index):
     catch = [p.trials[1].correct_option for p in drawn if p.role == "catch"]
     assert Counter(catch) == {"yes": 2, "no": 2}
     assert drawn == participant_plan.draw(design.document, "all", list_index, seed)
+
+
+def test_practice_does_not_always_begin_with_a_right_label(design):
+    begins = Counter(
+        participant_plan.draw(design.document, "all", 0, seed)[0].trials[1].correct_option
+        for seed in range(40)
+    )
+    assert min(begins["yes"], begins["no"]) > 5
 
 
 def test_orders_differ_between_people(design):
@@ -286,16 +302,45 @@ def test_every_plan_of_a_shipped_study_keeps_its_promises(designs, name, seed, d
             )
 
 
-def test_sides_are_drawn_for_everybody(designs):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_places_of_pictures_and_choices_are_balanced_within_a_person(designs, name):
+    loaded, _, stored = designs[name]
+    for arm, seed in [(arm, seed) for arm in stored["arms"] for seed in range(3)]:
+        placed, right = Counter(), Counter()
+        declared = {tuple(sorted(e["pictures"])): e for e in stored["arms"][arm]["lists"][0]}
+        planned = participant_plan.draw(stored, arm, 0, seed)
+        for one in planned:
+            several = shown(one)
+            if one.role == "main":
+                entry = declared[tuple(sorted(several))]
+                choices = [str(label) for label in entry["choices"] or ()]
+                offered = [o["value"] for t in one.trials for o in t.view.get("options", ())]
+                things = [entry["pictures"].index(i) for i in several]
+                things += [f"choice {choices.index(v)}" for v in offered if v in choices]
+                placed.update((one.condition, p, thing) for p, thing in enumerate(things))
+            elif one.role == "catch" and len(several) > 1:
+                right.update(t.correct_option for t in one.trials)
+        for condition in {condition for condition, _, _ in placed}:
+            asked = loaded.asked(loaded.conditions[condition])
+            if any(question.shuffled for question in asked):
+                held = [count for key, count in placed.items() if key[0] == condition]
+                assert max(held) - min(held) <= 1
+            first = [placed[condition, 1, f"choice {n}"] for n in (0, 1)]
+            assert abs(first[0] - first[1]) <= 1
+        if right and all(option in ("0", "1") for option in right):
+            assert abs(right["0"] - right["1"]) <= 1
+
+
+def test_who_stands_left_first_is_drawn_for_everybody(designs):
     _, _, stored = designs["veerabadran2023"]
-    first = Counter(
-        stored["facts"][p.stimulus_id]["kind"]
-        for seed in range(30)
-        for p in participant_plan.draw(stored, "all", 0, seed)
-        if p.condition == "against_clean"
-    )
-    assert first.total() == 150
-    assert 50 < first["clean"] < 100  # 4 standard deviations about one half
+    first = [
+        stored["facts"][
+            next(p for p in participant_plan.draw(stored, "all", 0, seed)
+                 if p.condition == "against_clean").stimulus_id
+        ]["kind"]
+        for seed in range(60)
+    ]  # fmt: skip
+    assert 15 < Counter(first)["clean"] < 45  # 4 standard deviations about one half
 
 
 def test_a_pair_towards_two_classes_asks_about_one_of_them(designs):
