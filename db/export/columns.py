@@ -247,6 +247,7 @@ PARTICIPANTS = (
     _stored("arm", Participant.arm),
     _stored("list_index", Participant.list_index, "Int64"),
     _stored("plan_hash", Participant.plan_hash),
+    _stored("plan_rules", Participant.plan_rules, "Int64"),
     _stored("consent_text_sha256", Consent.text_sha256),
     _stored("consent_version", Consent.version),
     _stored("consented_utc", Participant.created_at),

@@ -74,6 +74,9 @@ class Participant(Base):
     plan_hash: Mapped[str | None] = mapped_column(
         String(64), comment="SHA-256 of the participant's whole plan as drawn at admission"
     )
+    plan_rules: Mapped[int | None] = mapped_column(
+        comment="Rules by which the plan was drawn; empty: those before they were numbered"
+    )
     completion_code: Mapped[str | None] = mapped_column(
         String(64), comment="Code released when the participation ended, for the way it did"
     )

@@ -51,6 +51,10 @@ class StudyVersion(Base):
     stage: Mapped[str] = mapped_column(
         String(16), comment="What the data are for: pilot, main or simulated"
     )
+    silence_s: Mapped[int | None] = mapped_column(
+        comment="Seconds without an answer after which an admitted person's place may be given "
+        "away; empty: an hour"
+    )
     frozen: Mapped[bool] = mapped_column(comment="Whether this version has been open to people")
     created_at: Mapped[datetime] = mapped_column(comment="When this version was published, UTC")
 

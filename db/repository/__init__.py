@@ -33,7 +33,7 @@ from db.repository.participants import (
     provider_id,
     withdraw,
 )
-from db.repository.places import Quota, Slot, slot_counts
+from db.repository.places import LONGEST_SILENCE, Place, Quota, Slot, places, slot_counts
 from db.repository.researchers import (
     ExportInfo,
     ResearcherInfo,
@@ -79,6 +79,7 @@ from db.repository.studies import (
 )
 
 __all__ = [
+    "LONGEST_SILENCE",
     "OVER",
     "Draw",
     "Embargo",
@@ -89,6 +90,7 @@ __all__ = [
     "Outcome",
     "ParticipantInfo",
     "Picture",
+    "Place",
     "PlannedPresentation",
     "PlannedTrial",
     "Progress",
@@ -124,6 +126,7 @@ __all__ = [
     "participant",
     "participant_by_token",
     "password_matches",
+    "places",
     "plan_hash",
     "progress",
     "provider_id",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -16,7 +16,14 @@ from db.errors import NotAdmissibleError, ParticipantNotFoundError, PlanError, S
 from db.models import Base, Participant, StudyVersionStimulus
 from db.repository.embargo import require_open
 from db.repository.participants import ParticipantInfo, participant
-from db.repository.places import ACTIVE_WITHIN, UNLIMITED, Quota, Slot, arm_counts, slot_counts
+from db.repository.places import (
+    UNLIMITED,
+    Quota,
+    Slot,
+    arm_counts,
+    kept_before,
+    slot_counts,
+)
 
 _PRESENTATION, _FURTHER, _TRIAL = (
     Base.metadata.tables[name] for name in ("presentation", "further_picture", "trial")
@@ -66,14 +73,15 @@ def admit(
     draw: Draw,
     now: datetime,
     quota: Quota = UNLIMITED,
-    active_within: timedelta = ACTIVE_WITHIN,
+    plan_rules: int | None = None,
 ) -> ParticipantInfo:
     """Give a participant the least-filled slot and the plan drawn for it; again: no change.
 
-    A slot is filled by those who completed it and those admitted to it and seen within
-    `active_within`, per study version; ties are broken by the participant's seed, so that the next
+    A slot is filled by those who completed it and those admitted to it and not silent for longer
+    than the version allows (`places`); ties are broken by the participant's seed, so that the next
     slot cannot be guessed. Slots of an arm that has its quota are left out. `draw` runs while the
-    write lock is held: it must be quick and depend on nothing but its arguments.
+    write lock is held: it must be quick and depend on nothing but its arguments. `plan_rules`: the
+    rules by which it draws, stored with the plan.
     Raises ParticipantNotFoundError, NotAdmissibleError (screened out, failed the check, timed out,
     returned), StudyClosedError unless the study is live (simulated versions are always open),
     StudyFullError, PlanError.
@@ -86,8 +94,8 @@ def admit(
     if person.status != "consented":
         raise NotAdmissibleError("The participant has left the study.")
     require_open(participant(s, participant_id))
-    open_slots = _open_slots(s, person.study_version_id, slots, quota, now, active_within)
-    filled = slot_counts(s, person.study_version_id, now=now, active_within=active_within)
+    open_slots = _open_slots(s, person, slots, quota, now)
+    filled = slot_counts(s, person.study_version_id, now=now)
     arm, list_index = _least_filled(filled, open_slots, person.seed)
     plan = tuple(draw(arm, list_index, person.seed))
     _check_plan(s, plan, person.study_version_id)
@@ -95,6 +103,7 @@ def admit(
     person.arm = arm
     person.list_index = list_index
     person.plan_hash = plan_hash(arm, list_index, plan)
+    person.plan_rules = plan_rules
     person.status = "admitted"
     person.admitted_at = person.last_seen_at = now
     s.flush()
@@ -115,14 +124,9 @@ def plan_hash(arm: str, list_index: int, plan: Sequence[PlannedPresentation]) ->
 
 
 def _open_slots(
-    s: Session,
-    study_version_id: int,
-    slots: Sequence[Slot],
-    quota: Quota,
-    now: datetime,
-    active_within: timedelta,
+    s: Session, person: Participant, slots: Sequence[Slot], quota: Quota, now: datetime
 ) -> Sequence[Slot]:
-    """Return the slots that the quota leaves.
+    """Return the slots that the quota and those who consented before leave to this person.
 
     Raises:
         StudyFullError: there is none.
@@ -131,10 +135,16 @@ def _open_slots(
         raise ValueError("a study needs at least one slot (arm, list)")
     if quota == UNLIMITED:
         return slots
-    arms = arm_counts(s, study_version_id, now=now, active_within=active_within)
-    full = quota.participants is not None and sum(arms.values()) >= quota.participants
+    version = person.study_version_id
+    arms = arm_counts(s, version, now=now)
     left = [slot for slot in slots if quota.per_arm is None or arms.get(slot[0], 0) < quota.per_arm]
-    if full or not left:
+    full = not left
+    if quota.participants is not None and not full:
+        open_places = quota.participants - sum(arms.values())
+        full = open_places <= kept_before(
+            s, version, participant_id=person.id, open_places=open_places, now=now
+        )
+    if full:
         raise StudyFullError("The study has enough participants now. Thank you for coming.")
     return left
 

@@ -27,7 +27,7 @@ from db.models import (
     Tombstone,
 )
 from db.repository.invitations import require_invitation, use_invitation
-from db.repository.places import UNLIMITED, Quota, arm_counts, on_the_way
+from db.repository.places import UNLIMITED, Quota, arm_counts
 
 # Long enough to pay people and to answer their complaints, then the raw id goes.
 PROVIDER_ID_KEPT = timedelta(days=90)
@@ -140,8 +140,8 @@ def create_participant(
         study_version_id: what they consented to.
         given: the consent.
         now: the time.
-        quota: only a study with a place left, counting those on the way to admission, takes
-            somebody new.
+        quota: only a study with a place left takes somebody new. Who has consented without one
+            being kept for them may get one at admission (`places.kept_before`).
 
     Raises:
         StudyNotFoundError: there is no such version.
@@ -296,11 +296,10 @@ def _require_open(version: Any) -> None:
 
 
 def _require_place(s: Session, version: Any, quota: Quota, now: datetime) -> None:
-    """Raise StudyFullError unless there is a place beside those on the way to admission."""
+    """Raise StudyFullError unless a place is open, whoever else has consented."""
     if quota.participants is None:
         return
-    places = sum(arm_counts(s, version.id, now=now).values())
-    if places + on_the_way(s, version.id, now=now) >= quota.participants:
+    if sum(arm_counts(s, version.id, now=now).values()) >= quota.participants:
         raise StudyFullError("The study has enough participants now. Thank you for coming.")
 
 

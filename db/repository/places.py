@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Participant, StudyVersion
 
-# Somebody silent for longer than this has left, and their place may go to another.
+# Who is silent for longer cannot go on once the study is closed, and holds nothing back.
 ACTIVE_WITHIN = timedelta(hours=1)
+
+LONGEST_SILENCE = ACTIVE_WITHIN
+"""A place is not kept for longer than its holder may go on, whatever a version says."""
+
+CONSENTED_WITHIN = timedelta(minutes=10)
+"""So long after their last request somebody who has consented keeps a place until admission."""
+CONSENTED_SHARE = 5
+"""All who have consented keep at most one in so many of the places still open, at least one."""
 
 Slot = tuple[str, int]  # arm, list
 
@@ -20,9 +30,9 @@ Slot = tuple[str, int]  # arm, list
 class Quota:
     """How many people a study wants: in all, and in each arm. None: any number.
 
-    Those count who completed it and those admitted to it and seen within ACTIVE_WITHIN, over all
-    versions of the study in one stage. Somebody who was silent for longer and comes back while the
-    study is live may finish, which can exceed the quota.
+    Those count who completed it and those admitted to it and not silent for longer than their
+    version allows, over all versions of the study in one stage. Somebody who was silent for longer
+    and comes back while the study is live may finish, which can exceed the quota.
     """
 
     participants: int | None = None
@@ -32,61 +42,104 @@ class Quota:
 UNLIMITED = Quota()
 
 
-def slot_counts(
-    s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
-) -> dict[Slot, int]:
+@dataclass(frozen=True)
+class Place:
+    """One arm and list of a version: who has completed it, and who is on the way through it."""
+
+    arm: str
+    list_index: int
+    complete: int
+    under_way: int
+
+
+def slot_counts(s: Session, study_version_id: int, *, now: datetime) -> dict[Slot, int]:
     """Return how many hold each slot, as `admit` counts; slots that nobody holds are absent."""
-    rows = s.execute(
-        select(Participant.arm, Participant.list_index, func.count())
-        .where(Participant.study_version_id == study_version_id, _holds(now - active_within))
-        .group_by(Participant.arm, Participant.list_index)
-    )
     return {
-        (arm, index): count for arm, index, count in rows if arm is not None and index is not None
+        (each.arm, each.list_index): each.complete + each.under_way
+        for each in places(s, study_version_id, now=now)
     }
 
 
-def arm_counts(
-    s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
-) -> dict[str, int]:
+def places(s: Session, study_version_id: int, *, now: datetime) -> list[Place]:
+    """Return the slots of a version that somebody holds, by arm and list."""
+    complete, under_way = Counter[Slot](), Counter[Slot]()
+    silent = _silences(s, StudyVersion.id == study_version_id)
+    rows = s.execute(
+        select(Participant.arm, Participant.list_index, Participant.status, func.count())
+        .where(Participant.study_version_id == study_version_id, _holds(silent, now))
+        .group_by(Participant.arm, Participant.list_index, Participant.status)
+    )
+    for arm, index, status, count in rows:
+        if arm is not None and index is not None:
+            (complete if status == "complete" else under_way)[arm, index] += count
+    held = sorted({*complete, *under_way})
+    return [Place(*slot, complete[slot], under_way[slot]) for slot in held]
+
+
+def arm_counts(s: Session, study_version_id: int, *, now: datetime) -> dict[str, int]:
     """Return how many hold a place in each arm, over all versions of this version's stage."""
+    silent = _silences(s, StudyVersion.id.in_(_same_stage(study_version_id)))
     rows = s.execute(
         select(Participant.arm, func.count())
-        .where(_same_stage(study_version_id), _holds(now - active_within))
+        .where(Participant.study_version_id.in_(list(silent)), _holds(silent, now))
         .group_by(Participant.arm)
     )
     return {arm: count for arm, count in rows if arm is not None}
 
 
-def on_the_way(
-    s: Session, study_version_id: int, *, now: datetime, active_within: timedelta = ACTIVE_WITHIN
+def kept_before(
+    s: Session, study_version_id: int, *, participant_id: str, open_places: int, now: datetime
 ) -> int:
-    """Return how many have consented, are not admitted yet and were seen lately.
+    """Return how many open places are kept for others who have consented, before this person.
 
-    Over the same versions as `arm_counts`.
+    They are kept for those who consented first, each until CONSENTED_WITHIN after their last
+    request; all together at most a CONSENTED_SHARE of the open places, at least one. So whoever
+    only consents, however often, cannot close a study.
     """
-    return (
-        s.scalar(
-            select(func.count()).where(
-                _same_stage(study_version_id),
-                Participant.status == "consented",
-                Participant.last_seen_at >= now - active_within,
-            )
+    waiting = s.scalars(
+        select(Participant.id)
+        .where(
+            Participant.study_version_id.in_(_same_stage(study_version_id)),
+            Participant.status == "consented",
+            Participant.last_seen_at >= now - CONSENTED_WITHIN,
         )
-        or 0
+        .order_by(Participant.created_at, Participant.id)
+        .limit(max(1, open_places // CONSENTED_SHARE))
+    ).all()
+    return 0 if participant_id in waiting else len(waiting)
+
+
+def _silences(s: Session, versions: ColumnElement[bool]) -> dict[int, timedelta]:
+    """By version how long somebody admitted to it may be silent and keep their place."""
+    rows = s.execute(select(StudyVersion.id, StudyVersion.silence_s).where(versions))
+    return {
+        version: LONGEST_SILENCE
+        if seconds is None
+        else min(timedelta(seconds=seconds), LONGEST_SILENCE)
+        for version, seconds in rows
+    }
+
+
+def _holds(silences: Mapping[int, timedelta], now: datetime) -> ColumnElement[bool]:
+    admitted = (
+        and_(
+            Participant.status == "admitted",
+            Participant.study_version_id.in_(_of(silences, silence)),
+            Participant.last_seen_at >= now - silence,
+        )
+        for silence in set(silences.values())
     )
+    return or_(false(), Participant.status == "complete", *admitted)
 
 
-def _holds(seen_since: datetime) -> ColumnElement[bool]:
-    return or_(
-        Participant.status == "complete",
-        and_(Participant.status == "admitted", Participant.last_seen_at >= seen_since),
-    )
+def _of(silences: Mapping[int, timedelta], silence: timedelta) -> Sequence[int]:
+    return [version for version, own in silences.items() if own == silence]
 
 
-def _same_stage(study_version_id: int) -> ColumnElement[bool]:
+def _same_stage(study_version_id: int) -> Select[int]:
+    """The versions of the study that are of the same stage as this one."""
     one, other = aliased(StudyVersion), aliased(StudyVersion)
-    return Participant.study_version_id.in_(
+    return (
         select(other.id)
         .join(one, (one.study_id == other.study_id) & (one.stage == other.stage))
         .where(one.id == study_version_id)

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -116,11 +116,14 @@ def publish_study(
     stimuli: Sequence[StimulusRow],
     content_sha256: str,
     now: datetime,
+    silence: timedelta | None = None,
 ) -> StudyVersionInfo:
     """Store a study; the first publication makes a draft.
 
     If the newest version has this content and stage, it is returned and nothing is written; else
     the next version is made. A stimulus keeps its opaque id through all versions of the study.
+    `silence`: how long somebody admitted to it may be silent and keep their place; None: as long as
+    they may go on once the study is closed, which is the most.
 
     Raises:
         StimulusConflictError: a stimulus does not match its hashes.
@@ -144,6 +147,7 @@ def publish_study(
         config_json=canonical_json(config),
         design_json=canonical_json(design),
         stage=stage,
+        silence_s=None if silence is None else int(silence.total_seconds()),
         frozen=status == "live",
         created_at=now,
     )

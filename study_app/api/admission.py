@@ -44,6 +44,7 @@ async def admit(request: Request) -> Response:
             slots=participant_plan.slots(version.design),
             draw=partial(participant_plan.draw, version.design, wording=words),
             quota=quota_of(study),
+            plan_rules=participant_plan.RULES,
             now=here.now(),
         )
         return admitted, repository.progress(s, person.id)

@@ -75,5 +75,9 @@ def over(status: int) -> Response:
 
 
 def quota_of(study: Study) -> Quota:
-    """Return how many people a study takes."""
-    return Quota(**study.quota.model_dump()) if study.quota else Quota()
+    """Return how many people a study takes; in all at most what its arms take together."""
+    if study.quota is None:
+        return Quota()
+    in_all, per_arm = study.quota.participants, study.quota.per_arm
+    arms = per_arm and per_arm * len(study.all_arms)
+    return Quota(min((n for n in (in_all, arms) if n is not None), default=None), per_arm)

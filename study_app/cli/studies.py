@@ -163,21 +163,27 @@ app.command()(invitations_cli.invite)
 def status(study: Published, as_json: AsJson = False) -> None:
     """Print how many people started, were admitted, are under way, finished and withdrew.
 
-    And what the newest version shows: by condition how large the disturbance is, and how sure the
-    model.
+    For each stage, how many people each list of its newest version still lacks. And what the newest
+    version shows: by condition how large the disturbance is, and how sure the model.
     """
     from db import repository
     from study_app.analysis import tables
     from study_app.analysis.stages import shown_by
     from study_app.design import sizes
-    from study_app.participation import under_way
+    from study_app.participation import filled, under_way
     from study_app.study import study_of
 
     with opened() as database, database.read() as s:
         version = require_study(s, study)
         current = version.status
-        held = repository.embargo(s, version.study_id, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        held = repository.embargo(s, version.study_id, now=now)
         counts = [asdict(row) for row in repository.counts(s, study)]
+        newest = {row["stage"]: row["study_version_id"] for row in counts}
+        lists = [
+            (own, filled.filled_lists(s, own, now=now))
+            for own in (repository.study_version(s, each) for each in newest.values())
+        ]
         invitations = repository.invitation_counts(s, study)
         pictures = shown_by(s, version)
     if as_json:
@@ -186,6 +192,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
                 "study": study,
                 "status": current,
                 "versions": counts,
+                "lists": [each for own, found in lists for each in filled.facts(own, found)],
                 **under_way.facts(held),
                 "invitations": asdict(invitations),
                 "shown": [asdict(each) for each in pictures],
@@ -193,12 +200,16 @@ def status(study: Published, as_json: AsJson = False) -> None:
         )
         return
     say(f"Study {study} is {current}.")
-    for row in counts:
-        say(
-            f"  version {row['version']} ({row['stage']}): {row['started']} started, "
-            f"{row['admitted']} admitted, {row['completed']} completed, "
-            f"{row['withdrawn']} withdrew"
-        )
+    for own, found in lists:
+        for row in counts:
+            if row["stage"] == own.stage:
+                say(
+                    f"  version {row['version']} ({row['stage']}): {row['started']} started, "
+                    f"{row['admitted']} admitted, {row['completed']} completed, "
+                    f"{row['withdrawn']} withdrew"
+                )
+        for line in filled.lines(own, found):
+            say(f"  {line}")
     say(f"  {under_way.people_sentence(held)}")
     if current == "closed":
         say(f"  {under_way.closed_sentences(held)}")

@@ -11,7 +11,7 @@ from engine import canonical, results
 from engine.artifacts import ArtifactStore
 from engine.stimuli import Stimulus
 from study_app.design.study_design import Design, design
-from study_app.study import Study
+from study_app.study import Study, silence
 
 
 def publish(
@@ -41,6 +41,7 @@ def publish(
             design=drawn.document,
             stage=study.stage,
             stimuli=[_row(stimulus) for stimulus in drawn.stimuli.values()],
+            silence=silence(study),
             content_sha256=canonical.sha256({"config": config, "design": drawn.document}),
             now=now,
         )

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study_app.lint import balance, controls, people, stimuli, words
-from study_app.lint.people import minutes
 from study_app.lint.rules import RULES, SEVERITIES, Problem, Subject
-from study_app.study import Study
+from study_app.study import Study, minutes
 
 if TYPE_CHECKING:
     from study_app.design.study_design import Design

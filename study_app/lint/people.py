@@ -6,11 +6,7 @@ import re
 from collections.abc import Iterator
 
 from study_app.lint.rules import Finding, Subject, error, rule, warn
-from study_app.study import Study
-
-SECONDS_A_PICTURE, SECONDS_A_QUESTION, SECONDS_AN_ITEM = 1.0, 3.0, 6.0
-"""What a careful participant takes, roughly: a presentation of two questions seven seconds."""
-
+from study_app.study import minutes
 
 LONG_MINUTES = 30
 
@@ -110,23 +106,6 @@ def prolific(subject: Subject) -> Iterator[Finding]:
             "Prolific lets nobody be rejected for a comprehension "
             "check: ask people to return their submission",
         )
-
-
-def minutes(study: Study) -> float:
-    """Return about how long the longest arm takes, from the first picture to the debrief."""
-    return max(_seconds(study, arm) for arm in study.all_arms) / 60
-
-
-def _seconds(study: Study, arm: str) -> float:
-    conditions = [study.conditions[label] for label in study.all_arms[arm].conditions]
-    per_showing = [
-        SECONDS_A_PICTURE * len(c.shown_pictures) + SECONDS_A_QUESTION * len(study.asked(c))
-        for c in conditions
-    ]
-    shown = sum(each * c.presentations for each, c in zip(per_showing, conditions, strict=True))
-    shown += max(per_showing) * (study.practice + study.catch)
-    forms = [form for form in (study.screening, study.comprehension, study.demographics) if form]
-    return shown + SECONDS_AN_ITEM * sum(len(form.items) for form in forms)
 
 
 def _minutes_told(text: str) -> int | None:

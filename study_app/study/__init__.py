@@ -10,6 +10,7 @@ from study_app.study.conditions import (
     requirements,
     speaks_of_a_label,
 )
+from study_app.study.duration import minutes, silence
 from study_app.study.schema import study
 from study_app.study.stored_study import (
     StoredStudy,
@@ -37,8 +38,10 @@ __all__ = [
     "languages",
     "load",
     "markdown_html",
+    "minutes",
     "obvious",
     "requirements",
+    "silence",
     "speaks_of_a_label",
     "stored_study",
     "study",
