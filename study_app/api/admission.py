@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db import repository
+from db.errors import StudyFullError
 from db.repository import ParticipantInfo, Progress, StudyVersionInfo
 from study_app.api.context import context
 from study_app.api.http import RefusedError, json_response, read, write
 from study_app.api.participant import holder, limited, quota_of, token_sha256
 from study_app.design import participant_plan
-from study_app.participation import due_forms
+from study_app.participation import due_forms, endings
 from study_app.study import study_of, wording
 
 
@@ -49,7 +50,16 @@ async def admit(request: Request) -> Response:
         )
         return admitted, repository.progress(s, person.id)
 
-    person, progress = await write(here.database, take)
+    try:
+        person, progress = await write(here.database, take)
+    except StudyFullError as error:
+        person = await read(here.database, lambda s: holder(s, digest))
+        back = endings.turned_away(person, study)
+        if back is None:
+            raise
+        return json_response(
+            {"error": error.code, "message": str(error), "ending": back}, error.status
+        )
     return json_response(
         {"state": person.status, "position": progress.position, "total": progress.total}
     )

@@ -12,7 +12,8 @@ from db import repository
 from db.repository import ParticipantInfo, StudyVersionInfo
 from study_app.api.bodies import ConsentBody
 from study_app.api.context import Context, context
-from study_app.api.http import RefusedError, body, json_response, read, route, write
+from study_app.api.http import RefusedError, body, json_response, read, route, wait_first, write
+from study_app.api.limits import household
 from study_app.api.participant import holder, limited, quota_of, token_sha256
 from study_app.installation import tokens
 from study_app.participation.texts import consent_sha256
@@ -22,9 +23,15 @@ from study_app.study import Study, languages, study_of, wording
 
 @route
 async def consent(request: Request) -> Response:
-    """Take a consent; the token that it gives is the same when it is sent again."""
-    given = await body(request, ConsentBody)
+    """Take a consent; the token that it gives is the same when it is sent again.
+
+    Anybody may send one, and each is stored: so an address has a bound.
+    """
     here = context(request)
+    host = request.client.host if request.client else ""
+    if wait := here.consents.wait_s(household(host)):
+        raise wait_first(wait)
+    given = await body(request, ConsentBody)
     token = tokens.participant_token(here.state.key, given.study, given.nonce)
     digest = tokens.sha256(token)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 
 from db.session import Database
-from study_app.api.limits import RateLimit, login_limit
+from study_app.api.limits import RateLimit, consent_limit, login_limit
 from study_app.installation import AppState
 
 
@@ -29,6 +29,7 @@ class Context:
     Attributes:
         state: the database, the artifact store and the key.
         requests: how often one participant may ask, by the hash of their token.
+        consents: how many one address may give.
         logins: how often one address may try a password.
         passwords: the thread that checks passwords, one at a time. A check takes as long as many
             requests, and memory besides; participants must not wait for it.
@@ -37,6 +38,7 @@ class Context:
 
     state: AppState
     requests: RateLimit = field(default_factory=RateLimit)
+    consents: RateLimit = field(default_factory=consent_limit)
     logins: RateLimit = field(default_factory=login_limit)
     passwords: ThreadPoolExecutor = field(default_factory=_one_thread)
     now: Callable[[], datetime] = _now

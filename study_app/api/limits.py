@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -14,6 +15,10 @@ RATE = 50.0
 MAX_ATTEMPTS = 10
 """Wrong passwords from one address in any `ATTEMPT_WINDOW_S` seconds."""
 ATTEMPT_WINDOW_S = 300.0
+
+CONSENTS_AT_ONCE = 400
+"""A lecture hall behind one address."""
+CONSENTS_PER_SECOND = 2.0
 
 MAX_KEYS = 20_000
 
@@ -73,3 +78,25 @@ class RateLimit:
 def login_limit(clock: Callable[[], float] = time.monotonic) -> RateLimit:
     """Return the limit of `MAX_ATTEMPTS` wrong passwords in any `ATTEMPT_WINDOW_S` seconds."""
     return RateLimit(clock, burst=MAX_ATTEMPTS, rate=math.inf, window_s=ATTEMPT_WINDOW_S)
+
+
+def consent_limit(
+    at_once: int = CONSENTS_AT_ONCE,
+    per_second: float = CONSENTS_PER_SECOND,
+    clock: Callable[[], float] = time.monotonic,
+) -> RateLimit:
+    """Return the limit of consents from one address (`household`)."""
+    return RateLimit(clock, burst=at_once, rate=per_second)
+
+
+def household(host: str) -> str:
+    """Return what stands for all addresses that one sender has: of IPv6 the first 64 bits."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address), 64), strict=False))

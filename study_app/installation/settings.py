@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from functools import cached_property
@@ -22,6 +23,7 @@ class Settings(BaseSettings):
         home: PLAUSIBLY_HOME, the folder of all state: `study.db`, `artifacts/`, `secret.key`.
         database_url: DATABASE_URL, a database elsewhere than in `home`; see docs/database.md.
         password: PLAUSIBLY_PASSWORD, the researchers' password; without it one is generated.
+        consents: PLAUSIBLY_CONSENTS, how many one address may give; see `consent_bounds`.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path("plausibly-data"), validation_alias="PLAUSIBLY_HOME")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     password: SecretStr | None = Field(None, validation_alias="PLAUSIBLY_PASSWORD")
+    consents: str = Field("400,2", validation_alias="PLAUSIBLY_CONSENTS")
 
     @cached_property
     def store(self) -> ArtifactStore:
@@ -51,6 +54,24 @@ class Settings(BaseSettings):
                 "DATABASE_URL names a PostgreSQL database, and its driver is not installed: "
                 "pip install 'plausibly[postgres]'"
             ) from None
+
+    def consent_bounds(self) -> tuple[int, float]:
+        """Return how many consents one address may give at once, and how many per second then.
+
+        Raises:
+            UsageError: they are not two positive numbers.
+        """
+        try:
+            at_once, per_second = self.consents.split(",")
+            bounds = int(at_once), float(per_second)
+        except ValueError:
+            bounds = 0, 0.0
+        if not (bounds[0] >= 1 and 0 < bounds[1] < math.inf):
+            raise UsageError(
+                f"PLAUSIBLY_CONSENTS is {self.consents!r}; it must be how many consents one "
+                "address may give at once and how many per second then, such as 400,2"
+            )
+        return bounds
 
     def secret(self) -> bytes:
         """Return the installation's key for tokens and provider ids; made at first use.

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import repository
 from db.repository import ParticipantInfo
+from study_app.participation.load import ui_in
 from study_app.study import Study, markdown_html, stored_study, wording
 
 Ending = Literal["complete", "screened_out", "failed_check"]
@@ -31,6 +32,20 @@ def conclude(
         completion_code=study.provider.code(outcome),
         now=now,
     )
+
+
+def turned_away(person: ParticipantInfo, study: Study) -> dict[str, Any] | None:
+    """Return the last page for somebody who consented and gets no place; None: the player's own.
+
+    Where their provider has a way back for those who do not take part, it is theirs.
+    """
+    code = study.provider.code("no_consent")
+    back = study.provider.redirect("no_consent", code, None)
+    if code is None and back is None:
+        return None
+    said = ui_in(person.language)
+    text = f"## {said['full_title']}\n\n{said['full_text']}"
+    return {"html": markdown_html(text), "code": code, "redirect": back}
 
 
 def ending(s: Session, person: ParticipantInfo) -> tuple[str, dict[str, Any]] | None:

@@ -58,11 +58,11 @@ def _words(own: Wording) -> Words:
         "consent_html": markdown_html(own.texts["consent"]),
         "consent_sha256": consent_sha256(own),
         "instructions_html": markdown_html(own.texts["instructions"]),
-        "ui": _ui(own.language),
+        "ui": ui_in(own.language),
     }
 
 
-def _ui(language: str) -> dict[str, str]:
+def ui_in(language: str) -> dict[str, str]:
     """The player's sentences in a language, else in its main one (pt for pt-BR), else English."""
     known = spoken()
     fitting = (tag for tag in (language, language.partition("-")[0]) if tag in known)

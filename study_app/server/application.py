@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.errors import PlausiblyError
 from study_app.api import Context, create_api
-from study_app.installation import app_state
+from study_app.api.limits import consent_limit
+from study_app.installation import Settings, app_state
 from study_app.player import player_script
 from study_app.server.security import SecurityMiddleware
 from study_app.server.streamlit_files import answered_by_streamlit
@@ -29,7 +30,8 @@ def create_app() -> ASGIApp:
     state = app_state()
     security = [Middleware(SecurityMiddleware)]
     player_script()  # joined and compressed now, not when it is first asked for
-    plain = create_api(Context(state), security, web_routes())
+    consents = consent_limit(*Settings().consent_bounds())
+    plain = create_api(Context(state, consents=consents), security, web_routes())
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:

@@ -33,6 +33,8 @@ class LiveServer:
     def environment(self) -> dict[str, str]:
         home, path = str(self.home), str(ROOT)
         return os.environ | {
+            # All of a test's people come from one address.
+            "PLAUSIBLY_CONSENTS": "100000,100000",
             "PLAUSIBLY_HOME": home, "PLAUSIBLY_PASSWORD": PASSWORD, "PYTHONPATH": path
         }  # fmt: skip
 

@@ -90,6 +90,7 @@ export class Entrance {
     const { activities, turn } = this.#way;
     const reply = await activities.insist("POST", "/api/admit", {});
     if (reply.status === 401) return turn.invalid();
+    if (reply.body.ending) return this.#ending.ended(reply.body.ending);
     if (REFUSALS[reply.body.error]) return this.#ending.turnedAway(reply.body);
     if (reply.status === 200 || reply.status === 409) return turn.resume();
     await activities.puzzled();

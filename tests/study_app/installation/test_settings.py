@@ -34,3 +34,13 @@ def test_a_missing_driver_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UsageError, match=r"pip install 'plausibly\[postgres\]'"):
         settings(monkeypatch, URL).database()
+
+
+def test_consents_of_an_address_are_bounded_as_the_environment_says(monkeypatch):
+    assert Settings().consent_bounds() == (400, 2.0)
+    monkeypatch.setenv("PLAUSIBLY_CONSENTS", "1000, .5")
+    assert Settings().consent_bounds() == (1000, 0.5)
+    for wrong in ("many", "400", "0,2", "400,0", "400,-1", "400,nan", "400,inf", "1,2,3"):
+        monkeypatch.setenv("PLAUSIBLY_CONSENTS", wrong)
+        with pytest.raises(UsageError, match=f"PLAUSIBLY_CONSENTS is '{wrong}'.*400,2"):
+            Settings().consent_bounds()

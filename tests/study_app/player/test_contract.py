@@ -268,7 +268,7 @@ def full_at_consent(side: Side) -> None:
 
 def full_at_admission(side: Side) -> None:
     people = [side.person(), side.person()]
-    people[-1].post("/api/admit", {})
+    people[-1].post("/api/admit", {})  # the only place is kept for who consented first
 
 
 def sona(side: Side) -> None:
@@ -293,7 +293,8 @@ def one(part: str) -> dict[str, Any]:
         (changed, "consent", {"error": "consent_changed"}, {}),
         (sona, "consent", {"error": "not_invited", "reason": "no_sona_code"}, {"provider": SONA}),
         (full_at_consent, "consent", {"error": "full"}, one("participants")),
-        (full_at_admission, "admit", {"error": "full"}, one("per_arm")),
+        (full_at_consent, "consent", {"error": "full"}, one("per_arm")),
+        (full_at_admission, "admit", {"error": "full"}, one("participants")),
     ],
 )
 def test_refusals_on_request_are_those_of_the_real_server(
@@ -305,7 +306,7 @@ def test_refusals_on_request_are_those_of_the_real_server(
     keys: dict[str, Any],
 ) -> None:
     lab.change(**keys)
-    if refusal["error"] == "full":
+    if (route, refusal["error"]) == ("consent", "full"):
         real_side(lab).person().post("/api/admit", {})
         lab.client.heard.clear()  # type: ignore[attr-defined]
     fake.refusals = {route: refusal}
