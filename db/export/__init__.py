@@ -4,7 +4,7 @@ from db.export.columns import Column, codebook
 from db.export.conditions import conditions
 from db.export.formats import Export, write_csv
 from db.export.judging import Evidence, Judge, Verdict
-from db.export.stages import stage_counts
+from db.export.stages import default_stage, stage_counts
 from db.export.tables import events, forms, iso_utc, participants, ratings, stimuli
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Verdict",
     "codebook",
     "conditions",
+    "default_stage",
     "events",
     "forms",
     "iso_utc",

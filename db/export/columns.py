@@ -307,6 +307,7 @@ CONDITIONS = (
 EVENTS = (
     _stored("event_id", Response.event_id),
     Column("kind", "string", "stored, or refused: came after another answer", "computed:kind"),
+    *_STUDY,
     _stored("participant_id", Participant.id),
     _stored("row_id", Trial.id),
     _stored("trial_index", Trial.position, "Int64"),

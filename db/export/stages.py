@@ -1,4 +1,6 @@
-"""Which stages of a study hold ratings."""
+"""Which stages of a study hold ratings, and which one is meant where none is named."""
+
+from collections.abc import Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,3 +22,15 @@ def stage_counts(session: Session, study_name: str) -> dict[str, int]:
     )
     held = {row.stage: int(row[1]) for row in rows}
     return {stage: held[stage] for stage in STAGES if stage in held}
+
+
+def default_stage(ratings_by_stage: Mapping[str, int], newest: str) -> str:
+    """Return which stage is meant where none is named: main, where anybody has answered in it.
+
+    Else that of the newest version. So a pilot that is launched later hides nothing.
+
+    Args:
+        ratings_by_stage: `stage_counts` of the study.
+        newest: the stage of its newest version.
+    """
+    return "main" if ratings_by_stage.get("main") else newest

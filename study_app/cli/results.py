@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
 Stage = Annotated[
     str | None,
-    typer.Option(help="pilot, main or simulated; default: that of the study's newest version."),
+    typer.Option(
+        help="pilot, main or simulated; default: main, or where nobody has answered in it that of "
+        "the study's newest version."
+    ),
+]
+Versions = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--version",
+        min=1,
+        metavar="NUMBER",
+        help="Only this version; may be given several times, for versions that mean the same. "
+        "Default: the newest that anybody has answered, and all that mean the same.",
+    ),
 ]
 
 
@@ -60,18 +73,25 @@ def analyze(
         bool, typer.Option("--all", help="Count also what the study's exclusion rules exclude.")
     ] = False,
     stage: Stage = None,
+    version: Versions = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the human table with intervals, without what the study's exclusion rules exclude."""
+    """Print the human table with intervals, without what the study's exclusion rules exclude.
+
+    Versions whose conditions, questions or exclusion rules differ are never counted together.
+    """
     from engine.analysis.basis import sentences
     from engine.analysis.human_table import human_table
     from study_app.analysis.stages import stage_view
 
     _require_stage(stage)
     with opened() as database, database.read() as s:
-        view = stage_view(s, require_study(s, study), stage)
+        view = stage_view(s, require_study(s, study), stage, version or ())
     rows = human_table(view.ratings, with_excluded=with_excluded)
     said = sentences(view.basis(with_excluded=with_excluded))
+    said += view.sentences()
+    if view.left_out:
+        said.append("A version by itself: --version NUMBER.")
     said += _elsewhere(view.stage, view.ratings_by_stage)
     if as_json:
         print_json(_json(view, rows, said, with_excluded=with_excluded))
@@ -93,13 +113,13 @@ def _print(
     excluded = tables.exclusions_line(found, with_excluded=with_excluded)
     catch = attention(view.ratings)
     if rows:
-        title, conditions = f"{name}, stage {view.stage}", tables.condition_titles(study)
+        title, conditions = f"{name}, {view.named()}", tables.condition_titles(study)
         print_table(tables.human_table_rich(title, rows, catch, conditions, excluded))
         say(f"Shown by version {view.version.version}, medians with quartiles:")
         for line in sizes.lines(view.shown, conditions):
             say(f"  {line}")
     else:
-        say(f"Study {name}, stage {view.stage}")
+        say(f"Study {name}, {view.named()}")
     for sentence in said:
         say(sentence)
     if not rows and len(view.ratings):
@@ -118,6 +138,15 @@ def _json(
         "study": view.version.name,
         "stage": view.stage,
         "ratings_by_stage": dict(view.ratings_by_stage),
+        "versions": list(view.versions),
+        "left_out": [
+            {
+                "version": other.version,
+                "ratings": other.ratings,
+                "differences": [str(each) for each in other.differences],
+            }
+            for other in view.left_out
+        ],
         "conditions": [asdict(row) for row in rows],
         "attention": asdict(attention(view.ratings)),
         "exclusions": [asdict(one) for one in excluded_by(study_of(view.version), view.ratings)],

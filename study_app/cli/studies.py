@@ -130,12 +130,21 @@ def preview(
 
 
 @app.command()
-def launch(study: File, as_json: AsJson = False) -> None:
+def launch(
+    study: File,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Make a new version also where people have taken part already."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Publish a study file and open it to participants; again with changes: a new version.
 
-    It is linted first: errors keep it from being published, warnings are printed.
+    It is linted first: errors keep it from being published, warnings are printed. Where people have
+    taken part already, what differs is printed too, and a new version is made with --yes only.
     """
     from study_app import study as studies
+    from study_app.cli import relaunch
     from study_app.cli.progress import console
 
     loaded = studies.load(study)
@@ -149,6 +158,11 @@ def launch(study: File, as_json: AsJson = False) -> None:
         console.print(str(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
     settings = Settings()
     upgraded(settings)
+    changed = relaunch.changes(loaded, settings, drawn)
+    if changed and not yes:
+        raise UsageError("\n".join([*changed, "To make a new version of it: add --yes"]))
+    for line in changed:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     version = published(loaded, settings, drawn, reopen=True)
     if as_json:
         print_json({"study": version.name, "status": version.status, "version": version.version})

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from db import repository
+from db import export, repository
 from db.errors import ExportError
 from db.repository import Embargo
 from engine.analysis import human_table
@@ -31,6 +31,8 @@ from study_app.researcher.login_form import login_form, logout_button
 from study_app.study import Study, UnreadableStudyError, study_of
 
 _SHOWN = ("fooled", "plausible")
+NEWEST = "newest"
+"""The choice of the newest version, with all that mean the same."""
 
 
 def researcher_page() -> None:
@@ -49,13 +51,19 @@ def researcher_page() -> None:
         if not names:
             st.info("No study is published yet. `plausibly study launch demo` publishes one.")
             return
-        name = choose("Study", "study", names, names[0], forget=("stage",))
+        name = choose("Study", "study", names, names[0], forget=("stage", "version"))
         newest = repository.study(s, name)
         assert newest is not None
-        stages = [row.stage for row in repository.counts(s, name) if row.started]
-        stage = choose("Stage", "stage", stages, newest.stage)
+        begun = [row for row in repository.counts(s, name) if row.started]
+        usual = export.default_stage(export.stage_counts(s, name), newest.stage)
+        stage = choose("Stage", "stage", [row.stage for row in begun], usual, forget=("version",))
+        numbers = [str(row.version) for row in begun if row.stage == stage]
+        version = choose(
+            "Version", "version", [NEWEST, *numbers] if len(numbers) > 1 else (), NEWEST
+        )
+        chosen = () if version == NEWEST else (int(version),)
         try:
-            view = stage_view(s, newest, stage)
+            view = stage_view(s, newest, stage, chosen)
             study = study_of(view.version)
         except (ExportError, UnreadableStudyError) as error:
             st.error(str(error))
@@ -71,7 +79,7 @@ def _overview(view: StageView, study: Study, held: Embargo) -> None:
     version = view.version
     st.subheader(study.title)
     st.caption(
-        f"{version.name} · {version.status} · version {version.version} · {view.stage} · "
+        f"{version.name} · {version.status} · {view.numbers()} · {view.stage} · "
         f"content {version.content_sha256[:12]}"
     )
     started, admitted, completed, withdrew = (
@@ -101,6 +109,8 @@ def _answers(view: StageView, study: Study) -> None:
             st.caption(sentence)
     else:
         st.info("  \n".join(said))
+    for sentence in view.sentences():
+        st.caption(sentence)
     for words in other_stages(view.stage, view.ratings_by_stage).values():
         st.caption(f"{words}, which are not counted here.")
     for line in (
@@ -161,10 +171,11 @@ def _plot(frame: pd.DataFrame, titles: list[str]) -> alt.LayerChart | alt.FacetC
 
 def _download(view: StageView, stale: int) -> None:
     st.subheader("Export")
-    count = len(view.ratings)
+    count = view.ratings_by_stage.get(view.stage, 0)
+    versions = " in all its versions" if len(view.answered) > 1 else ""
     st.markdown(
-        f"{count} rated trial{'s' * (count != 1)} of the stage {view.stage}, one row each, with "
-        "passports, codebook and checksums."
+        f"{count} rated trial{'s' * (count != 1)} of the stage {view.stage}{versions}, one row "
+        "each, with passports, codebook and checksums."
     )
     # A plain link: the browser sends the login cookie, and the file never passes Streamlit.
     st.link_button(

@@ -10,6 +10,7 @@ from study_app.study.conditions import (
     requirements,
     speaks_of_a_label,
 )
+from study_app.study.differences import Difference, briefly, differences
 from study_app.study.duration import minutes, silence
 from study_app.study.schema import study
 from study_app.study.stored_study import (
@@ -26,6 +27,7 @@ __all__ = [
     "BUILT_IN",
     "MOST_PICTURES",
     "Condition",
+    "Difference",
     "Phase",
     "Picture",
     "Quota",
@@ -35,6 +37,8 @@ __all__ = [
     "UnreadableStudyError",
     "Wording",
     "answerable",
+    "briefly",
+    "differences",
     "languages",
     "load",
     "markdown_html",

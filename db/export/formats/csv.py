@@ -20,7 +20,7 @@ from db.export import tables
 from db.export.columns import TABLES, codebook
 from db.export.conditions import conditions
 from db.export.judging import Judge
-from db.export.stages import stage_counts
+from db.export.stages import default_stage, stage_counts
 from db.session import Database
 
 CHECKSUMS = "checksums.sha256"
@@ -52,7 +52,7 @@ def write_csv(
 ) -> Export:
     """Write a study's tables (see `columns.TABLES`), a codebook and checksums to `out_dir`.
 
-    stage: whose data; None: those of the newest version's stage.
+    stage: whose data; None: `default_stage`.
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
     `judge` says what exclusion rules exclude, which is marked.
@@ -69,8 +69,8 @@ def write_csv(
         newest = repository.study(session, study)
         if newest is None:
             raise StudyNotFoundError(f"There is no study {study!r}.")
-        stage = stage or newest.stage
         stages = stage_counts(session, study)
+        stage = stage or default_stage(stages, newest.stage)
         withdrawn = repository.withdrawals(session, study)
         frames = _frames(session, study, judge, stage)
     rows = len(frames["ratings"])

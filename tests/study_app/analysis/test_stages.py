@@ -134,30 +134,88 @@ def test_a_stage_that_nobody_knows_is_refused(lab):
 
 
 @on_sqlite
-def test_an_empty_stage_says_which_one_has_the_data(lab, plausibly, tmp_path):
+def test_a_pilot_launched_later_hides_nothing(lab, plausibly, tmp_path):
     lab.change(exclusions=[])
     lab.participant().finish()
     to_stage(lab, "pilot")
-    exported = plausibly("export", "demo", "--out", tmp_path / "one")
+    exported = plausibly("export", "demo", "--out", tmp_path / "main")
+    assert exported == f"{TRIALS} ratings of study demo, stage main, in {tmp_path / 'main'}\n"
+    exported = plausibly("export", "demo", "--stage", "pilot", "--out", tmp_path / "one")
     assert exported.splitlines() == [
         f"0 ratings of study demo, stage pilot, in {tmp_path / 'one'}",
         f"The stage main holds {TRIALS} ratings: --stage main",
     ]
-    found = json.loads(plausibly("export", "demo", "--out", tmp_path / "two", "--json"))
-    assert (found["stage"], found["ratings"]) == ("pilot", 0)
-    assert found["ratings_by_stage"] == {"pilot": 0, "main": TRIALS}
-    assert plausibly("analyze", "demo").splitlines() == [
+    assert plausibly("analyze", "demo", "--stage", "pilot").splitlines() == [
         "Study demo, stage pilot",
         "Nobody has taken part in the stage pilot yet.",
         f"The stage main holds {TRIALS} ratings: --stage main",
     ]
-    main = json.loads(plausibly("analyze", "demo", "--stage", "main", "--json"))
+    main = json.loads(plausibly("analyze", "demo", "--json"))
     assert (main["stage"], main["basis"]["ratings"]) == ("main", TRIALS)
+    assert (main["versions"], main["left_out"]) == ([2], [])
     assert main["conditions"]
     assert main["said"] == []
-    pilot = json.loads(plausibly("analyze", "demo", "--json"))
-    assert pilot["conditions"] == []
-    assert len(pilot["said"]) == 2
+    status = plausibly("study", "status", "demo").splitlines()
+    stages = [line.split("(")[1].split(")")[0] for line in status if line.startswith("  version")]
+    assert stages == ["main", "main", "pilot"]
+    assert sum("lists of version" in line for line in status) == 2
+
+
+def changed_condition(lab, **parts):
+    """As if the condition `none` had shown something else."""
+    conditions = [
+        {**each, **parts} if each["label"] == "none" else each
+        for each in lab.version.config["conditions"]
+    ]
+    return lab.change(conditions=conditions)
+
+
+@on_sqlite
+def test_versions_that_mean_something_else_are_never_pooled(lab, plausibly, shown):
+    lab.change(exclusions=[])
+    lab.participant().finish()
+    lab.change(title="Another title")
+    lab.participant().finish()
+    together = json.loads(plausibly("analyze", "demo", "--json"))
+    assert together["basis"]["ratings"] == 2 * TRIALS
+    assert together["said"] == ["Counted together: versions 2 and 3, which mean the same."]
+
+    changed_condition(lab, defense="distillation", title="No defense")
+    assert json.loads(plausibly("analyze", "demo", "--json"))["basis"]["ratings"] == 2 * TRIALS
+    lab.participant().finish()
+    newest = json.loads(plausibly("analyze", "demo", "--json"))
+    assert (newest["versions"], newest["basis"]["ratings"]) == ([4], TRIALS)
+    assert newest["said"] == [
+        *(
+            f"Not counted: {TRIALS} ratings of version {number}, which means something else "
+            "(conditions.none.defense: was none, now distillation)."
+            for number in (2, 3)
+        ),
+        "A version by itself: --version NUMBER.",
+    ]
+    assert newest["left_out"][0]["version"] == 2
+    pooled = json.loads(plausibly("analyze", "demo", "--version", 2, "--version", 3, "--json"))
+    assert pooled["basis"]["ratings"] == 2 * TRIALS
+    alone = plausibly("analyze", "demo", "--version", 3)
+    assert "Study demo, stage main, version 3" in alone
+    assert f"Not counted: {TRIALS} ratings of version 2." in alone
+    for numbers, sentence in [
+        ((2, 4), "versions 2 and 4 of study 'demo' mean different things"),
+        ((9,), "study 'demo' has no version 9 in the stage main; there: 1, 2, 3, 4"),
+    ]:
+        options = [part for number in numbers for part in ("--version", str(number))]
+        done = runner.invoke(cli.app, ["analyze", "demo", *options])
+        assert sentence in str(done.exception)
+
+    made = shown()
+    assert metrics(made)["Finished"] == 1
+    assert "Not counted: 52 ratings of version 3" in texts(made.caption)
+    assert "156 rated trials of the stage main in all its versions" in texts(made.markdown)
+    (choice,) = made.selectbox
+    assert (choice.label, choice.options) == ("Version", ["newest", "2", "3", "4"])
+    made = shown(version="2")
+    assert "demo · live · version 2 · main" in texts(made.caption)
+    assert metrics(made)["Finished"] == 1
 
 
 @on_sqlite
@@ -166,26 +224,22 @@ def test_the_page_shows_one_stage_at_a_time_and_its_people(lab, shown):
     for _ in range(2):
         lab.participant().finish()
     to_stage(lab, "pilot")
-    made = shown()
-    assert metrics(made)["Finished"] == 0
-    assert texts(made.info) == "Nobody has taken part in the stage pilot yet."
-    assert f"The stage main holds {2 * TRIALS} ratings" in texts(made.caption)
-    assert link(made) == "/api/export/demo.zip?stage=pilot"
-    assert [group.label for group in made.segmented_control] == ["Stage"]
-
     lab.participant()
-    made = shown(stage="main")
+    made = shown()
     assert metrics(made) == {"Started": 2, "Admitted": 2, "Finished": 2, "Withdrew": 0}
     assert not made.info
     assert link(made) == "/api/export/demo.zip?stage=main"
     assert "version 2 · main" in texts(made.caption)
     assert f"{2 * TRIALS} rated trials of the stage main" in texts(made.markdown)
-    assert made.segmented_control[0].value == "main"
+    (choice,) = made.segmented_control
+    assert (choice.label, choice.value) == ("Stage", "main")
 
-    made.segmented_control[0].set_value("pilot").run()
+    choice.set_value("pilot").run()
     assert made.query_params["stage"] in ("pilot", ["pilot"])
     assert metrics(made) == {"Started": 1, "Admitted": 1, "Finished": 0, "Withdrew": 0}
     assert "1 person has begun in the stage pilot" in texts(made.info)
+    assert f"The stage main holds {2 * TRIALS} ratings" in texts(made.caption)
+    assert link(made) == "/api/export/demo.zip?stage=pilot"
 
 
 @on_sqlite

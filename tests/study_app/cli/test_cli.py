@@ -128,6 +128,27 @@ def test_launching_again_adds_nothing_and_a_change_makes_a_version(home, tmp_pat
     changed = json.loads(plausibly(home, "study", "launch", path, "--json").stdout)
     assert changed["version"] == 2
 
+    # Once people have come, what would differ is said first.
+    taking_part(home).participant(admitted=False)
+    again = json.loads(plausibly(home, "study", "launch", path, "--json").stdout)
+    assert again["version"] == 2
+    document["conditions"]["none"]["defense"] = "distillation"
+    document["title"] = "A third title"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    assert refused(
+        plausibly(home, "study", "launch", path),
+        2,
+        r"1 person has taken part in study 'demo'. "
+        r"What is launched differs from version 2 \(main\):\n"
+        r"  conditions.none.defense: was none, now distillation\n"
+        r"  title: was Another title, now A third title\n"
+        r"Answers to the new version mean something else, .*\n"
+        r"To make a new version of it: add --yes",
+    )
+    done = plausibly(home, "study", "launch", path, "--yes", "--json")
+    assert json.loads(done.stdout)["version"] == 3
+    assert "was none, now distillation" in done.stderr
+
 
 def test_closing_says_who_is_under_way_and_until_when_the_images_are_held_back(home):
     lab = taking_part(home)
