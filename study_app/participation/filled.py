@@ -78,23 +78,29 @@ def _wanted(
 
 
 def lines(version: StudyVersionInfo, lists: Sequence[FilledList]) -> list[str]:
-    """Return in sentences how many people each list of `version` lacks; arms each on a line."""
-    said = [f"lists of version {version.version} ({version.stage}), people still missing:"]
+    """Return in sentences how many people the lists of `version` lack; each arm on a line."""
+    which = f"lists of version {version.version} ({version.stage})"
     if not any(each.missing for each in lists):
-        return [f"lists of version {version.version} ({version.stage}): none lacks anybody"]
+        return [f"{which}: none lacks anybody"]
+    said = [f"{which}, people still missing in each:"]
     for arm in dict.fromkeys(each.arm for each in lists):
         own = [each for each in lists if each.arm == arm]
-        short = [
-            f"list {each.list_index} {each.missing}"
-            + (f" ({each.under_way} under way)" if each.under_way else "")
-            for each in own
-            if each.missing
-        ]
-        full = len(own) - len(short)
+        missing = _grouped({each.list_index: each.missing for each in own})
         named = "" if arm == ALL else f"arm {arm}: "
-        rest = [f"{full} of {len(own)} lists lack nobody"] if full else []
-        said.append(f"  {named}{', '.join([*short, *rest])}")
+        parts = [f"{count or 'nobody'} in {where}" for count, where in missing]
+        busy = {each.list_index: each.under_way for each in own if each.under_way}
+        parts += [f"under way: {count} in {where}" for count, where in _grouped(busy)]
+        said.append(f"  {named}{'; '.join(parts)}")
     return said
+
+
+def _grouped(counts: Mapping[int, int]) -> list[tuple[int, str]]:
+    """Return each count, the largest first, with the lists that have it."""
+    found = []
+    for count in sorted(set(counts.values()), reverse=True):
+        own = [str(number) for number, each in counts.items() if each == count]
+        found.append((count, f"list{'s' * (len(own) > 1)} {', '.join(own)}"))
+    return found
 
 
 def facts(version: StudyVersionInfo, lists: Sequence[FilledList]) -> list[dict[str, Any]]:

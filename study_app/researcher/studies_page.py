@@ -91,6 +91,8 @@ def _overview(view: StageView, study: Study, held: Embargo) -> None:
     columns[1].metric("Admitted", admitted, help="Got a list and a plan.")
     columns[2].metric("Finished", completed, help="Answered every question.")
     columns[3].metric("Withdrew", withdrew, help="Their answers were deleted.")
+    for sentence in view.sentences():
+        st.caption(sentence)
     closed = version.status == "closed"
     now = people_sentence(held)
     st.caption(f"{now} {closed_sentences(held)}" if closed else now)
@@ -109,8 +111,6 @@ def _answers(view: StageView, study: Study) -> None:
             st.caption(sentence)
     else:
         st.info("  \n".join(said))
-    for sentence in view.sentences():
-        st.caption(sentence)
     for words in other_stages(view.stage, view.ratings_by_stage).values():
         st.caption(f"{words}, which are not counted here.")
     for line in (

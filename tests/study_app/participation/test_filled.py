@@ -47,9 +47,9 @@ def test_each_list_wants_its_share_of_the_quota_whatever_version_people_took(lab
     assert [lists[n].missing for n in range(5)] == [0, 1, 1, 1, 2]
     assert sum(each.under_way for each in lists.values()) == 1
     lines = filled.lines(lab.version, found(lab, lab.version))
-    assert lines[0] == "lists of version 2 (main), people still missing:"
-    assert lines[1].startswith("  list 1 1, list 2 1, ")
-    assert lines[1].endswith(", 1 of 20 lists lack nobody")
+    assert lines[0] == "lists of version 2 (main), people still missing in each:"
+    assert lines[1].startswith("  2 in lists 4, 5, 6, ")
+    assert "; 1 in lists 1, 2, 3; nobody in list 0; under way: 1 in list " in lines[1]
 
     newer = lab.change(quota={"participants": 45, "per_arm": None}, seed=1)
     assert {each.missing for each in found(lab, newer)} == {2}  # 40 left for 20 lists
