@@ -73,7 +73,7 @@ class Study:
     """Screening, comprehension, demographics, as a stored study has them."""
     # faults
     fail_next: dict[str, list[int]] = field(default_factory=dict)  # route -> statuses to answer
-    refusals: dict[str, dict[str, str]] = field(default_factory=dict)  # route -> {error, …}
+    refusals: dict[str, dict[str, Any]] = field(default_factory=dict)  # route -> {error, …}
     retry_after: str = ""
     lose_acks: int = 0  # store the next answers, but answer 503
     wrong_pictures: int = 0  # the next pictures have other bytes

@@ -389,6 +389,24 @@ def test_who_cannot_take_part_gets_a_calm_page_in_their_language(
     expect(player.find("#menu-button")).to_be_visible(visible=route != "consent")
 
 
+def test_who_gets_no_place_is_shown_the_providers_way_back(study: Study, open_player: Open) -> None:
+    back = "https://app.prolific.com/submissions/complete?cc=C3NO"
+    ending = {"html": "<h2>The study is full</h2>", "code": "C3NO", "redirect": back}
+    study.set(main=1, refusals={"admit": {"error": "full", "ending": ending}})
+    player = open_player()
+    player.find("#agree").click()
+    player.find("#start").click()
+    player.screen("ended")
+    expect(player.find("[data-screen~=ended] h2")).to_have_text("The study is full")
+    expect(player.find(".code")).to_have_text("C3NO")
+    expect(player.find("#redirect")).to_have_attribute("href", back)
+    # They have agreed, and may want that deleted; and a place may be free when they come again.
+    expect(player.find("#menu-button")).to_be_visible()
+    study.set(refusals={})
+    player.page.reload()
+    player.screen("instructions")
+
+
 def test_changed_consent_is_no_refusal(study: Study, open_player: Open) -> None:
     study.set(main=1, refusals={"consent": {"error": "consent_changed"}})
     player = open_player()
