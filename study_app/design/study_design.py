@@ -129,7 +129,9 @@ class _Drawing:
             seed = seeds.derive(study.seed, "lists", number, group, *shown.values())
             rng = random.Random(seed)  # noqa: S311 - not a secret
             for entries, row in zip(lists, rotation.rotated(shown, count, rng), strict=True):
-                entries += map(self._entries.entry, row, indices)
+                # Conditions in the study's order: what is told of a design goes by it.
+                pairs = sorted(zip(row, indices, strict=True), key=lambda p: labels.index(p[0]))
+                entries += (self._entries.entry(label, index) for label, index in pairs)
         return lists
 
     def _apart(self, arm: str, phase: Phase, number: int = 0) -> list[dict[str, Any]]:

@@ -300,11 +300,11 @@ def test_forms_speak_the_participants_language(forms):
 def test_a_study_takes_as_many_as_it_wants(lab):
     lab.change(quota={"participants": 2, "per_arm": None})
     people = [lab.participant(), lab.participant(admitted=False)]
+    assert people[1].post("/api/admit", {}).status_code == 200
+    assert people[0].post("/api/admit", {}).status_code == 200
     refused = lab.consent()
     assert (refused.status_code, refused.json()["error"]) == (409, "full")
     assert len(refused.json()["message"]) > 20
-    assert people[1].post("/api/admit", {}).status_code == 200
-    assert people[0].post("/api/admit", {}).status_code == 200
     people[0].post("/api/withdraw", {}).raise_for_status()
     assert lab.consent().status_code == 201
 
@@ -326,15 +326,18 @@ def test_a_full_arm_admits_nobody(lab):
     waiting[0].post("/api/withdraw", {})
     assert waiting[-1].post("/api/admit", {}).status_code == 409
     waiting[1].post("/api/withdraw", {})
-    assert waiting[-1].post("/api/admit", {}).status_code == 200
+    # The place is kept for who consented first.
+    assert [p.post("/api/admit", {}).status_code for p in (waiting[-1], waiting[3])] == [409, 200]
 
 
 def test_those_who_were_sent_home_leave_room_for_others(forms):
     forms.change(quota={"participants": 1, "per_arm": None})
-    person = forms.participant(admitted=False)
-    assert forms.consent().status_code == 409
+    person, other = (forms.participant(admitted=False) for _ in range(2))
+    other.form("screening", FINE)
+    other.form("comprehension", UNDERSTOOD)
+    assert other.post("/api/admit", {}).json()["error"] == "full"
     person.form("screening", FINE | {"age": 2})
-    assert forms.consent().status_code == 201
+    assert other.post("/api/admit", {}).status_code == 200
 
 
 def test_withdrawal_takes_the_forms_along(forms, person):
