@@ -122,8 +122,7 @@ def publish_study(
 
     If the newest version has this content and stage, it is returned and nothing is written; else
     the next version is made. A stimulus keeps its opaque id through all versions of the study.
-    `silence`: how long somebody admitted to it may be silent and keep their place; None: as long as
-    they may go on once the study is closed, which is the most.
+    `silence`: how long people may be silent and keep their place; None: LONGEST_SILENCE.
 
     Raises:
         StimulusConflictError: a stimulus does not match its hashes.
@@ -133,13 +132,7 @@ def publish_study(
     newest = study(s, name)
     if newest and (newest.content_sha256, newest.stage) == (content_sha256, stage):
         return newest
-    if newest is None:
-        row = Study(name=name, status="draft", created_at=now)
-        s.add(row)
-        s.flush()
-        study_id, status = row.id, row.status
-    else:
-        study_id, status = newest.study_id, newest.status
+    study_id, status = (newest.study_id, newest.status) if newest else _draft(s, name, now)
     version = StudyVersion(
         study_id=study_id,
         version=newest.version + 1 if newest else 1,
@@ -155,9 +148,8 @@ def publish_study(
     s.flush()
     unique = {stimulus.stimulus_id: stimulus for stimulus in stimuli}
     _store_stimuli(s, unique)
-    named = set(
-        s.scalars(select(StudyStimulus.stimulus_id).where(StudyStimulus.study_id == study_id))
-    )
+    of_study = select(StudyStimulus.stimulus_id).where(StudyStimulus.study_id == study_id)
+    named = set(s.scalars(of_study))
     s.add_all(
         StudyStimulus(opaque_id=secrets.token_hex(16), study_id=study_id, stimulus_id=stimulus_id)
         for stimulus_id in unique
@@ -169,6 +161,14 @@ def publish_study(
     )
     s.flush()
     return study_version(s, version.id)
+
+
+def _draft(s: Session, name: str, now: datetime) -> tuple[int, str]:
+    """Add a study of which nothing is published yet; return its id and status."""
+    row = Study(name=name, status="draft", created_at=now)
+    s.add(row)
+    s.flush()
+    return row.id, row.status
 
 
 def set_study_status(s: Session, *, name: str, status: str) -> StudyVersionInfo:
