@@ -137,6 +137,7 @@ def launch(study: File, as_json: AsJson = False) -> None:
     """
     from study_app import study as studies
     from study_app.cli.progress import console
+    from study_app.participation import doors
 
     loaded = studies.load(study)
     _experiment(loaded)
@@ -151,9 +152,17 @@ def launch(study: File, as_json: AsJson = False) -> None:
     upgraded(settings)
     version = published(loaded, settings, drawn, reopen=True)
     if as_json:
-        print_json({"study": version.name, "status": version.status, "version": version.version})
-    else:
-        say(f"Study {version.name} is {version.status} (version {version.version}).")
+        query = loaded.provider.link_query
+        addresses = {
+            "streamlit": doors.streamlit_door(version.name, query),
+            "light": doors.light_door(version.name, query),
+        }
+        facts = {"study": version.name, "status": version.status, "version": version.version}
+        print_json({**facts, "addresses": addresses})
+        return
+    say(f"Study {version.name} is {version.status} (version {version.version}).")
+    for line in doors.told("SERVER", version.name, loaded.provider):
+        say(line)
 
 
 app.command()(invitations_cli.invite)
