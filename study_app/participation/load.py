@@ -42,7 +42,8 @@ def load_texts(name: str) -> ParticipantTexts | None:
     if version is None:
         return None
     known = (version.id, version.content_sha256)
-    if known not in _kept:
+    texts = _kept.get(known)
+    if texts is None:
         try:
             texts = texts_of(version)
         except UnreadableStudyError as error:
@@ -51,7 +52,7 @@ def load_texts(name: str) -> ParticipantTexts | None:
         if len(_kept) >= _KEPT_AT_MOST:
             _kept.clear()
         _kept[known] = texts
-    return replace(_kept[known], open=version.status == "live")
+    return replace(texts, open=version.status == "live")
 
 
 def texts_of(version: StudyVersionInfo) -> ParticipantTexts:

@@ -8,14 +8,14 @@ nothing behind them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from axe_rules import violations
 from live_server import LiveServer
 from player_page import Player
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
+from traffic import Traffic
 from walks import Visit, serve, shipped
 
 from study_app.player import ui_strings
@@ -44,41 +44,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     yield made
     made.stop()
     assert "Traceback" not in made.output, made.output
-
-
-@dataclass
-class Traffic:
-    """What a page asked for and received, as the browser counts it."""
-
-    page: Page
-    asked: dict[str, str] = field(default_factory=dict)
-    received: dict[str, int] = field(default_factory=dict)
-    frames: int = 0
-
-    def __post_init__(self) -> None:
-        session = self.page.context.new_cdp_session(self.page)
-        session.on("Network.requestWillBeSent", self._ask)
-        session.on("Network.loadingFinished", self._receive)
-        session.on("Network.webSocketFrameReceived", self._frame)
-        session.send("Network.enable")
-
-    def _ask(self, event: dict[str, Any]) -> None:
-        url = event["request"]["url"]
-        if url.startswith("http"):
-            self.asked[event["requestId"]] = url
-
-    def _receive(self, event: dict[str, Any]) -> None:
-        self.received[event["requestId"]] = int(event["encodedDataLength"])
-
-    def _frame(self, event: dict[str, Any]) -> None:
-        self.frames += len(event["response"]["payloadData"])  # base64: a third too much
-
-    def bytes(self) -> int:
-        """Bytes so far, without pictures."""
-        sizes = (
-            size for key, size in self.received.items() if "/s/" not in self.asked.get(key, "")
-        )
-        return sum(sizes) + self.frames * 3 // 4
 
 
 @pytest.mark.parametrize("door", DOORS)
