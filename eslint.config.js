@@ -4,9 +4,10 @@ import js from "@eslint/js";
 
 // All that the player may touch of the browser; anything else undefined is a mistake.
 const BROWSER = [
-  "AbortController", "AbortSignal", "Blob", "BroadcastChannel", "HTMLElement", "ImageData", "Intl",
-  "MutationObserver", "URLSearchParams", "clearTimeout", "createImageBitmap", "crypto", "document",
-  "fetch", "localStorage", "navigator", "performance", "requestAnimationFrame", "setTimeout", "window",
+  "AbortController", "AbortSignal", "Blob", "BroadcastChannel", "HTMLElement",
+  "HTMLTemplateElement", "ImageData", "Intl", "MutationObserver", "URLSearchParams", "clearInterval",
+  "clearTimeout", "createImageBitmap", "crypto", "document", "fetch", "localStorage", "navigator",
+  "performance", "requestAnimationFrame", "setInterval", "setTimeout", "window",
 ];
 
 export default [

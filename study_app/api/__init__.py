@@ -26,8 +26,9 @@ from study_app.api import (
 )
 from study_app.api.context import Context
 from study_app.api.http import failure, json_response, route
+from study_app.api.player_file import takes_gzip
 
-__all__ = ["EVERY_METHOD", "PREFIXES", "Context", "create_api", "nowhere", "routes"]
+__all__ = ["EVERY_METHOD", "PREFIXES", "Context", "create_api", "nowhere", "routes", "takes_gzip"]
 
 _PICTURE = "/g/{key}/{defense}/{image}/{index}"
 

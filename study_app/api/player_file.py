@@ -18,14 +18,14 @@ async def script(request: Request) -> Response:
         return failure(404, "not_found", "There is nothing at this address.")
     headers = {"Cache-Control": _KEPT, "Vary": "Accept-Encoding"}
     content = joined.content
-    if _takes_gzip(request.headers.get("accept-encoding", "")):
+    if takes_gzip(request.headers.get("accept-encoding", "")):
         headers["Content-Encoding"] = "gzip"
         content = joined.compressed
     return Response(content, media_type="text/javascript", headers=headers)
 
 
-def _takes_gzip(accepted: str) -> bool:
-    """Whether a browser with this `Accept-Encoding` takes gzip."""
+def takes_gzip(accepted: str) -> bool:
+    """Say whether a browser with this `Accept-Encoding` takes gzip."""
     for coding in accepted.split(","):
         name, _, quality = coding.partition(";")
         if name.strip().lower() == "gzip":

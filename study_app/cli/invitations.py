@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -23,13 +22,15 @@ def invite(
     url: Annotated[
         str | None,
         typer.Option(
-            help="Address of the server, such as https://studies.example.org: whole links."
+            help="Address of the server, such as https://studies.example.org: whole links, which "
+            "open the light page."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make invitations and print them, one a line. They are shown only now."""
     from db import repository
+    from study_app.participation.doors import light_door
     from study_app.providers.invitation import PARAMETER
     from study_app.study import study_of
 
@@ -53,7 +54,7 @@ def invite(
             repository.audit(s, actor="command line", action="invite", detail=detail, now=now)
 
         database.write(add)
-    start = f"{url.rstrip('/')}/take?study={quote(study)}&{PARAMETER}=" if url else ""
+    start = f"{url.rstrip('/')}{light_door(study, f'{PARAMETER}=')}" if url else ""
     if as_json:
         print_json({"study": study, "invitations": [start + code for code in codes]})
     for code in codes if not as_json else ():

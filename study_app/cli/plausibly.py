@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
 from study_app.cli.options import print_json, say
 from study_app.installation import Settings
+
+if TYPE_CHECKING:
+    from db.repository import StudyVersionInfo
 
 app = typer.Typer(
     name="plausibly",
@@ -113,7 +116,8 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
     where = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
     for version in studies:
         if version is not None and version.status == "live":
-            say(f"Participants  {where}/take?study={version.name}")
+            for line in _doors(where, version):
+                say(line)
     if generated is not None:
         how = f"password: {generated} (shown only this once; PLAUSIBLY_PASSWORD sets another)"
     elif given is not None:
@@ -124,6 +128,17 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
     say(f"Gallery       {where}/gallery")
     say("Stop with Ctrl-C.")
     serve_app(host, port)
+
+
+def _doors(where: str, version: StudyVersionInfo) -> tuple[str, ...]:
+    """Where people take part in a live study; nowhere if this program cannot read it."""
+    from study_app.participation.doors import told
+    from study_app.study import UnreadableStudyError, study_of
+
+    try:
+        return told(where, version.name, study_of(version).provider)
+    except UnreadableStudyError:
+        return ()
 
 
 @database_app.command("upgrade")

@@ -146,6 +146,7 @@ def launch(
     from study_app import study as studies
     from study_app.cli import relaunch
     from study_app.cli.progress import console
+    from study_app.participation import doors
 
     loaded = studies.load(study)
     _experiment(loaded)
@@ -165,9 +166,17 @@ def launch(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     version = published(loaded, settings, drawn, reopen=True)
     if as_json:
-        print_json({"study": version.name, "status": version.status, "version": version.version})
-    else:
-        say(f"Study {version.name} is {version.status} (version {version.version}).")
+        query = loaded.provider.link_query
+        addresses = {
+            "streamlit": doors.streamlit_door(version.name, query),
+            "light": doors.light_door(version.name, query),
+        }
+        facts = {"study": version.name, "status": version.status, "version": version.version}
+        print_json({**facts, "addresses": addresses})
+        return
+    say(f"Study {version.name} is {version.status} (version {version.version}).")
+    for line in doors.told("SERVER", version.name, loaded.provider):
+        say(line)
 
 
 app.command()(invitations_cli.invite)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from dataclasses import replace
 
 from db import repository
 from db.repository import StudyVersionInfo
@@ -20,6 +22,11 @@ from study_app.study import (
 )
 
 _FALLBACK_LANGUAGE = "en"
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+"""What a study can be called; the database is not asked for anything else."""
+_KEPT_AT_MOST = 100
+_kept: dict[tuple[int, str], ParticipantTexts] = {}
+"""Texts by version: a version never changes, and to render it takes longer than to read it."""
 _log = logging.getLogger(__name__)
 
 
@@ -28,15 +35,24 @@ def load_texts(name: str) -> ParticipantTexts | None:
 
     One that this program cannot read is none: who runs the server finds in its log why.
     """
+    if not _NAME.fullmatch(name):
+        return None
     with app_state().database.read() as s:
         version = repository.study(s, name)
     if version is None:
         return None
-    try:
-        return texts_of(version)
-    except UnreadableStudyError as error:
-        _log.error("%s", error)
-        return None
+    known = (version.id, version.content_sha256)
+    texts = _kept.get(known)
+    if texts is None:
+        try:
+            texts = texts_of(version)
+        except UnreadableStudyError as error:
+            _log.error("%s", error)
+            return None
+        if len(_kept) >= _KEPT_AT_MOST:
+            _kept.clear()
+        _kept[known] = texts
+    return replace(texts, open=version.status == "live")
 
 
 def texts_of(version: StudyVersionInfo) -> ParticipantTexts:

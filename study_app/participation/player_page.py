@@ -1,15 +1,14 @@
-"""The page a participant opens: ``?study=NAME``, with what their provider adds."""
+"""Streamlit's page for a participant: ``/take?study=NAME``, with what their provider adds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 import streamlit as st
 
+from study_app.participation.player_data import player_data
 from study_app.participation.texts import ParticipantTexts
-from study_app.player import PlayerData, Words, mount_player, ui_strings
-
-_FALLBACK_LANGUAGE = "en"
+from study_app.player.component import mount_player
 
 
 def participant_page(load: Callable[[str], ParticipantTexts | None]) -> None:
@@ -22,74 +21,6 @@ def participant_page(load: Callable[[str], ParticipantTexts | None]) -> None:
         load: the texts of a study by name, or None if there is no such study.
     """
     query = st.query_params.to_dict()
-    name = query.get("study", "")
-    mount_player(player_data(load(name) if name else None, query, st.context.locale))
-
-
-def player_data(
-    texts: ParticipantTexts | None,
-    query: Mapping[str, str] | None = None,
-    locale: str | None = None,
-) -> PlayerData:
-    """What the player is given about a study, or about an unknown one (None).
-
-    Args:
-        texts: the study's.
-        query: the address's parameters: `lang`, and who somebody is to the study's provider.
-        locale: the browser's language.
-    """
-    query = query or {}
-    if texts is None:
-        texts = _no_study()
-    wordings = dict(texts.wordings)
-    language = _first(wordings, (query.get("lang"), locale)) or next(iter(wordings))
-    words = wordings[language]
-    identity = texts.provider.identity(query)
-    code = texts.provider.code("no_consent")
-    return {
-        "status": "unknown" if not texts.study else "open" if texts.open else "closed",
-        "study": texts.study,
-        "title": words["title"],
-        "language": language,
-        "languages": list(wordings),
-        "consent_html": words["consent_html"],
-        "consent_sha256": words["consent_sha256"],
-        "consent_version": texts.consent_version,
-        "instructions_html": words["instructions_html"],
-        "provider": {
-            "name": texts.provider.name,
-            "id": identity.id,
-            "session": identity.session,
-        },
-        "no_consent": {
-            "code": code,
-            "redirect": texts.provider.redirect("no_consent", code, identity.id),
-        },
-        "ui": words["ui"],
-        "wordings": wordings,
-    }
-
-
-def _first(offered: Iterable[str], wanted: Iterable[str | None]) -> str | None:
-    """The first language wanted that is offered: the same tag, else the same main language."""
-    for tag in wanted:
-        for fits in (str.lower, _main):
-            for language in offered:
-                if tag and fits(language) == fits(tag):
-                    return language
-    return None
-
-
-def _main(tag: str) -> str:
-    return tag.partition("-")[0].lower()
-
-
-def _no_study() -> ParticipantTexts:
-    nothing: Words = {
-        "title": "",
-        "consent_html": "",
-        "consent_sha256": "",
-        "instructions_html": "",
-        "ui": ui_strings(_FALLBACK_LANGUAGE),
-    }
-    return ParticipantTexts("", {_FALLBACK_LANGUAGE: nothing}, consent_version="", open=False)
+    # The handshake of the page's connection says the same as the request for the page itself.
+    languages = st.context.headers.get("Accept-Language") or st.context.locale
+    mount_player(player_data(load(query.get("study", "")), query, languages))

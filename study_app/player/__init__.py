@@ -1,7 +1,18 @@
-"""The in-browser trial player: one Streamlit component and the words it speaks."""
+"""The in-browser trial player and the words it speaks.
 
-from study_app.player.assets import PlayerScript, player_script
-from study_app.player.component import PlayerData, Words, mount_player
+Streamlit's page mounts it with `component`, which brings Streamlit; the light page needs only what
+is exported here.
+"""
+
+from study_app.player.assets import (
+    PlayerScript,
+    player_css,
+    player_html,
+    player_loader,
+    player_script,
+    way_out_script,
+)
+from study_app.player.given import PlayerData, Words
 from study_app.player.strings import UnknownLanguageError, ui_strings
 
 __all__ = [
@@ -9,7 +20,10 @@ __all__ = [
     "PlayerScript",
     "UnknownLanguageError",
     "Words",
-    "mount_player",
+    "player_css",
+    "player_html",
+    "player_loader",
     "player_script",
     "ui_strings",
+    "way_out_script",
 ]

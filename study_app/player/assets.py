@@ -31,11 +31,13 @@ class PlayerScript:
     compressed: bytes
 
 
+@cache
 def player_html() -> str:
     """The screens, in one ``<template>``."""
     return (_FOLDER / "player.html").read_text(encoding="utf-8")
 
 
+@cache
 def player_css() -> str:
     """The style sheet of the player's shadow root."""
     return (_FOLDER / "player.css").read_text(encoding="utf-8")
@@ -54,9 +56,16 @@ def player_script() -> PlayerScript:
     return PlayerScript(address, content, gzip.compress(content, 9, mtime=0))
 
 
+@cache
 def player_loader() -> str:
     """The few lines of script that go with the page and import `player_script`."""
     loader = (_FOLDER / "loader.js").read_text(encoding="utf-8")
     if loader.count(_PLACE) != 1:
         raise ValueError(f"loader.js must have {_PLACE} once, where the script's address goes")
     return loader.replace(_PLACE, json.dumps(player_script().address))
+
+
+@cache
+def way_out_script() -> str:
+    """The script of Streamlit's page that shows the way to the light page; see way_out.js."""
+    return (_FOLDER / "way_out.js").read_text(encoding="utf-8")

@@ -1,70 +1,19 @@
-"""Mounts the player in a Streamlit page."""
+"""Mounts the player in a Streamlit page. A room's public module, because it brings Streamlit."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from study_app.player.assets import player_css, player_html, player_loader
+from study_app.player.given import PlayerData
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 _NAME = "plausibly_player"
-
-
-class Provider(TypedDict):
-    """Where the participant comes from.
-
-    `id` and `session` are the provider's own of the person and of this participation, None where it
-    gives none.
-    """
-
-    name: str
-    id: str | None
-    session: str | None
-
-
-class WayBack(TypedDict):
-    """The provider's code for somebody who does not take part, and the address to go back to."""
-
-    code: str | None
-    redirect: str | None
-
-
-class Words(TypedDict):
-    """A study and the player in one language."""
-
-    title: str
-    consent_html: str
-    consent_sha256: str
-    instructions_html: str
-    ui: dict[str, str]
-
-
-class PlayerData(TypedDict):
-    """Everything the player is given.
-
-    It reaches the browser before consent: nothing about stimuli, answers or conditions belongs
-    here. `title` to `ui` are in `language`, with which the page begins; `wordings` has them in
-    every one of `languages`, in the order offered.
-    """
-
-    status: Literal["open", "closed", "unknown"]
-    study: str
-    title: str
-    language: str
-    languages: list[str]
-    consent_html: str
-    consent_sha256: str
-    consent_version: str
-    instructions_html: str
-    provider: Provider
-    no_consent: WayBack
-    ui: dict[str, str]
-    wordings: dict[str, Words]
 
 
 @cache

@@ -1,5 +1,6 @@
 // All that comes with the page: it fetches the player, one file that the browser keeps, and calls it.
-// By its whole address, because this script itself has none: Streamlit makes it a blob.
+// By its whole address, because this script itself has none: Streamlit makes it a blob, and in the
+// light page it stands in the document.
 
 const SCRIPT = "/player/script.js"; // the server puts the address here
 const FIRST_PAUSE_MS = 1000;
@@ -28,6 +29,7 @@ export default function mount(mounting) {
   player ??= load();
   player.then((script) => {
     forget();
+    forgetFirst();
     if (!gone) leave = script.default(mounting);
   });
   return () => {
@@ -45,10 +47,16 @@ async function load() {
       const attempt = failures ? `?${failures}` : "";
       return await import(`${window.location.origin}${SCRIPT}${attempt}`);
     } catch {
+      forgetFirst();
       for (const note of notes) note.hidden = false;
       await pause(Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures));
     }
   }
+}
+
+/** Takes away what the light page says before anything else. */
+function forgetFirst() {
+  document.querySelector("#player > .first")?.remove();
 }
 
 /** Waits; ends early when the network comes back. */
@@ -83,4 +91,13 @@ function makeNote(ui) {
   page.append(sentence, actions);
   note.append(page);
   return note;
+}
+
+// The light page has what Streamlit hands over in its document, and nobody else who would call.
+const page = document.querySelector("template#light-page");
+const handed = document.getElementById("player-data");
+if (page instanceof HTMLTemplateElement && handed?.textContent) {
+  const root = /** @type {Element} */ (page.previousElementSibling).attachShadow({ mode: "open" });
+  root.append(page.content);
+  mount({ data: JSON.parse(handed.textContent), parentElement: root });
 }

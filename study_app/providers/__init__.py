@@ -57,6 +57,9 @@ class Provider(Component):
     invites: ClassVar[bool] = False
     """The id is the code of an invitation, which lets in one person."""
 
+    link_query: ClassVar[str] = ""
+    """What the address to give to the provider ends in; the provider fills in who somebody is."""
+
     def identity(self, query: Mapping[str, str]) -> Identity:
         """Return who opened a link with this query; what is missing is None."""
         return Identity()

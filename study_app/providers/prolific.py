@@ -3,8 +3,10 @@
 The study's address on Prolific, with "I'll use URL parameters"
 (https://docs.prolific.com/api-reference/studies/the-study-object):
 
-    https://HOST/take?study=NAME&PROLIFIC_PID={{%PROLIFIC_PID%}}
+    https://HOST/p/NAME?PROLIFIC_PID={{%PROLIFIC_PID%}}
         &STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}
+
+That is the light page; Streamlit's, /take?study=NAME, takes the same parameters.
 
 Prolific's rules (https://researcher-help.prolific.com/en/article/fb63bb): a comprehension check
 comes at the start, allows at least two attempts, and is no ground for rejection: who fails it is
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -39,6 +41,10 @@ class Prolific(Provider):
             way back to Prolific, and the study's text must ask people to return their submission.
         study_id: the id of the study on Prolific; links of any other are refused. None takes any.
     """
+
+    link_query: ClassVar[str] = (
+        "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
+    )
 
     complete: Code
     screened_out: Code | None = None

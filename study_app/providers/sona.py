@@ -3,13 +3,16 @@
 The study's address on SONA, an "online external study"
 (https://www.sona-systems.com/researcher/external-study-credit-granting/):
 
-    https://HOST/take?study=NAME&survey_code=%SURVEY_CODE%
+    https://HOST/p/NAME?survey_code=%SURVEY_CODE%
+
+That is the light page; Streamlit's, /take?study=NAME, takes the same parameter.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import Field
@@ -31,6 +34,8 @@ class Sona(Provider):
             its end, such as https://SCHOOL.sona-systems.com/webstudy_credit.aspx?experiment_id=123
             &credit_token=4e48f9&survey_code={id}.
     """
+
+    link_query: ClassVar[str] = "survey_code=%SURVEY_CODE%"
 
     credit: str = Field(pattern=r"^https://[^\s{}]+\{id\}[^\s{}]*$")
 

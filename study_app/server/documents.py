@@ -1,58 +1,86 @@
-"""The HTML documents that the server sends: the one that carries Streamlit's pages, and the 404."""
+"""The HTML documents that need no Streamlit: the light page, and those of empty addresses."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 
-import streamlit
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from engine.errors import PlausiblyError
-
-STATIC = Path(streamlit.__file__).parent / "static"
-"""Streamlit's own files for the browser."""
-
-SETTING = "window.__streamlit = { BACKEND_BASE_URL: location.origin };"
-"""The one inline script. Without it Streamlit's script first looks for its server below the page's
-own address (`/take/_stcore/health`), and every start begins with two failed requests."""
+from study_app.participation.languages import direction
+from study_app.player import PlayerData, player_css, player_html, player_loader, player_script
+from study_app.templates import render
 
 _FOLDER = Path(__file__).parent
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
-)
+
+
+def light_document(data: PlayerData) -> bytes:
+    """Return a study's light page: the whole player but its script, which the browser keeps."""
+    words = data["ui"]
+    return render(
+        "server/light.html",
+        language=data["language"],
+        direction=direction(data["language"]),
+        title=data["title"],
+        moment=words["loading"],
+        needs_script=words["needs_script"],
+        style=Markup(_first_style()),  # noqa: S704 – ours, as all below
+        script=player_script().address,
+        player_style=Markup(player_css()),  # noqa: S704
+        player_html=Markup(player_html()),  # noqa: S704
+        loader=Markup(player_loader()),  # noqa: S704
+        # Letters as they are: UTF-8 is shorter than escapes.
+        data=htmlsafe_json_dumps(data, ensure_ascii=False),
+    ).encode()
 
 
 @cache
-def page_document(title: str, language: str, moment: str) -> bytes:
-    """Return the document of one page; Streamlit's script fills it.
+def light_policy() -> str:
+    """Return the content security policy of the light page.
 
-    Args:
-        title: what the browser's tab says until then.
-        language: the language of `moment`.
-        moment: what is read until then.
-
-    Raises:
-        PlausiblyError: the installed Streamlit's own document is not as expected.
+    It needs nothing but this server: no blob, no socket, no script or style but those named here.
     """
-    text = _TEMPLATES.get_template("page.html").render(
-        title=title,
-        language=language,
-        moment=moment,
-        setting=Markup(SETTING),  # noqa: S704 – ours
-        assets=[Markup(tag) for tag in _assets()],  # noqa: S704 – Streamlit's
-    )
-    return text.encode()
+    styles = f"{content_hash(_first_style())} {content_hash(player_css())}"
+    policy = {
+        "default-src": "'none'",
+        "script-src": f"'self' {content_hash(player_loader())}",
+        "style-src": styles,
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
 @cache
 def nothing_document() -> bytes:
     """Return what people read at an address where there is nothing."""
-    return _TEMPLATES.get_template("nothing.html").render().encode()
+    return render(
+        "server/nothing.html",
+        language="en",
+        direction="ltr",
+        title="There is nothing at this address.",
+        text="Taking part in a study? Please use the link you were given.",
+        front=True,
+    ).encode()
+
+
+@cache
+def calm_document(language: str, title: str, text: str) -> bytes:
+    """Return a page for participants that says one thing and loads nothing."""
+    return render(
+        "server/nothing.html",
+        language=language,
+        direction=direction(language),
+        title=title,
+        text=text,
+        front=False,
+    ).encode()
 
 
 def icon() -> bytes:
@@ -60,38 +88,12 @@ def icon() -> bytes:
     return (_FOLDER / "favicon.svg").read_bytes()
 
 
-def setting_hash() -> str:
-    """Return the inline script's hash, as a content security policy names it."""
-    digest = hashlib.sha256(SETTING.encode()).digest()
+def content_hash(text: str) -> str:
+    """Return the hash of an inline script or style, as a content security policy names it."""
+    digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-class _Assets(HTMLParser):
-    """Collects the tags that load Streamlit's scripts, styles and font."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        source = named.get("src" if tag == "script" else "href") or ""
-        wanted = tag == "script" or named.get("rel") in ("modulepreload", "preload", "stylesheet")
-        if not (wanted and source.startswith("./static/")):
-            return
-        # From the root: the document stands at several addresses.
-        written = (self.get_starttag_text() or "").replace('"./static/', '"/static/')
-        self.tags.append(f"{written}</script>" if tag == "script" else written)
-
-
 @cache
-def _assets() -> tuple[str, ...]:
-    page = STATIC / "index.html"
-    found = _Assets()
-    found.feed(page.read_text(encoding="utf-8"))
-    if not any(tag.startswith("<script") for tag in found.tags):
-        raise PlausiblyError(
-            f"{page} loads no script, so no page can be shown; "
-            f"Streamlit {streamlit.__version__} is not one that Plausibly knows: install another"
-        )
-    return tuple(found.tags)
+def _first_style() -> str:
+    return (_FOLDER / "first.css").read_text(encoding="utf-8").strip()

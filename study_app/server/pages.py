@@ -31,9 +31,12 @@ def _take() -> None:
     participant_page(load_texts)
 
 
+TAKE = Page("/take", "Study", _take)
+"""Where a study's participants arrive; its document depends on the study."""
+
 PAGES = (
     Page("/", "Plausibly", front_page),
-    Page("/take", "Study", _take),
+    TAKE,
     Page("/gallery", "Saliency gallery", gallery_page),
     Page("/map", "One map", map_page),
     Page("/researcher", "Researchers", researcher_page),

@@ -7,7 +7,7 @@ from functools import cache
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from study_app.server.documents import setting_hash
+from study_app.server.streamlit_document import inline_hashes
 
 
 class SecurityMiddleware:
@@ -36,12 +36,12 @@ class SecurityMiddleware:
 def security_headers() -> dict[str, str]:
     """Return the headers.
 
-    Components v2 load their script from a blob, and the pages have one inline script, which is
-    allowed by its hash.
+    Components v2 load their script from a blob, and the pages have inline scripts, which are
+    allowed by their hashes.
     """
     policy = {
         "default-src": "'self'",
-        "script-src": f"'self' blob: {setting_hash()}",
+        "script-src": f"'self' blob: {' '.join(inline_hashes())}",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",

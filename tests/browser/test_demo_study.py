@@ -241,7 +241,8 @@ def test_people_go_on_after_the_server_was_killed(
     server: LiveServer, new_context: NewContext
 ) -> None:
     page = new_context().new_page()
-    page.goto(f"{server.url}/take?study=demo")
+    wire = Wire(page)
+    page.goto(f"{server.url}/p/demo")
     player = Player(page)
     player.screen("consent")
     player.start()
@@ -251,6 +252,11 @@ def test_people_go_on_after_the_server_was_killed(
     player.press("Enter")
     player.press("y", "target_plausible")
     server.start()
+    wire.read()
     page.reload()
     player.press("4", "label_nafc")
     expect(player.find(".feedback")).to_be_visible(timeout=15_000)
+    everything = wire.read()
+    assert b"What do you see" in everything
+    for secret in secrets_of(server):
+        assert secret not in everything, secret

@@ -107,9 +107,11 @@ class Visitor:
         self.opened.append(path)
         page = self._page
         page.goto(self._server.url + path, wait_until="domcontentloaded")
-        page.locator(SETTLED).wait_for(timeout=20_000)
-        if urlsplit(path).path == "/take":
-            page.locator("#plausibly-player[data-screen]").wait_for(state="attached")
+        if urlsplit(path).path == "/take":  # which ends the connection, whatever still comes
+            player = page.locator("#plausibly-player[data-screen]")
+            player.wait_for(state="attached", timeout=20_000)
+        else:
+            page.locator(SETTLED).wait_for(timeout=20_000)
         for box in page.locator(ERRORS).all_inner_texts():
             self._blame(f"error box: {box}")
         page.evaluate(PICTURES_LOADED)
@@ -130,7 +132,7 @@ class Visitor:
 
 def test_every_page_and_every_link_on_it(server: LiveServer, new_context: NewContext) -> None:
     visitor = Visitor(server, new_context())
-    visitor.walk(*(page.path for page in PAGES), "/take?study=demo")
+    visitor.walk(*(page.path for page in PAGES), "/take?study=demo", "/p/demo")
     assert not visitor.wrong, "\n".join(visitor.wrong)
     seen = {urlsplit(path).path for path in visitor.opened if "?" in path}
     assert {"/gallery", "/map"} <= seen, "their links were followed"

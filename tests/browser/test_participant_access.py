@@ -1,4 +1,4 @@
-"""The participant's page as it is served, Streamlit's around the player included, against axe."""
+"""The participant's pages as they are served, what is around the player included, against axe."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def language(page: Page) -> str:
     return said
 
 
-@pytest.mark.parametrize("tag", ["en", "de"])
+@pytest.mark.parametrize(("tag", "door"), [("en", "/take?study=demo&"), ("de", "/p/demo?")])
 def test_no_rule_is_broken_from_consent_to_debrief(
-    tag: str, server: LiveServer, new_context: NewContext
+    tag: str, door: str, server: LiveServer, new_context: NewContext
 ) -> None:
     """That no page violates the security policy either, `new_context` holds."""
     page = new_context(locale="ja").new_page()
-    page.goto(f"{server.url}/take?study=demo&lang={tag}")
+    page.goto(f"{server.url}{door}lang={tag}")
     player = Player(page)
     player.screen("consent")
     assert (violations(page), language(page)) == ([], tag)

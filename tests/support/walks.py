@@ -27,8 +27,6 @@ from study_app.player import ui_strings
 from study_app.study import ALL, BUILT_IN, Study, Wording, load, wording
 
 NAMES = sorted(path.stem for path in BUILT_IN.glob("*.yaml"))
-NOT_THERE = ("/take/_stcore/health", "/take/_stcore/host-config")
-"""What Streamlit's page looks for below its own address at every start."""
 
 
 def shortened(study: Study, arm: str) -> Study:
@@ -110,7 +108,7 @@ def fitting(study: Study) -> Fill:
 
 
 class Visit:
-    """One person's way through a study, on a phone.
+    """One person's way through a study, on a phone: by the light page, else by Streamlit's.
 
     Attributes:
         stops: where they were; see `walker.Stop`.
@@ -128,6 +126,7 @@ class Visit:
         fill: Fill | None = None,
         language: str | None = None,
         consents: bool = True,
+        light: bool = True,
     ) -> None:
         self.study = study
         self._file = server.home / "study.db"
@@ -137,13 +136,14 @@ class Visit:
         page = new_context(**PHONE, locale="en").new_page()
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(f"{server.url}/take?study={study.name}&lang={self.words.language}")
+        door = f"/p/{study.name}?" if light else f"/take?study={study.name}&"
+        page.goto(f"{server.url}{door}lang={self.words.language}")
         self.page: Page = page
         self.stops: list[Stop] = Walker(page, fill or fitting(study), consents).walk().stops
 
     def _console(self, message: ConsoleMessage) -> None:
         where = message.location.get("url", "")
-        if message.type == "error" and not where.endswith(NOT_THERE):
+        if message.type == "error":
             self.errors.append(f"{message.text} {where}")
 
     @contextmanager

@@ -22,6 +22,7 @@ export default function mount({ data, parentElement }) {
     const template = parentElement.querySelector("#screens");
     const css = parentElement.querySelector("style")?.textContent ?? "";
     flow = new Flow(data, template, css);
+    endConnection();
   }
   return () => {
     farewell = setTimeout(() => {
@@ -29,4 +30,14 @@ export default function mount({ data, parentElement }) {
       flow = null;
     }, GONE_AFTER_MS);
   };
+}
+
+/** Ends Streamlit's connection, which each open page would hold, by the message that it takes for
+ * that: if the server closed it, Streamlit would connect anew for ever. Nobody hears it elsewhere.
+ */
+function endConnection() {
+  window.postMessage(
+    { stCommVersion: 1, type: "TERMINATE_WEBSOCKET_CONNECTION" },
+    window.location.origin,
+  );
 }

@@ -14,13 +14,12 @@ export function clearAddress() {
 }
 
 /**
- * The link with which a participant goes on elsewhere.
+ * The link with which a participant goes on elsewhere: to the light page, from either.
  * @param {string} study
  * @param {string} language
  * @param {string} token
  */
 export function personalLink(study, language, token) {
-  const { origin, pathname } = window.location;
-  const search = new URLSearchParams({ study, lang: language });
-  return `${origin}${pathname}?${search}#p=${token}`;
+  const search = new URLSearchParams({ lang: language });
+  return `${window.location.origin}/p/${encodeURIComponent(study)}?${search}#p=${token}`;
 }

@@ -28,7 +28,7 @@ export interface Words {
   ui: Strings;
 }
 
-/** What the page hands over, before consent: see component.py. `Words` are in `language`. */
+/** What the page hands over, before consent: see given.py. `Words` are in `language`. */
 export interface PlayerData extends Words {
   status: "open" | "closed" | "unknown";
   study: string;

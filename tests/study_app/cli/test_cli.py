@@ -121,6 +121,7 @@ def test_launch_status_export_analyze_close(home, tmp_path):
 def test_launching_again_adds_nothing_and_a_change_makes_a_version(home, tmp_path):
     again = json.loads(plausibly(home, "study", "launch", "demo", "--json").stdout)
     assert again["version"] == 1
+    assert again["addresses"] == {"streamlit": "/take?study=demo", "light": "/p/demo"}
     document = yaml.safe_load((ROOT / "study_app/studies/demo.yaml").read_text())
     document["title"] = "Another title"
     path = tmp_path / "changed.yaml"

@@ -6,7 +6,7 @@ import pytest
 from databases import on_sqlite
 
 from study_app.participation.load import texts_of
-from study_app.participation.player_page import player_data
+from study_app.participation.player_data import player_data
 from study_app.player import ui_strings
 
 GERMAN = {
@@ -52,6 +52,7 @@ def test_every_language_has_its_words(lab, texts):
         ({"lang": "fr"}, "de-CH", "de"),
         ({"lang": "fr"}, "fr", "en"),
         ({"lang": ""}, "de", "de"),
+        ({}, "fr, eo;q=0.2, de;q=0.7", "de"),
     ],
 )
 def test_it_begins_in_the_language_asked_for_else_the_browsers_else_its_own(
@@ -78,7 +79,9 @@ def test_it_says_who_somebody_is_and_the_way_back_of_who_declines(lab):
     assert player_data(texts)["provider"]["id"] is None
 
 
-def test_an_unknown_study_has_no_words():
-    data = player_data(None, {"study": "nope", "lang": "de"}, "de")
-    assert (data["status"], data["languages"], data["language"]) == ("unknown", ["en"], "en")
+def test_an_unknown_study_has_the_players_words_in_the_readers_language():
+    data = player_data(None, {"study": "nope", "lang": "xx"}, "fr, de;q=0.5")
+    assert (data["status"], data["language"], data["title"]) == ("unknown", "de", "")
+    assert data["ui"] == ui_strings("de")
+    assert player_data(None)["language"] == "en"
     assert data["provider"] == {"name": "direct", "id": None, "session": None}

@@ -1,4 +1,8 @@
-"""The player in a page without Streamlit: loads in a fraction of the time, same code."""
+"""The player in pages without Streamlit: they load in a fraction of the time, same code.
+
+The bare page is called as Streamlit calls, with `window.remount()` for its reruns. The light page
+is the document that the real server sends.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from study_app.player.assets import player_css, player_html, player_loader
+from study_app.server.documents import light_document, light_policy
 
 # What Streamlit does: HTML and CSS into a shadow root; the component's script is a blob, whose
 # default export is called with it. window.remount() does what a rerun does.
@@ -27,8 +32,9 @@ window.remount = () => {
 
 
 def routes() -> list[Route]:
-    """The page under ``/bare``."""
+    """The bare page, ``/bare?study=NAME``, and the light one, ``/p/NAME``."""
     return [
+        Route("/p/{study}", _light),
         Route("/bare", _page),
         Route("/bare/boot.js", _boot),
         Route("/bare/loader.js", _loader),
@@ -43,6 +49,13 @@ async def _page(request: Request) -> Response:
         f"<style>{player_css()}</style></template>"
         "<script type=module src=/bare/boot.js></script></body></html>"
     )
+
+
+async def _light(request: Request) -> Response:
+    query = request.query_params
+    name, language = request.path_params["study"], query.get("lang", "en")
+    document = light_document(player_data(name, language, "languages" in query))
+    return HTMLResponse(document, headers={"Content-Security-Policy": light_policy()})
 
 
 async def _boot(request: Request) -> Response:

@@ -35,7 +35,8 @@ def study(server: Server, request: pytest.FixtureRequest) -> Study:
 def open_player(
     server: Server, study: Study, new_context: Callable[..., BrowserContext]
 ) -> Callable[..., Player]:
-    """Opens the study; ``path="/"`` through Streamlit, otherwise in the bare page.
+    """Opens the study; ``path="/"`` through Streamlit, ``path="/p"`` in the light page, otherwise
+    in the bare page.
 
     ``admitted=True`` opens it for somebody who has consented already, at the first question.
     """
@@ -56,7 +57,9 @@ def open_player(
             study.set(participants={token: person})
             fragment = f"#p={token}"
         page = (context or new_context(**options)).new_page()
-        page.goto(f"{server.url}{path}?study={name or study.name}{query}{fragment}")
+        named = name or study.name
+        address = f"/p/{named}?{query}" if path == "/p" else f"{path}?study={named}{query}"
+        page.goto(f"{server.url}{address}{fragment}")
         return Player(page)
 
     return make

@@ -12,6 +12,7 @@ import bare_page
 import streamlit as st
 import uvicorn
 from fake_study import FakeServer
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,17 +36,16 @@ def content_security_policy() -> str:
 
 
 class SecurityHeader:
-    """Adds the policy to every answer."""
+    """Adds the policy to every answer that has none of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._policy = content_security_policy().encode()
+        self._policy = content_security_policy()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], (b"content-security-policy", self._policy)]
-                message = {**message, "headers": headers}
+                MutableHeaders(scope=message).setdefault("content-security-policy", self._policy)
             await send(message)
 
         await self._app(scope, receive, with_policy)

@@ -28,12 +28,12 @@ def page(new_context: NewContext) -> Page:
 
 
 @pytest.mark.parametrize("fault", [unreachable, unknown])
-@pytest.mark.parametrize("path", ["/bare", "/"])
+@pytest.mark.parametrize("path", ["/p/{}", "/?study={}"])
 def test_it_says_so_and_goes_on_when_the_script_comes(
     path: str, fault: Callable[[Route], None], page: Page, server: Server, study: Study
 ) -> None:
     page.route(SCRIPT, fault)
-    page.goto(f"{server.url}{path}?study={study.name}")
+    page.goto(server.url + path.format(study.name))
     note = page.get_by_role("status").filter(has_text="cannot be reached")
     expect(note).to_be_visible()
     expect(page.get_by_role("link", name="Reload the page")).to_be_visible()
@@ -51,7 +51,7 @@ def test_the_link_loads_the_page_anew_in_the_language_of_the_page(
     page: Page, server: Server, study: Study
 ) -> None:
     page.route(SCRIPT, unknown)
-    page.goto(f"{server.url}/bare?study={study.name}&lang=de#p={'0' * 32}")
+    page.goto(f"{server.url}/p/{study.name}?lang=de#p={'0' * 32}")
     link = page.get_by_role("link", name="Seite neu laden")
     expect(link).to_be_visible()
     page.unroute(SCRIPT)

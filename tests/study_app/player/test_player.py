@@ -31,12 +31,17 @@ PHONE = {
 }
 
 
+DOORS = ["/", "/p"]
+"""Streamlit's page and the light one: what the page around the player could spoil."""
+
+
 # --- the whole way --------------------------------------------------------------------------------
 
 
-def test_whole_study_by_keyboard(study: Study, open_player: Open) -> None:
+@pytest.mark.parametrize("path", DOORS)
+def test_whole_study_by_keyboard(path: str, study: Study, open_player: Open) -> None:
     study.set(practice=1)
-    player = open_player(path="/")
+    player = open_player(path=path)
     expect(player.find("[data-field=consent]").first).to_contain_text("<b>Raw</b> HTML stays text")
     player.find("#agree").focus()
     player.page.keyboard.press("Enter")
@@ -96,7 +101,7 @@ def test_declining_stores_nothing(study: Study, open_player: Open) -> None:
     player.screen("consent")
 
 
-@pytest.mark.parametrize(("name", "path"), [("closed", "/bare"), ("unknown", "/")])
+@pytest.mark.parametrize(("name", "path"), [("closed", "/p"), ("unknown", "/")])
 def test_closed_and_unknown_studies_get_a_calm_page(
     name: str, path: str, open_player: Open
 ) -> None:
@@ -254,7 +259,7 @@ def test_personal_link_continues_elsewhere(
     page.goto(link)
     elsewhere = Player(page)
     assert elsewhere.ready("target_plausible") == second
-    assert page.url == f"{server.url}/bare?study={study.name}&lang=en"
+    assert page.url == f"{server.url}/p/{study.name}?lang=en"
     assert len(study.state["participants"]) == 1
 
 
@@ -283,11 +288,12 @@ def test_lost_consent_reply_makes_one_participant(study: Study, open_player: Ope
     assert len(study.state["participants"]) == 1
 
 
+@pytest.mark.parametrize("path", DOORS)
 def test_trials_go_on_while_the_server_is_away(
-    server: Server, study: Study, open_player: Open
+    path: str, server: Server, study: Study, open_player: Open
 ) -> None:
     study.set(main=5)
-    player = open_player(path="/", admitted=True)
+    player = open_player(path=path, admitted=True)
     player.pair("0", "y")
     server.kill()
     killed = time.monotonic()
@@ -571,8 +577,9 @@ def accessible_names(page: Page) -> list[str]:
     return [node["name"].get("value", "") for node in tree["nodes"] if "name" in node]
 
 
-def test_only_the_study_can_be_seen_and_reached(study: Study, open_player: Open) -> None:
-    player = open_player(path="/")
+@pytest.mark.parametrize("path", DOORS)
+def test_only_the_study_can_be_seen_and_reached(path: str, open_player: Open) -> None:
+    player = open_player(path=path)
     player.screen("consent")
     names = accessible_names(player.page)
     assert "I agree and want to take part" in names

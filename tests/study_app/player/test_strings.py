@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import study_app.server
 from study_app.player import UnknownLanguageError, ui_strings
 from study_app.player.assets import player_html, player_loader, player_script
 from study_app.player.strings import languages
 from study_app.study import markdown_html
+
+SERVER = Path(study_app.server.__file__).parent
+"""Its documents say a few sentences before the player is there."""
 
 
 def test_player_and_locale_name_the_same_strings() -> None:
@@ -17,6 +22,8 @@ def test_player_and_locale_name_the_same_strings() -> None:
     in_html = set(re.findall(r'data-(?:text|label)="(\w+)"', player_html()))
     quoted = set(re.findall(r'"(\w+)"', player_script().content.decode()))
     quoted |= set(re.findall(r"\bui\.(\w+)", player_loader()))
+    for document in "light_page.py", "take_page.py", "documents.py":
+        quoted |= set(re.findall(r'words\["(\w+)"\]', (SERVER / document).read_text()))
     assert in_html <= keys
     assert keys - in_html <= quoted
 

@@ -300,7 +300,7 @@ def test_invitations_are_made_and_printed_once(lab, command):
     printed = command("invite", "demo", "--count", "3", "--url", "https://x.org/")
     links = printed.output.split()
     assert len(links) == 3
-    start = "https://x.org/take?study=demo&invitation="
+    start = "https://x.org/p/demo?invitation="
     assert all(link.startswith(start) for link in links)
     assert come(lab, "invitation", links[1].removeprefix(start)).status_code == 201
     assert "  invitations: 3 made, 1 used\n" in command("status", "demo").output
