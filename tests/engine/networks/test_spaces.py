@@ -27,7 +27,7 @@ QUICK = {
         ]
     },
 }
-"""Parameters of the slow attacks: what they are told of the space does not depend on their steps."""
+"""Parameters of the slow attacks: what the space means to them does not depend on their steps."""
 
 
 def made(name, space, **params):
@@ -149,9 +149,7 @@ def test_without_preprocessing_the_spaces_are_one(name, input_layers):
     net = build(GREY, input_layers=input_layers)
     # In whole levels: of 8-bit pixels only those of the space of pixels are kept in the ball.
     size = {"eps": 25 / 255} if "eps" in attacks.registry.get(name).model_fields else {}
-    pixels, behind = (
-        made(name, space, **size)(net, x, y) for space in ("pixels", "model_input")
-    )
+    pixels, behind = (made(name, space, **size)(net, x, y) for space in ("pixels", "model_input"))
     assert torch.equal(behind, pixels)
 
 
