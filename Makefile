@@ -19,7 +19,7 @@ test: .venv/.dev
 	tools/require-postgres
 	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# The fault tests ten times as long; the result goes into docs/faults.md.
+# The fault tests with many rounds; the result goes into docs/faults.md.
 soak: .venv/.dev
 	tools/require-chromium
 	PLAUSIBLY_FAULT_ROUNDS=50 PLAUSIBLY_FAULT_REPORT=docs/faults.md \

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.datasets import Data, Dataset, Split, register
+from engine.datasets._scikit_learn import file
+from engine.datasets._stratified import split as stratified
 
 _SIZE = 28
 _SOURCE_SIZE = 8
@@ -31,18 +33,12 @@ class Digits(Dataset):
 
     def load(self) -> Data:
         """Return the dataset; needs no download."""
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-
-        source = load_digits()
-        pixels = upsample(source.images.astype(np.int64))[:, None]
-        labels = source.target.astype(np.int64)
-        rest, test = train_test_split(
-            np.arange(len(labels)), test_size=_TEST, stratify=labels, random_state=0
-        )
-        train, valid = train_test_split(
-            rest, test_size=_VALID, stratify=labels[rest], random_state=0
-        )
+        table = np.loadtxt(file("data/digits.csv.gz"), delimiter=",", dtype=np.int64)
+        pixels = upsample(table[:, :-1].reshape(-1, _SOURCE_SIZE, _SOURCE_SIZE))[:, None]
+        labels = table[:, -1]
+        rest, test = stratified(labels, _TEST, seed=0)
+        left, chosen = stratified(labels[rest], _VALID, seed=0)
+        train, valid = rest[left], rest[chosen]
 
         def split(part: NDArray[np.int64]) -> Split:
             return Split(pixels[part], labels[part])

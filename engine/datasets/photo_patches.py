@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.datasets import Data, Dataset, Split, register
+from engine.datasets import Data, Dataset, Split, _scikit_learn, register
 from engine.datasets._draws import Draws
 from engine.errors import PlausiblyError
 from engine.seeds import derive
@@ -64,10 +63,9 @@ class PhotoPatches(Dataset):
 
 
 def _decode(file: str, sha256: str) -> NDArray[np.uint8]:
-    import sklearn.datasets
     from PIL import Image
 
-    path = Path(sklearn.datasets.__file__).parent / "images" / file
+    path = _scikit_learn.file(f"images/{file}")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from captum.attr import Saliency
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -48,6 +47,8 @@ class InputGradient(SaliencyMethod):
         self, model: nn.Module, images: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return signed gradients; see `SaliencyMethod.attribute`."""
+        from captum.attr import Saliency  # with all that it draws with, half a second and more
+
         maps, device = [], device_of(model)
         with frozen(model):
             for image_batch, label_batch in parts(model, images, labels, work="gradients"):

@@ -60,17 +60,20 @@ def test_a_package_imports_nothing_that_comes_after_it(package):
         assert not imported(path) & FORBIDDEN[package], path
 
 
-def test_captum_and_the_command_line_stay_out_of_training():
+def test_captum_scikit_learn_and_the_command_line_stay_out_of_training():
     code = (
         "import sys\n"
         "for name in ('streamlit', 'sqlalchemy', 'typer', 'captum', 'pooch'):\n"
         "    sys.modules[name] = None\n"
-        "from engine import attacks, defenses, models, training, datasets\n"
+        "from engine import attacks, datasets, defenses, models, saliency, training\n"
         "[attacks.create(n) for n in attacks.registry.names()]\n"
         "[defenses.create(n) for n in defenses.registry.names()]\n"
         "own = {'external': {'module': 'torch.nn:Flatten'}}\n"
         "[models.create(n, **own.get(n, {})) for n in models.registry.names()]\n"
+        "[datasets.create(n).load() for n in ('digits', 'photo_patches')]\n"
+        "[saliency.create(n) for n in saliency.registry.names()]\n"
         "import engine.jobs.making, engine.experiments.plan\n"
+        "assert 'sklearn' not in sys.modules, 'scikit-learn was imported'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

@@ -10,7 +10,7 @@ import pytest
 from crowd import Found, Home, Tally, make_home
 from live_server import LiveServer
 
-ROUNDS = int(os.environ.get("PLAUSIBLY_FAULT_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("PLAUSIBLY_FAULT_ROUNDS", "3"))
 REPORT = os.environ.get("PLAUSIBLY_FAULT_REPORT")
 """Where `make soak` wants the result, as Markdown."""
 
@@ -19,7 +19,7 @@ HEAD = """# Faults
 
 What `make soak` found when it was last run: real server processes over a real database file, raw
 HTTP clients that keep to the player's rules, and a look into the file afterwards. `make test` does
-the same with 5 rounds. Where the moment of a fault is random, the round's number is the seed.
+the same with 3 rounds. Where the moment of a fault is random, the round's number is the seed.
 
 - *requests*: sent, repetitions included; *no reply*: of these, how many ended without a whole answer,
   because the server was gone

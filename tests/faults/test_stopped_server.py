@@ -40,7 +40,8 @@ def rounds_of(
     found = []
     for number in range(rounds):
         people = home.people(server.port, seed=number, count=PEOPLE, twice=0.2)
-        after_s = random.Random(number).uniform(0, 2)
+        # A moment in each part of the two seconds, so that few rounds too meet all of them.
+        after_s = 2 * (number + random.Random(number).random()) / rounds
         run(stop_while_they_take_part(server, people, after_s, how, tmp_path / f"copy{number}"))
         found.append(look_up(server.home / "study.db", people))
         everybody += people

@@ -1,11 +1,14 @@
 """The built-in digits: real, split without overlap, and the same on every machine."""
 
 import numpy as np
+import pytest
 import torch
 from dataset_contract import held
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from engine import datasets
+from engine.datasets import _stratified
 from engine.datasets.digits import upsample
 
 DATA = held(datasets.create("digits").load())
@@ -36,3 +39,14 @@ def test_the_checksum_is_the_recorded_one():
 def test_images_are_the_pixels_in_the_unit_range():
     assert DATA.test.images.dtype == np.float32
     assert np.array_equal(np.rint(DATA.test.images * 255).astype(np.uint8), DATA.test.pixels)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_split_is_the_one_that_scikit_learn_draws(seed):
+    draws = np.random.default_rng(seed)
+    labels = draws.permutation(np.concatenate([np.arange(4), draws.integers(0, 4, 50 + seed)]))
+    labels = np.concatenate([labels, np.arange(4)])
+    indices = np.arange(len(labels))
+    theirs = train_test_split(indices, test_size=17, stratify=labels, random_state=seed)
+    for ours, expected in zip(_stratified.split(labels, 17, seed), theirs, strict=True):
+        assert ours.tolist() == expected.tolist()

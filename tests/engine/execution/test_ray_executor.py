@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tiny_run import Log, contents, experiment
+from tiny_run import InThisProcess, Log, contents, experiment
 
 from engine.artifacts import ArtifactStore, Recipe
 from engine.errors import PlausiblyError, UsageError
@@ -98,7 +98,7 @@ class WithABadTask(RayExecutor):
         return super().run([*tasks, Task("bad", "bad", (), lambda _: recipe)], observer)
 
 
-def test_a_killed_worker_is_replaced_and_the_result_is_that_of_the_local_executor(tmp_path, capfd):
+def test_a_killed_worker_is_replaced_and_the_result_is_that_without_ray(tmp_path, capfd):
     store = ArtifactStore(tmp_path / "ray")
     log = Killer(store)
     with pytest.raises(PlausiblyError, match=r"^bad: dataset digits has checksum") as failure:
@@ -124,8 +124,8 @@ def test_a_killed_worker_is_replaced_and_the_result_is_that_of_the_local_executo
     found = Log()
     (index,) = plan.run(TINY, store, found)
     assert found.made == []
-    other = ArtifactStore(tmp_path / "local")
-    assert [made.key for made in plan.run(TINY, other, Log())] == [index.key]
+    other = ArtifactStore(tmp_path / "here")
+    assert [made.key for made in plan.run(TINY, other, Log(), InThisProcess(other))] == [index.key]
     assert contents(other) == contents(store)
 
 

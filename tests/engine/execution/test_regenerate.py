@@ -24,6 +24,7 @@ from engine.jobs.context import load_model
 from engine.jobs.examples import FILE as EXAMPLES
 from engine.jobs.model import weights
 from engine.results import Results
+from study_app.cli import experiments
 from study_app.cli import plausibly as cli
 
 TINY = experiment(defenses={"none": {"title": "No defense", "defense": "none"}})
@@ -155,7 +156,8 @@ def test_arrays_in_another_order_are_the_same_arrays(home, store):
     assert found.outcome == "same"
 
 
-def test_one_pixel_off_by_one_is_found_and_measured(home, store):
+def test_one_pixel_off_by_one_is_found_and_measured(home, store, monkeypatch):
+    monkeypatch.setattr(experiments._Made, "by", lambda _self, store: InThisProcess(store))
     tamper(store, one_pixel, python="2.7", device="abacus")
     (artifact,) = store.all("examples")
     entries = artifact.arrays(EXAMPLES)["pixels"].size

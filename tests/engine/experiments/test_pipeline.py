@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from tiny_run import Log, contents, experiment, workers
+from tiny_run import InThisProcess, Log, contents, experiment, workers
 
 from engine.artifacts import ArtifactStore
 from engine.errors import PlausiblyError
@@ -36,7 +36,7 @@ def test_a_killed_worker_is_said_and_the_next_run_goes_on_to_equal_content(tmp_p
 
     # The same recipe gives the same content, interrupted or not, wherever it is made.
     other = ArtifactStore(tmp_path / "elsewhere")
-    plan.run(experiment(), other, Log())
+    plan.run(experiment(), other, Log(), InThisProcess(other))
     assert contents(other) == contents(store)
 
 

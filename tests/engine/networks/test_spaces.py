@@ -16,6 +16,22 @@ from engine.networks.spaces import ModelInput, preprocessed
 
 NAMES = [n for n in attacks.registry.names() if issubclass(attacks.registry.get(n), GradientAttack)]
 COLOUR, GREY = (3, 12, 12), (1, 12, 12)
+QUICK = {
+    "minimum_norm": {"steps": 10, "restarts": 2},
+    "square": {"queries": 30},
+    "worst_case": {
+        "attacks": [
+            {"name": "pgd", "steps": 4, "loss": "margin"},
+            {"name": "pgd", "steps": 4, "loss": "difference", "choice": 2},
+            {"name": "minimum_norm", "steps": 5},
+        ]
+    },
+}
+"""Parameters of the slow attacks: what the space means to them does not depend on their steps."""
+
+
+def made(name, space, **params):
+    return attacks.create(name, space=space, **QUICK.get(name, {}), **params)
 
 
 def build(shape, *steps, input_layers=()):
@@ -103,7 +119,7 @@ def test_the_contract_holds_behind_the_preprocessing(name, shape, steps):
     net.network.conv1.weight.grad = torch.ones_like(net.network.conv1.weight)
     before = copy.deepcopy(net.state_dict())
     modes = [module.training for module in net.modules()]
-    attack = attacks.create(name, space="model_input")
+    attack = made(name, "model_input")
     x, y = batch(shape)
     given, seeds = x.clone(), torch.arange(10, 16)
     together = attack(net, x, y, seeds=seeds)
@@ -133,9 +149,7 @@ def test_without_preprocessing_the_spaces_are_one(name, input_layers):
     net = build(GREY, input_layers=input_layers)
     # In whole levels: of 8-bit pixels only those of the space of pixels are kept in the ball.
     size = {"eps": 25 / 255} if "eps" in attacks.registry.get(name).model_fields else {}
-    pixels, behind = (
-        attacks.create(name, space=space, **size)(net, x, y) for space in ("pixels", "model_input")
-    )
+    pixels, behind = (made(name, space, **size)(net, x, y) for space in ("pixels", "model_input"))
     assert torch.equal(behind, pixels)
 
 
@@ -158,7 +172,7 @@ def test_a_masked_model_gives_the_image_back_bit_for_bit():
 @pytest.mark.parametrize("name", NAMES)
 def test_where_no_way_leads_back_it_is_refused(name):
     x, y = batch(GREY)
-    attack = attacks.create(name, space="model_input")
+    attack = made(name, "model_input")
     with pytest.raises(UsageError, match=r"no affine map.*'lcn'"):
         attack(build(GREY, "gcn", "lcn"), x, y)
     with pytest.raises(UsageError, match="Scaled wraps a network with preprocessing"):
@@ -254,6 +268,6 @@ def test_the_space_is_recorded():
         (defenses.registry, "gradient_penalty"),
         (defenses.registry, "adversarial_training"),
     ):
-        made = registry.create(name, space="model_input")
-        assert registry.from_config(made.config()) == made
-        assert made.config()["space"] == "model_input"
+        member = registry.create(name, space="model_input")
+        assert registry.from_config(member.config()) == member
+        assert member.config()["space"] == "model_input"
