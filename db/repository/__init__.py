@@ -20,7 +20,9 @@ from db.repository.embargo import (
     require_open,
     state_of,
 )
+from db.repository.erasures import Owed, erased, owe_erasure, owed_erasures
 from db.repository.forms import FormAttempt, form_attempts, record_form
+from db.repository.installations import key_fingerprint, set_key_fingerprint
 from db.repository.invitations import InvitationCounts, add_invitations, invitation_counts
 from db.repository.participants import (
     GivenConsent,
@@ -87,6 +89,7 @@ __all__ = [
     "GivenConsent",
     "InvitationCounts",
     "Outcome",
+    "Owed",
     "ParticipantInfo",
     "Picture",
     "PlannedPresentation",
@@ -115,12 +118,16 @@ __all__ = [
     "embargo",
     "embargoed_image_ids",
     "end_if_over",
+    "erased",
     "exports",
     "find_session",
     "form_attempts",
     "has_researcher",
     "hash_password",
     "invitation_counts",
+    "key_fingerprint",
+    "owe_erasure",
+    "owed_erasures",
     "participant",
     "participant_by_token",
     "password_matches",
@@ -132,6 +139,7 @@ __all__ = [
     "record_form",
     "record_response",
     "require_open",
+    "set_key_fingerprint",
     "set_password",
     "set_study_status",
     "slot_counts",
