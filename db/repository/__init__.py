@@ -22,7 +22,13 @@ from db.repository.embargo import (
 )
 from db.repository.erasures import Owed, erased, owe_erasure, owed_erasures
 from db.repository.forms import FormAttempt, form_attempts, record_form
-from db.repository.installations import key_fingerprint, set_key_fingerprint
+from db.repository.installations import (
+    KnownByKey,
+    key_fingerprint,
+    key_was_used,
+    known_by_key,
+    set_key_fingerprint,
+)
 from db.repository.invitations import InvitationCounts, add_invitations, invitation_counts
 from db.repository.participants import (
     GivenConsent,
@@ -88,6 +94,7 @@ __all__ = [
     "FormAttempt",
     "GivenConsent",
     "InvitationCounts",
+    "KnownByKey",
     "Outcome",
     "Owed",
     "ParticipantInfo",
@@ -126,6 +133,8 @@ __all__ = [
     "hash_password",
     "invitation_counts",
     "key_fingerprint",
+    "key_was_used",
+    "known_by_key",
     "owe_erasure",
     "owed_erasures",
     "participant",

@@ -223,7 +223,9 @@ def _run_experiment(
     from study_app.cli.experiment_tables import chosen_lines, class_lines
     from study_app.cli.progress import ProgressObserver, console
 
-    store, failed = Settings().store, None
+    settings, failed = Settings(), None
+    settings.make_home()
+    store = settings.store
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
         with ProgressObserver() as observer:
@@ -291,7 +293,9 @@ def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
     from study_app.cli.progress import console
 
     loaded = linear.load(experiment)
-    made = linear.stored(loaded, Settings().store)
+    settings = Settings()
+    settings.make_home()
+    made = linear.stored(loaded, settings.store)
     result = made.json(linear.ROWS)
     if as_json:
         print_json(result)

@@ -19,7 +19,6 @@ from study_app.installation import Settings
 
 app = typer.Typer(
     name="plausibly",
-    help="Human studies of adversarial robustness and interpretability.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,6 +27,15 @@ database_app = typer.Typer(help="Look after the study database.", no_args_is_hel
 app.add_typer(database_app, name="db")
 app.add_typer(studies_cli.app, name="study")
 app.add_typer(datasets.app, name="datasets")
+
+
+@app.callback()
+def before_every_command() -> None:
+    """Human studies of adversarial robustness and interpretability."""
+    narrowed = Settings().narrow_home()
+    if narrowed is not None:
+        print(narrowed, file=sys.stderr)
+
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the app.")]
 Host = Annotated[
@@ -89,9 +97,19 @@ def schema(
 
 
 @app.command()
-def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
+def serve(
+    port: Port = 8501,
+    host: Host = "127.0.0.1",
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key", help="Go on with a new key where secret.key is lost: old links die."
+        ),
+    ] = False,
+) -> None:
     """Serve the app: participants, researchers, gallery (upgrades the database after a backup)."""
     from db import repository
+    from study_app.installation.key import replace_key, require_key
     from study_app.researcher import login
     from study_app.server.application import require_port
     from study_app.server.application import serve as serve_app
@@ -100,8 +118,12 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
     settings = Settings()
     database = settings.database()
     try:
+        settings.make_home()
         backup = database.upgrade()
         database.check()
+        database.write(lambda s: None)  # where it can only be read, that is said now
+        ended = replace_key(settings, database) if new_key else []
+        require_key(settings, database)
         given = settings.password.get_secret_value() if settings.password else None
         generated = login.ensure_password(database, given)
         with database.read() as s:
@@ -110,6 +132,8 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
         database.close()
     if backup is not None:
         say(f"The database was upgraded; a copy from before is at {backup}.")
+    for sentence in ended:
+        say(sentence)
     where = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
     for version in studies:
         if version is not None and version.status == "live":

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+import stat
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.session import Database
 from engine.artifacts import ArtifactStore
 from engine.errors import PlausiblyError, UsageError
+
+_OF_A_HOME = ("study.db", "artifacts", "secret.key")
+
+
+def _switch(value: Any) -> Any:
+    off = ("", "0", "no", "off", "false")
+    return value.strip().lower() not in off if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -21,6 +28,7 @@ class Settings(BaseSettings):
     Attributes:
         home: PLAUSIBLY_HOME, the folder of all state: `study.db`, `artifacts/`, `secret.key`.
         database_url: DATABASE_URL, a database elsewhere than in `home`; see docs/database.md.
+        shared: PLAUSIBLY_SHARED=1, other accounts of this machine may use `home`.
         password: PLAUSIBLY_PASSWORD, the researchers' password; without it one is generated.
     """
 
@@ -28,6 +36,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("plausibly-data"), validation_alias="PLAUSIBLY_HOME")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    shared: Annotated[bool, BeforeValidator(_switch)] = Field(
+        False, validation_alias="PLAUSIBLY_SHARED"
+    )
     password: SecretStr | None = Field(None, validation_alias="PLAUSIBLY_PASSWORD")
 
     @cached_property
@@ -52,29 +63,40 @@ class Settings(BaseSettings):
                 "pip install 'plausibly[postgres]'"
             ) from None
 
-    def secret(self) -> bytes:
-        """Return the installation's key for tokens and provider ids; made at first use.
+    def make_home(self) -> None:
+        """Make the folder of all state, for its owner alone unless it is shared.
 
-        It lies in a file of its own, readable by the owner only, so that a copy of the database
-        alone tells neither.
+        Raises:
+            PlausiblyError: it cannot be made.
         """
-        path = self.home / "secret.key"
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            draft = self.home / f".secret-{os.getpid()}-{secrets.token_hex(4)}"
-            if not path.exists():
-                draft.touch(mode=0o600)
-                draft.write_text(secrets.token_hex(32))
-                try:
-                    # A link fails where a file is: two processes at once end with one key.
-                    os.link(draft, path)
-                except FileExistsError:
-                    pass
-                finally:
-                    draft.unlink()
-            key = path.read_text().strip()
-            if len(key) < 32:
-                raise PlausiblyError(f"{path} holds no key; restore it: links need it")
-            return key.encode()
+            self.home.mkdir(parents=True, exist_ok=True, mode=0o777 if self.shared else 0o700)
         except OSError as error:
-            raise PlausiblyError(f"cannot use {path}: {error.strerror}") from None
+            raise PlausiblyError(
+                f"PLAUSIBLY_HOME {self.home} cannot be made: {error.strerror}"
+            ) from None
+
+    def narrow_home(self) -> str | None:
+        """Take the folder of all state from everybody but its owner, unless it is shared.
+
+        Returns:
+            A sentence where that was done, or cannot be done; else None. What is no home yet, and
+            what belongs to all (`/tmp`), is left as it is.
+        """
+        if self.shared or not any((self.home / name).exists() for name in _OF_A_HOME):
+            return None
+        mode = self.home.stat().st_mode
+        if not mode & 0o077 or mode & stat.S_ISVTX:
+            return None
+        try:
+            self.home.chmod(mode & 0o700)
+        except OSError:
+            return (
+                f"Every account of this machine that may read {self.home} can read the answers in "
+                "it, and it is not yours to close: ask its owner for chmod 700, or set "
+                "PLAUSIBLY_SHARED=1."
+            )
+        return (
+            f"{self.home} could be read by other accounts of this machine and is yours alone now; "
+            "PLAUSIBLY_SHARED=1 leaves it as it is."
+        )

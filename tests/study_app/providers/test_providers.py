@@ -352,9 +352,9 @@ def test_a_server_that_starts_purges_and_wipes_its_files(tmp_path, store):
     lab = open_lab(home, store=store)
     lab.change(provider=SONA)
     lab.participant(provider={"name": "sona", "id": "471147114711", "session": None})
-    lab.database.backup(home / "backups" / "study-before.db")
     past = datetime.now(UTC) - timedelta(days=1)
     lab.database.write(lambda s: s.query(ProviderIdentity).update({"expires_at": past}))
+    lab.database.backup(home / "backups" / "study-before.db")
     lab.database.close()
     server = LiveServer(home, tmp_path)
     try:
