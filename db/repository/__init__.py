@@ -24,6 +24,7 @@ from db.repository.erasures import Owed, erased, owe_erasure, owed_erasures
 from db.repository.forms import FormAttempt, form_attempts, record_form
 from db.repository.installations import (
     KnownByKey,
+    artifact_keys,
     key_fingerprint,
     key_was_used,
     known_by_key,
@@ -113,6 +114,7 @@ __all__ = [
     "VersionCounts",
     "add_invitations",
     "admit",
+    "artifact_keys",
     "asked",
     "audit",
     "check_password",

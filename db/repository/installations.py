@@ -1,14 +1,20 @@
-"""Whose secret key the database's hashes were made with."""
+"""What the database needs beside itself: the key of its hashes, the artifacts of its studies."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Installation, Invitation, Participant, Study
+from db.models import Installation, Invitation, Participant, Stimulus, Study, StudyVersion
+
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def key_fingerprint(s: Session) -> str | None:
@@ -68,3 +74,26 @@ def known_by_key(s: Session) -> list[KnownByKey]:
     for name, count in unused:
         counts.setdefault((name, "invitation"), [0, 0])[1] = count
     return [KnownByKey(*place, *found) for place, found in sorted(counts.items())]
+
+
+def artifact_keys(s: Session) -> set[str]:
+    """Return the keys of the artifacts that published studies name: experiments, and passports."""
+    found: set[str] = set()
+    for (design,) in s.execute(select(StudyVersion.design_json)):
+        found.add(str(json.loads(design).get("experiment", "")))
+    for (passport,) in s.execute(select(Stimulus.passport_json)):
+        found |= set(_keys(json.loads(passport)))
+    return {key for key in found if _KEY.fullmatch(key)}
+
+
+def _keys(part: Any) -> Iterator[str]:
+    """Yield what a passport names: the artifact of an attack or a map, and a model's id."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name == "artifact" or (name == "model" and isinstance(value, dict)):
+                yield str(value.get("id") if isinstance(value, dict) else value)
+            else:
+                yield from _keys(value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _keys(each)

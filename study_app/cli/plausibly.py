@@ -11,7 +11,7 @@ import typer
 
 from db.errors import StorageError
 from engine.errors import PlausiblyError
-from study_app.cli import datasets, experiments, report, results
+from study_app.cli import copies, datasets, experiments, report, results
 from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
 from study_app.cli.options import print_json, say
@@ -77,6 +77,8 @@ for command in (
     experiments.verify,
     results.export,
     results.analyze,
+    copies.backup,
+    copies.restore,
 ):
     app.command()(command)
 
