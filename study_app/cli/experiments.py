@@ -80,7 +80,8 @@ def run(
         failures = [str(each) for each in failed.failures] if failed else []
         print_json({"runs": found, "failures": failures})
     else:
-        from study_app.cli.experiment_tables import print_table, run_tables
+        from study_app.cli.experiment_tables import run_tables
+        from study_app.cli.terminal import print_table
 
         for table in run_tables(runs):
             print_table(table)
@@ -117,7 +118,8 @@ def replicate(
 ) -> None:
     """Run a paper's experiment and say of each of its claims: holds, fails or undecided."""
     from engine import replication
-    from study_app.cli.experiment_tables import checks_table, print_table
+    from study_app.cli.experiment_tables import checks_table
+    from study_app.cli.terminal import print_table
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
@@ -246,8 +248,7 @@ def _run_experiment(
     observer.summary()
     runs = [Results(store, index) for index in indexes]
     for line in [*_notes(runs), *class_lines(runs), *chosen_lines(runs)]:
-        # Names of files and classes may hold brackets, which are no markup.
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
     return runs, failed
 
 
@@ -289,8 +290,9 @@ def _notes(runs: list[Results]) -> list[str]:
 
 def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
     from engine.theory import linear
-    from study_app.cli.experiment_tables import linear_theory_table, print_table
+    from study_app.cli.experiment_tables import linear_theory_table
     from study_app.cli.progress import console
+    from study_app.cli.terminal import print_table
 
     loaded = linear.load(experiment)
     settings = Settings()

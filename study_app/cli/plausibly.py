@@ -15,6 +15,7 @@ from study_app.cli import copies, datasets, experiments, report, results
 from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
 from study_app.cli.options import print_json, say
+from study_app.cli.terminal import plain
 from study_app.installation import Settings
 
 app = typer.Typer(
@@ -176,7 +177,7 @@ def main() -> None:
     try:
         app()
     except (PlausiblyError, StorageError) as error:
-        print(f"plausibly: {error}", file=sys.stderr)
+        print(f"plausibly: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
