@@ -102,6 +102,8 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
+    except yaml_text.RefusedError as error:
+        raise UsageError(f"{path} is refused: {error}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
@@ -116,7 +118,7 @@ def _text(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(yaml_text.MAX_BYTES + 1)  # what is too large need not be read
     if len(data) > yaml_text.MAX_BYTES:
-        raise yaml.YAMLError(f"it is larger than {yaml_text.MAX_BYTES // 2**20} MiB")
+        raise yaml_text.RefusedError(f"it is larger than {yaml_text.MAX_BYTES // 2**20} MiB")
     return data.decode("utf-8-sig")
 
 

@@ -20,6 +20,10 @@ _LONGEST_NUMBER = 64
 """Characters; of more no number in a study or an experiment has any use."""
 
 
+class RefusedError(yaml.YAMLError):
+    """It is YAML, and larger, deeper or odder than any study or experiment needs to be."""
+
+
 def parse(text: str) -> Any:
     """Return what a YAML document holds.
 
@@ -28,10 +32,11 @@ def parse(text: str) -> Any:
     is a number, as in YAML 1.2 and JSON; PyYAML wants 1.0e-3.
 
     Raises:
-        yaml.YAMLError: it is no YAML, or refused; the message says in which line.
+        RefusedError: it is beyond the bounds; the message says in which line.
+        yaml.YAMLError: it is no YAML.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise yaml.YAMLError(f"it is larger than {MAX_BYTES // 2**20} MiB")
+        raise RefusedError(f"it is larger than {MAX_BYTES // 2**20} MiB")
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -57,9 +62,9 @@ class _Loader(yaml.SafeLoader):
         self._depth, self._count = self._depth + 1, self._count + 1
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if self._depth > MAX_DEPTH:
-            raise yaml.YAMLError(f"{_line(event)}: more than {MAX_DEPTH} levels deep")
+            raise RefusedError(f"{_line(event)}: more than {MAX_DEPTH} levels deep")
         if self._count > MAX_NODES:
-            raise yaml.YAMLError(f"{_line(event)}: more than {MAX_NODES} parts")
+            raise RefusedError(f"{_line(event)}: more than {MAX_NODES} parts")
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -81,9 +86,7 @@ class _Loader(yaml.SafeLoader):
             raise
         except Exception as error:
             # "!!int x", a 13th month: PyYAML leaves these to Python, each in its own way.
-            raise yaml.YAMLError(
-                f"{_line(node)}: {_shown(node)} cannot be read ({error})"
-            ) from None
+            raise RefusedError(f"{_line(node)}: {_shown(node)} cannot be read ({error})") from None
         if isinstance(made, str):
             _require_text(made, node)
         return made
@@ -93,7 +96,7 @@ class _Loader(yaml.SafeLoader):
             made: int = super().construct_yaml_int(node)
             if -(2**63) <= made < 2**63:
                 return made
-        raise yaml.YAMLError(f"{_line(node)}: the number {_shown(node)} is too large")
+        raise RefusedError(f"{_line(node)}: the number {_shown(node)} is too large")
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
@@ -110,7 +113,7 @@ def _require_small(root: yaml.Node) -> None:
     def extent(node: yaml.Node) -> tuple[int, int]:
         """Parts and levels of a node. An alias stands behind its anchor: its extent is known."""
         if id(node) in within:
-            raise yaml.YAMLError(f"{_line(node)}: it holds itself by an alias")
+            raise RefusedError(f"{_line(node)}: it holds itself by an alias")
         if id(node) not in known:
             within.add(id(node))
             parts = [extent(child) for child in _children(node)]
@@ -123,9 +126,9 @@ def _require_small(root: yaml.Node) -> None:
 
     count, depth = extent(root)
     if count > MAX_NODES:
-        raise yaml.YAMLError(f"it has more than {MAX_NODES} parts, with every alias written out")
+        raise RefusedError(f"it has more than {MAX_NODES} parts, with every alias written out")
     if depth > MAX_DEPTH:
-        raise yaml.YAMLError(f"it is more than {MAX_DEPTH} levels deep by its aliases")
+        raise RefusedError(f"it is more than {MAX_DEPTH} levels deep by its aliases")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
@@ -138,7 +141,7 @@ def _require_text(text: str, node: yaml.Node) -> None:
     """Refuse what a terminal would obey, and halves of characters, which nothing can store."""
     for each in text:
         if each not in "\n\t" and unicodedata.category(each) in ("Cc", "Cs"):
-            raise yaml.YAMLError(
+            raise RefusedError(
                 f"{_line(node)}: the text holds the control character U+{ord(each):04X}; leave it "
                 "out"
             )

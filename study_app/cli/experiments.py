@@ -226,11 +226,10 @@ def _run_experiment(
     from study_app.cli.progress import ProgressObserver, console
 
     settings, failed = Settings(), None
-    settings.make_home()
     store = settings.store
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
-        with ProgressObserver() as observer:
+        with settings.private_if_new(), ProgressObserver() as observer:
             indexes = plan.run(
                 loaded,
                 store,
@@ -296,8 +295,8 @@ def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
 
     loaded = linear.load(experiment)
     settings = Settings()
-    settings.make_home()
-    made = linear.stored(loaded, settings.store)
+    with settings.private_if_new():
+        made = linear.stored(loaded, settings.store)
     result = made.json(linear.ROWS)
     if as_json:
         print_json(result)

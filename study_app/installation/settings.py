@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,6 +78,16 @@ class Settings(BaseSettings):
                 f"PLAUSIBLY_HOME {self.home} cannot be made: {error.strerror}"
             ) from None
 
+    @contextmanager
+    def private_if_new(self) -> Iterator[None]:
+        """Narrow the home, if it was made within the block: by whoever stores the first thing."""
+        new = not self.home.exists()
+        try:
+            yield
+        finally:
+            if new:
+                self.narrow_home()
+
     def narrow_home(self) -> str | None:
         """Take the folder of all state from everybody but its owner, unless it is shared.
 
@@ -83,17 +95,21 @@ class Settings(BaseSettings):
             A sentence where that was done, or cannot be done; else None. What is no home yet, and
             what belongs to all (`/tmp`), is left as it is.
         """
-        if self.shared or not any((self.home / name).exists() for name in _OF_A_HOME):
+        if self.shared:
             return None
-        mode = self.home.stat().st_mode
-        if not mode & 0o077 or mode & stat.S_ISVTX:
+        try:
+            mode = self.home.stat().st_mode
+            made_here = any((self.home / name).exists() for name in _OF_A_HOME)
+        except OSError:
+            return None  # whoever needs it says so
+        if not made_here or not mode & 0o077 or mode & stat.S_ISVTX:
             return None
         try:
             self.home.chmod(mode & 0o700)
-        except OSError:
+        except OSError as error:
             return (
-                f"Every account of this machine that may read {self.home} can read the answers in "
-                "it, and it is not yours to close: ask its owner for chmod 700, or set "
+                f"Other accounts of this machine can read the answers in {self.home}, and that "
+                f"could not be changed ({error.strerror}): have its owner run chmod 700, or set "
                 "PLAUSIBLY_SHARED=1."
             )
         return (

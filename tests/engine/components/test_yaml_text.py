@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -87,3 +88,10 @@ def test_a_file_that_cannot_be_one_is_refused_at_once(tmp_path, size):
         path.write_bytes(b"x" * size)
     with pytest.raises(UsageError, match=re.escape(str(path))):
         yaml_files.load(Named, str(path), "study", tmp_path)
+
+
+def test_nothing_else_reads_yaml():
+    rooms = (Path(__file__).parents[3] / room for room in ("engine", "db", "study_app"))
+    sources = (path for room in rooms for path in room.rglob("*.py"))
+    reading = [p.name for p in sources if re.search(r"yaml\.(\w*load|\w*Loader)", p.read_text())]
+    assert reading == ["yaml_text.py"]
