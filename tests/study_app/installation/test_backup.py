@@ -4,11 +4,13 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 import threading
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from databases import on_postgresql
 from lab import KEY, open_lab
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -181,3 +183,24 @@ def test_a_copy_is_not_made_into_a_folder_that_holds_something(made, monkeypatch
     assert done.exit_code == 0
     assert ["is damaged" in each for each in json.loads(done.output)["left_out"]] == [True]
     assert not (tmp_path / "all/artifacts/model" / ("f" * 64)).exists()
+
+
+@on_postgresql
+def test_of_postgresql_the_archive_is_carried_and_the_way_on_is_said(
+    database, store, tmp_path, monkeypatch
+):
+    lab = open_lab(tmp_path, database, store)
+    lab.participant()
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "secret.key").write_bytes(KEY)
+    done = backup(Settings(PLAUSIBLY_HOME=used), database, tmp_path / "copy")
+    assert done.artifacts == 0
+    assert all("is not in" in sentence for sentence in done.left_out)
+    monkeypatch.setenv("PLAUSIBLY_HOME", str(tmp_path / "moved"))
+    said = CliRunner().invoke(app, ["restore", str(done.folder)]).output
+    archive = tmp_path / "moved/study.pgdump"
+    assert f'pg_restore --no-owner --dbname=DATABASE "{archive}", and set DATABASE_URL' in said
+    listed = subprocess.run(["pg_restore", "--list", archive], capture_output=True, text=True)
+    assert "TABLE DATA public participant" in listed.stdout
+    assert (tmp_path / "moved/secret.key").read_bytes() == KEY
