@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -121,6 +122,26 @@ class Database:
             )
         with self.read() as session:
             self._backend.require_sound(session.connection())
+
+    def wipe_log(self) -> bool:
+        """Empty the log that holds what was deleted; return whether that could be done.
+
+        False where somebody still reads what was there before: ask again later. On PostgreSQL
+        the log is the server's, and nothing is done.
+        """
+        return self._writer.between(self._backend.wipe_log).result()
+
+    def wipe_copies(self, people: Collection[str], now: datetime) -> None:
+        """Delete people, and raw provider ids whose time is over, in the copies made by itself.
+
+        Args:
+            people: SHA-256 (hex) of their ids.
+            now: the time.
+
+        Raises:
+            DatabaseError: a copy could not be written; those before it are done.
+        """
+        self._backend.wipe_copies(people, now)
 
     def backup(self, target: Path) -> Path:
         """Copy the database, also while it is in use, to the file `target`; whole or absent.

@@ -29,6 +29,14 @@ class _Job:
     tries: int = 1
 
 
+@dataclass(frozen=True)
+class _Between:
+    """Work outside of any transaction, while this process holds none."""
+
+    function: Callable[[], Any]
+    future: Future[Any]
+
+
 class GroupCommitWriter:
     """Runs functions that write, each in a SAVEPOINT, many to a transaction.
 
@@ -48,7 +56,7 @@ class GroupCommitWriter:
         """
         self._engine = engine
         self._backend = backend
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
+        self._jobs: queue.Queue[_Job | _Between | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -63,6 +71,20 @@ class GroupCommitWriter:
         if threading.current_thread() is self._thread:
             raise RuntimeError("a write cannot start another write; call the function directly")
         job = _Job(function, Future())
+        self._take(job)
+        return job.future
+
+    def between(self, function: Callable[[], T]) -> Future[T]:
+        """Queue `function` for the writer thread, to be run while it has no transaction open.
+
+        Raises:
+            As `submit`.
+        """
+        job = _Between(function, Future())
+        self._take(job)
+        return job.future
+
+    def _take(self, job: _Job | _Between) -> None:
         with self._lock:
             if self._closed:
                 raise DatabaseError(f"The database {self._backend.where} is closed.")
@@ -75,7 +97,6 @@ class GroupCommitWriter:
                 raise DatabaseBusyError(
                     f"The database {self._backend.where} cannot keep up with the writes; try again."
                 ) from None
-        return job.future
 
     def close(self) -> None:
         """Finish what was taken in, then stop. May be called twice."""
@@ -89,7 +110,7 @@ class GroupCommitWriter:
     def _run(self) -> None:
         open_for_work = True
         while open_for_work:
-            batch: list[_Job] = []
+            batch: list[_Job | _Between] = []
             item = self._jobs.get()
             while item is not None:
                 batch.append(item)
@@ -102,8 +123,18 @@ class GroupCommitWriter:
             else:
                 open_for_work = False
             batch = [job for job in batch if job.future.set_running_or_notify_cancel()]
-            if batch:
-                self._commit(batch)
+            writes = [job for job in batch if isinstance(job, _Job)]
+            if writes:
+                self._commit(writes)
+            for job in batch:
+                if isinstance(job, _Between):
+                    self._run_between(job)
+
+    def _run_between(self, job: _Between) -> None:
+        try:
+            job.future.set_result(job.function())
+        except BaseException as error:  # as in a commit: the thread must live on
+            job.future.set_exception(self._translated(error))
 
     def _commit(self, batch: list[_Job]) -> None:
         outcomes: list[tuple[Any, BaseException | None]] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -75,3 +77,11 @@ class Backend(ABC):
     @abstractmethod
     def backup_before_upgrade(self) -> Path | None:
         """Make a copy where such copies belong; None where that is not Plausibly's to decide."""
+
+    @abstractmethod
+    def wipe_log(self) -> bool:
+        """Empty the log of what was written; return False where a reader is in the way."""
+
+    @abstractmethod
+    def wipe_copies(self, people: Collection[str], now: datetime) -> None:
+        """Delete people (SHA-256 of their ids) and expired provider ids in `backups/`."""

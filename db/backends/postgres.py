@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from db.backends import files
 from db.backends.base import Backend
 from db.errors import DatabaseError
 
@@ -208,14 +211,15 @@ class PostgreSQL(Backend):
                 "A PostgreSQL database is backed up by pg_dump, which is not here; install the "
                 "package postgresql-client."
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        partial = files.partial_of(target)
         arguments = self._connect_arguments()
         # Everybody on the machine can read a command line: the password goes by the environment.
         password = arguments.pop("password", None)
         environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
         command = [dump, "--format=custom", "--no-owner", f"--file={partial}"]
         try:
+            files.make_folder(target.absolute().parent)
+            files.make_file(partial)
             done = subprocess.run(
                 [*command, f"--dbname={make_conninfo(**arguments)}"],
                 env=environment,
@@ -227,14 +231,23 @@ class PostgreSQL(Backend):
             if done.returncode != 0:
                 said = (done.stderr.strip() or "no reason given").splitlines()[0]
                 raise DatabaseError(f"The backup {target} could not be written: {said}")
-            partial.replace(target)
+            files.put_in_place(partial, target)
         except OSError as error:
-            raise DatabaseError(f"The backup {target} could not be written: {error}.") from error
+            raise DatabaseError(
+                f"The backup {target} could not be written: {error.strerror}."
+            ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            files.remove(partial)
 
     def backup_before_upgrade(self) -> None:
         """Where copies belong, the server's administrator knows; a migration is all or nothing."""
+
+    def wipe_log(self) -> bool:
+        """The log is the server's; docs/database.md says what remains in it until when."""
+        return True
+
+    def wipe_copies(self, people: Collection[str], now: datetime) -> None:
+        """There are none that Plausibly made by itself."""
 
     def _connect_arguments(self) -> dict[str, Any]:
         """What libpq gets; what the URL says in its query comes before the defaults here."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +15,16 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from db.backends import files, sqlite_copies
 from db.backends.base import Backend
 from db.errors import DatabaseError
 
 BUSY_TIMEOUT_MS = 10_000
 MIN_FREE_BYTES = 16 * 2**20
+LOG_BYTES = 16 * 2**20
+"""What the log keeps of its size once it was written back."""
+WIPE_TIMEOUT_MS = 250
+"""How long writes wait for readers while the log is emptied; then it is tried again later."""
 
 # Primary error codes, and what to tell a person. Extended codes begin with these names.
 _SENTENCES = {
@@ -33,6 +37,10 @@ _SENTENCES = {
     "SQLITE_IOERR": "The disk failed while using the database {where}.",
     "SQLITE_CANTOPEN": "There is no database at {where}, or it cannot be opened.",
 }
+_ONLY_READABLE = (
+    "The database {where} can be read here and not written; copy it, with its -wal if there is "
+    "one, to a folder that can be written and name that folder by PLAUSIBLY_HOME."
+)
 
 
 class SQLite(Backend):
@@ -65,9 +73,12 @@ class SQLite(Backend):
     def migrators(self) -> Engine:
         """Make the folder and the file if they are missing; foreign keys are not enforced."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(self.path.parent)
+            files.make_file(self.path)
         except OSError as error:
-            raise DatabaseError(f"The folder {self.path.parent} cannot be made.") from error
+            raise DatabaseError(
+                f"The database {self.where} cannot be made: {error.strerror}."
+            ) from error
         return _engine(self.path, begin="BEGIN IMMEDIATE", migrating=True)
 
     def in_transaction(self, connection: Connection) -> bool:
@@ -88,6 +99,9 @@ class SQLite(Backend):
             name = getattr(cause, "sqlite_errorname", None) or ""
             for prefix, sentence in _SENTENCES.items():
                 if name.startswith(prefix):
+                    closed = prefix in ("SQLITE_READONLY", "SQLITE_CANTOPEN")
+                    if closed and files.only_readable(self.path):
+                        sentence = _ONLY_READABLE
                     return DatabaseError(sentence.format(where=self.where))
             shown = shown.__context__
         return None
@@ -106,6 +120,8 @@ class SQLite(Backend):
             raise DatabaseError(
                 f"There is no database at {self.where}; make one with 'plausibly db upgrade'."
             )
+        if files.only_readable(self.path):
+            return  # it may be read; whoever writes is told
         free = shutil.disk_usage(self.path.parent).free
         if free < MIN_FREE_BYTES:
             raise DatabaseError(
@@ -130,33 +146,77 @@ class SQLite(Backend):
         """Copy through SQLite's backup API."""
         if not self.path.is_file():
             raise DatabaseError(f"There is no database at {self.where}, so nothing to back up.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
-            with (
-                closing(sqlite3.connect(f"file:{quote(self.where)}?mode=ro", uri=True)) as origin,
-                closing(sqlite3.connect(partial)) as copy,
-            ):
-                origin.backup(copy)
-            partial.replace(target)
+            files.make_folder(target.absolute().parent)
+            sqlite_copies.copy(self.path, target)
+        except sqlite_copies.OriginError as error:
+            raise self._unreadable(error, self.where) from error
         except (sqlite3.Error, OSError) as error:
-            partial.unlink(missing_ok=True)
-            raise self.as_database_error(error) or DatabaseError(
-                f"The backup {target} could not be written: {error}."
+            raise DatabaseError(
+                f"The backup {target} could not be written: {_reason(error)}."
             ) from error
 
     def backup_before_upgrade(self) -> Path:
         """In `backups/` beside the file."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        target = self.path.parent / "backups" / f"{self.path.stem}-{stamp}.db"
+        target = self._backups / f"{self.path.stem}-{stamp}.db"
         self.backup(target)
         return target
+
+    def wipe_log(self) -> bool:
+        """Write the log back and cut it to nothing."""
+        with closing(
+            sqlite3.connect(f"file:{quote(self.where)}?mode=rw", uri=True, isolation_level=None)
+        ) as connection:
+            # Nobody waits for this one. Where a reader still needs the log, it says so.
+            _, pages, written_back = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages != written_back:
+                return False
+            connection.execute(f"PRAGMA busy_timeout = {WIPE_TIMEOUT_MS}")
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
+    def wipe_copies(self, people: Collection[str], now: datetime) -> None:
+        """Those in `backups/` beside the file."""
+        files.remove_abandoned(self._backups)
+        for path in sorted(self._backups.glob("*.db")):
+            try:
+                sqlite_copies.wipe(path, people, now)
+            except sqlite_copies.OriginError as error:
+                raise self._unreadable(error, str(path)) from error
+            except (sqlite3.Error, OSError) as error:
+                raise DatabaseError(
+                    f"People who withdrew are still in the copy {path}, which could not be "
+                    f"written: {_reason(error)}. It is tried again; or delete the copy."
+                ) from error
+
+    @property
+    def _backups(self) -> Path:
+        return self.path.parent / "backups"
+
+    def _unreadable(self, error: sqlite_copies.OriginError, where: str) -> BaseException:
+        """Return the sentence about a file that is copied, or rid of people, and cannot be read."""
+        cause = error.__cause__
+        assert cause is not None
+        if where == self.where:
+            return self.as_database_error(cause) or cause
+        return DatabaseError(
+            f"The copy {where} cannot be read ({cause}): whether people who withdrew are still in "
+            "it cannot be told. Delete it, or move it away."
+        )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    full = str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_FULL")
+    return "the disk is full" if full else str(error)
 
 
 def _engine(
     path: Path, *, begin: str = "BEGIN", read_only: bool = False, migrating: bool = False
 ) -> Engine:
-    """Return an engine on the file `path`, which must exist unless `migrating`.
+    """Return an engine on the file `path`, which must exist.
 
     Args:
         path: the file.
@@ -164,13 +224,13 @@ def _engine(
             own handling is switched off, so that SAVEPOINT and reads are transactional
             (SQLAlchemy's recipe).
         read_only: every write through this engine is refused by SQLite.
-        migrating: the file is made if missing, and foreign keys are not enforced: changing a table
-            means rebuilding it, which must not cascade to its children. Follow with
-            `check_migrated`.
+        migrating: foreign keys are not enforced: changing a table means rebuilding it, which must
+            not cascade to its children. Follow with `check_migrated`.
     """
-    uri = f"file:{quote(str(path))}?mode={'rwc' if migrating else 'rw'}"
+    closed = read_only and files.only_readable(path)
 
     def connect() -> sqlite3.Connection:
+        uri = sqlite_copies.reading(path) if closed else f"file:{quote(str(path))}?mode=rw"
         # isolation_level None: the driver never opens or commits a transaction by itself.
         return sqlite3.connect(
             uri,
@@ -182,7 +242,8 @@ def _engine(
 
     # Readers come from the server's thread pool: waiting for one another gains nothing.
     engine = create_engine("sqlite:///", creator=connect, poolclass=QueuePool, max_overflow=-1)
-    event.listen(engine, "connect", _set_pragmas(read_only, foreign_keys=not migrating))
+    pragmas = _set_pragmas(read_only, closed=closed, foreign_keys=not migrating)
+    event.listen(engine, "connect", pragmas)
 
     def emit_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
@@ -192,12 +253,14 @@ def _engine(
 
 
 def _set_pragmas(
-    read_only: bool, *, foreign_keys: bool
+    read_only: bool, *, closed: bool, foreign_keys: bool
 ) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        if not closed:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         # FULL: a commit is on the disk before it returns, also after a power cut.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")

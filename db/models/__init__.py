@@ -9,7 +9,14 @@ from db.models.participants import (
     ProviderIdentity,
     Tombstone,
 )
-from db.models.records import AuditEntry, ExportRecord, Researcher, ResearcherSession
+from db.models.records import (
+    AuditEntry,
+    Erasure,
+    ExportRecord,
+    Installation,
+    Researcher,
+    ResearcherSession,
+)
 from db.models.studies import Stimulus, Study, StudyStimulus, StudyVersion, StudyVersionStimulus
 from db.models.trials import (
     FurtherPicture,
@@ -24,9 +31,11 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Consent",
+    "Erasure",
     "ExportRecord",
     "FormResponse",
     "FurtherPicture",
+    "Installation",
     "Invitation",
     "Participant",
     "Presentation",

@@ -1,4 +1,4 @@
-"""The researcher's side: login, exports made, and the audit log."""
+"""The researcher's side: login, exports made, the audit log, and what the installation owes."""
 
 from __future__ import annotations
 
@@ -71,3 +71,28 @@ class AuditEntry(Base):
     actor: Mapped[str] = mapped_column(String(100), comment="Who did it")
     action: Mapped[str] = mapped_column(String(64), comment="What was done")
     detail_json: Mapped[str] = mapped_column(Text, comment="Particulars, as JSON")
+
+
+class Erasure(Base):
+    """Something personal that was deleted, and is still to be wiped from the log and the copies."""
+
+    __tablename__ = "erasure"
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Internal number of the erasure")
+    person_sha256: Mapped[str | None] = mapped_column(
+        String(64),
+        comment="SHA-256 of the id of who withdrew; empty: raw provider ids whose time was over",
+    )
+    deleted_at: Mapped[datetime] = mapped_column(comment="When it was deleted here, UTC")
+
+
+class Installation(Base):
+    """The installation whose database this is. One row."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Always 1")
+    key_fingerprint: Mapped[str] = mapped_column(
+        String(32), comment="Keyed hash that tells the installation's secret key from every other"
+    )
+    since: Mapped[datetime] = mapped_column(comment="Since when it has that key, UTC")

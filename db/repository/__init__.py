@@ -20,7 +20,16 @@ from db.repository.embargo import (
     require_open,
     state_of,
 )
+from db.repository.erasures import Owed, erased, owe_erasure, owed_erasures
 from db.repository.forms import FormAttempt, form_attempts, record_form
+from db.repository.installations import (
+    KnownByKey,
+    artifact_keys,
+    key_fingerprint,
+    key_was_used,
+    known_by_key,
+    set_key_fingerprint,
+)
 from db.repository.invitations import InvitationCounts, add_invitations, invitation_counts
 from db.repository.participants import (
     GivenConsent,
@@ -87,7 +96,9 @@ __all__ = [
     "FormAttempt",
     "GivenConsent",
     "InvitationCounts",
+    "KnownByKey",
     "Outcome",
+    "Owed",
     "ParticipantInfo",
     "Picture",
     "Place",
@@ -105,6 +116,7 @@ __all__ = [
     "VersionCounts",
     "add_invitations",
     "admit",
+    "artifact_keys",
     "asked",
     "audit",
     "check_password",
@@ -117,12 +129,18 @@ __all__ = [
     "embargo",
     "embargoed_image_ids",
     "end_if_over",
+    "erased",
     "exports",
     "find_session",
     "form_attempts",
     "has_researcher",
     "hash_password",
     "invitation_counts",
+    "key_fingerprint",
+    "key_was_used",
+    "known_by_key",
+    "owe_erasure",
+    "owed_erasures",
     "participant",
     "participant_by_token",
     "password_matches",
@@ -135,6 +153,7 @@ __all__ = [
     "record_form",
     "record_response",
     "require_open",
+    "set_key_fingerprint",
     "set_password",
     "set_study_status",
     "slot_counts",

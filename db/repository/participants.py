@@ -26,6 +26,7 @@ from db.models import (
     StudyVersion,
     Tombstone,
 )
+from db.repository.erasures import owe_erasure
 from db.repository.invitations import require_invitation, use_invitation
 from db.repository.places import UNLIMITED, Quota, arm_counts
 
@@ -217,7 +218,8 @@ def conclude(
 def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
     """Delete everything of a participant; leave a tombstone and mark the study's exports stale.
 
-    The slot is free at once. Backups made before still hold the data.
+    The slot is free at once. That the log and the copies are still to be wiped is noted
+    (`erasures`); copies made elsewhere cannot be reached.
 
     Raises:
         ParticipantNotFoundError: there is none, or they have withdrawn already.
@@ -237,6 +239,7 @@ def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
         update(ExportRecord).where(ExportRecord.study_id == person.study_id).values(stale=True)
     )
     s.execute(delete(Participant).where(Participant.id == participant_id))
+    owe_erasure(s, participant_id=participant_id, now=now)
 
 
 def delete_expired_identities(s: Session, *, now: datetime) -> int:
@@ -248,6 +251,8 @@ def delete_expired_identities(s: Session, *, now: datetime) -> int:
             .returning(ProviderIdentity.participant_id)
         )
     )
+    if expired:
+        owe_erasure(s, participant_id=None, now=now)
     return len(expired)
 
 

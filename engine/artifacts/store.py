@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -39,6 +40,7 @@ NUMERIC_PATH: dict[str, Any] = {"precision": "float32", "threads": 1, "mode": "e
 """What changes last bits by design: one thread a job, eager float32. Trainings with an
 input-gradient penalty have the mode `closed_form` (`engine.training.double_backward`)."""
 _STALE_DRAFT_S = 24 * 3600
+_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -373,12 +375,12 @@ def _rename_once(source: Path, target: Path) -> None:
 def _fault_of_disk(error: Exception, home: Path) -> str | None:
     """Return what the disk did if that is why writing below `home` failed, else None."""
     if not isinstance(error, OSError):
-        # safetensors is written in Rust and tells no errno.
-        return str(error) if "(os error 28)" in str(error) else None
+        # safetensors is written in Rust: it raises an error of its own, with the number in it.
+        told = re.search(r"\(os error (\d+)\)", str(error))
+        return os.strerror(int(told[1])) if told and int(told[1]) in _OF_DISK else None
     # A network that looks for a file of its own is at fault itself.
     elsewhere = isinstance(error.filename, str) and not Path(error.filename).is_relative_to(home)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-    return None if elsewhere and not full else error.strerror or str(error)
+    return None if elsewhere and error.errno not in _OF_DISK else error.strerror or str(error)
 
 
 def _sync(path: Path) -> None:

@@ -6,7 +6,7 @@ with its place.
 
 from __future__ import annotations
 
-import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,31 +14,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from engine.components import yaml_text
 from engine.components.registry import Component, Registry
 from engine.errors import UsageError
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which PyYAML keeps the last without a word.
-
-    Takes 1e-3 for a number, as YAML 1.2 and JSON do; PyYAML wants 1.0e-3.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: the key {key.value!r} is there twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
 
 
 class Document(BaseModel):
@@ -116,7 +94,7 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
     if not path.suffix:
         path = built_in / f"{name_or_path}.yaml"
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is safe
+        document = yaml_text.parse(_text(path))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in built_in.glob("*.yaml")))
         raise UsageError(
@@ -124,11 +102,24 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
+    except yaml_text.RefusedError as error:
+        raise UsageError(f"{path} is refused: {error}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"{path} must hold a mapping with the keys of a {noun}")
     return document, path.name
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; a FIFO is refused, which would be waited for."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is no regular file")
+    with path.open("rb") as file:
+        data = file.read(yaml_text.MAX_BYTES + 1)  # what is too large need not be read
+    if len(data) > yaml_text.MAX_BYTES:
+        raise yaml_text.RefusedError(f"it is larger than {yaml_text.MAX_BYTES // 2**20} MiB")
+    return data.decode("utf-8-sig")
 
 
 def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:

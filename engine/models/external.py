@@ -218,8 +218,11 @@ def _read(weights: str, sha256: str | None) -> tuple[bytes, str]:
     Raises:
         UsageError: it cannot be read, or its SHA-256 is not `sha256`.
     """
+    path = Path(weights)
+    if path.exists() and not path.is_file():  # a FIFO would be waited for
+        raise UsageError(f"weights {weights!r} are no regular file")
     try:
-        data = Path(weights).read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read weights {weights!r}: {error.strerror}") from None
     found = hashlib.sha256(data).hexdigest()

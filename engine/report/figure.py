@@ -20,6 +20,10 @@ FLOAT = "value_float"
 """Column of an accuracy under attack before the examples were rounded to 8 bits, where known."""
 
 
+_FORMULAS = tuple("=+-@＝＋－＠")
+"""What a spreadsheet takes for the beginning of a formula, full width in East Asia."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Numbers in long form: a row a number.
@@ -144,4 +148,6 @@ def _plain(cell: Cell) -> str | int | float:
         return "true" if cell else "false"
     if isinstance(cell, float):
         return repr(float(cell)) if math.isfinite(cell) else ""
+    if isinstance(cell, str) and cell.lstrip().startswith(_FORMULAS):
+        return f"'{cell}"  # titles come from files that people send
     return cell

@@ -142,6 +142,7 @@ def drawing() -> Iterator[None]:
         "figure.dpi": 72,  # a unit of the drawing is then a CSS pixel
         "svg.fonttype": "none",
         "axes.unicode_minus": True,
+        "text.parse_math": False,  # titles are text, also with dollar signs
     }
     with rc_context(options):
         yield
@@ -235,7 +236,7 @@ def svg(figure: Figure, name: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "text.parse_math": False}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)

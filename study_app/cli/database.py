@@ -30,6 +30,7 @@ def opened() -> Iterator[Database]:
 
 def upgraded(settings: Settings) -> Path | None:
     """Create the database or bring it up to date; return the backup that was made."""
+    settings.make_home()
     database = settings.database()
     try:
         return database.upgrade()

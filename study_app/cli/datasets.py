@@ -43,15 +43,16 @@ def list_datasets(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from study_app.cli.terminal import Terminal
 
     table = Table(box=None, pad_edge=False)
     for heading in ("Dataset", "State", "What it is"):
         table.add_column(heading, no_wrap=heading != "What it is")
     for row in rows:
         table.add_row(row["name"], row["state"], row["about"])
-    Console().print(table, highlight=False, markup=False)
+    Terminal().print(table, highlight=False)
 
 
 @app.command()

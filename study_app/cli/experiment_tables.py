@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from engine.attacks import eps_words, is_whole
 from engine.datasets import describe_counts, doubt_counts
@@ -19,12 +17,6 @@ from engine.robustness.doubt import legend, marked
 
 _FAILED = "failed"
 _VERDICT_STYLES = {"holds": "bold green", "fails": "bold red", "undecided": "dim"}
-
-
-def print_table(table: Table) -> None:
-    """Print a result to standard output; piped, it is as wide as it needs to be."""
-    width = None if sys.stdout.isatty() else 130
-    Console(width=width).print(table)
 
 
 def linear_theory_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -94,10 +86,10 @@ def checks_table(paper: str, checks: Sequence[Check]) -> Table:
         table.add_row(
             check.claim,
             check.dataset,
-            escape("\n".join(filter(None, (check.statement, check.notes)))),
+            "\n".join(filter(None, (check.statement, check.notes))),
             "\n".join(filter(None, (check.measured, check.chance))),
             f"{check.relation} {check.bound:g}",
-            f"[{_VERDICT_STYLES[check.verdict]}]{check.told}",
+            Text(check.told, _VERDICT_STYLES[check.verdict]),
         )
     return table
 

@@ -80,7 +80,8 @@ def run(
         failures = [str(each) for each in failed.failures] if failed else []
         print_json({"runs": found, "failures": failures})
     else:
-        from study_app.cli.experiment_tables import print_table, run_tables
+        from study_app.cli.experiment_tables import run_tables
+        from study_app.cli.terminal import print_table
 
         for table in run_tables(runs):
             print_table(table)
@@ -117,7 +118,8 @@ def replicate(
 ) -> None:
     """Run a paper's experiment and say of each of its claims: holds, fails or undecided."""
     from engine import replication
-    from study_app.cli.experiment_tables import checks_table, print_table
+    from study_app.cli.experiment_tables import checks_table
+    from study_app.cli.terminal import print_table
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
@@ -223,10 +225,11 @@ def _run_experiment(
     from study_app.cli.experiment_tables import chosen_lines, class_lines
     from study_app.cli.progress import ProgressObserver, console
 
-    store, failed = Settings().store, None
+    settings, failed = Settings(), None
+    store = settings.store
     console.print(f"Experiment {loaded.name}: {loaded.title}", highlight=False)
     try:
-        with ProgressObserver() as observer:
+        with settings.private_if_new(), ProgressObserver() as observer:
             indexes = plan.run(
                 loaded,
                 store,
@@ -244,8 +247,7 @@ def _run_experiment(
     observer.summary()
     runs = [Results(store, index) for index in indexes]
     for line in [*_notes(runs), *class_lines(runs), *chosen_lines(runs)]:
-        # Names of files and classes may hold brackets, which are no markup.
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
     return runs, failed
 
 
@@ -287,11 +289,14 @@ def _notes(runs: list[Results]) -> list[str]:
 
 def _run_linear_theory(experiment: str, *, as_json: bool) -> None:
     from engine.theory import linear
-    from study_app.cli.experiment_tables import linear_theory_table, print_table
+    from study_app.cli.experiment_tables import linear_theory_table
     from study_app.cli.progress import console
+    from study_app.cli.terminal import print_table
 
     loaded = linear.load(experiment)
-    made = linear.stored(loaded, Settings().store)
+    settings = Settings()
+    with settings.private_if_new():
+        made = linear.stored(loaded, settings.store)
     result = made.json(linear.ROWS)
     if as_json:
         print_json(result)

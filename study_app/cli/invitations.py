@@ -11,6 +11,7 @@ from engine.errors import UsageError
 from study_app.cli.database import opened, require_study
 from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings, tokens
+from study_app.installation.key import require_key
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -34,7 +35,7 @@ def invite(
     from study_app.providers.invitation import PARAMETER
     from study_app.study import study_of
 
-    key = Settings().secret()
+    settings = Settings()
     now = datetime.now(UTC)
     with opened() as database:
         with database.read() as s:
@@ -45,6 +46,7 @@ def invite(
                 f"study {study!r} takes people from the provider {provider!r}; invitations need "
                 "'provider: invitation' in its file"
             )
+        key = require_key(settings, database)
         codes = [tokens.invitation_code() for _ in range(count)]
         hashes = [tokens.provider_id_hmac(key, study, provider, code) for code in codes]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 import typer
 
 from engine.networks import budget
 from engine.networks.devices import Device
+from study_app.cli.terminal import plain
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 RunBy = Annotated[
@@ -48,9 +50,11 @@ MemoryBudget = Annotated[
 
 def say(sentence: str) -> None:
     """Print a sentence at once, also into a pipe."""
-    print(sentence, flush=True)
+    print(plain(sentence), flush=True)
 
 
 def print_json(value: Any) -> None:
     """Print a result as JSON; NaN and infinity, which JSON cannot say, are refused."""
-    print(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    # JSON escapes a terminal's old control characters by itself, these it passes on.
+    print(re.sub(r"[\x7f-\x9f\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text))

@@ -11,10 +11,11 @@ import typer
 
 from db.errors import StorageError
 from engine.errors import PlausiblyError
-from study_app.cli import datasets, experiments, report, results
+from study_app.cli import copies, datasets, experiments, report, results
 from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
 from study_app.cli.options import print_json, say
+from study_app.cli.terminal import plain
 from study_app.installation import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="plausibly",
-    help="Human studies of adversarial robustness and interpretability.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -31,6 +31,15 @@ database_app = typer.Typer(help="Look after the study database.", no_args_is_hel
 app.add_typer(database_app, name="db")
 app.add_typer(studies_cli.app, name="study")
 app.add_typer(datasets.app, name="datasets")
+
+
+@app.callback()
+def before_every_command() -> None:
+    """Human studies of adversarial robustness and interpretability."""
+    narrowed = Settings().narrow_home()
+    if narrowed is not None:
+        print(narrowed, file=sys.stderr)
+
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the app.")]
 Host = Annotated[
@@ -72,6 +81,8 @@ for command in (
     experiments.verify,
     results.export,
     results.analyze,
+    copies.backup,
+    copies.restore,
 ):
     app.command()(command)
 
@@ -92,9 +103,19 @@ def schema(
 
 
 @app.command()
-def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
+def serve(
+    port: Port = 8501,
+    host: Host = "127.0.0.1",
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key", help="Go on with a new key where secret.key is lost: old links die."
+        ),
+    ] = False,
+) -> None:
     """Serve the app: participants, researchers, gallery (upgrades the database after a backup)."""
     from db import repository
+    from study_app.installation.key import replace_key, require_key
     from study_app.researcher import login
     from study_app.server.application import require_port
     from study_app.server.application import serve as serve_app
@@ -103,8 +124,12 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
     settings = Settings()
     database = settings.database()
     try:
+        settings.make_home()
         backup = database.upgrade()
         database.check()
+        database.write(lambda s: None)  # where it can only be read, that is said now
+        ended = replace_key(settings, database) if new_key else []
+        require_key(settings, database)
         given = settings.password.get_secret_value() if settings.password else None
         generated = login.ensure_password(database, given)
         with database.read() as s:
@@ -113,6 +138,8 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
         database.close()
     if backup is not None:
         say(f"The database was upgraded; a copy from before is at {backup}.")
+    for sentence in ended:
+        say(sentence)
     where = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
     for version in studies:
         if version is not None and version.status == "live":
@@ -165,7 +192,7 @@ def main() -> None:
     try:
         app()
     except (PlausiblyError, StorageError) as error:
-        print(f"plausibly: {error}", file=sys.stderr)
+        print(f"plausibly: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 

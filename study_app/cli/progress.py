@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,15 +15,17 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from engine.artifacts import Artifact
 from engine.errors import PlausiblyError
 from engine.execution.executor import Task
 from study_app.cli.computing import computing
 from study_app.cli.log_lines import LogLines
+from study_app.cli.terminal import Terminal
 
 # Results go to standard output, all else beside it, so that --json can be piped.
-console = Console(stderr=True)
+console = Terminal(stderr=True)
 
 
 class ProgressObserver:
@@ -39,7 +40,7 @@ class ProgressObserver:
         self._stages: dict[str, list[tuple[Artifact, bool]]] = {}
         self._lines = None if sys.stderr.isatty() else LogLines(_say_line)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
@@ -86,18 +87,17 @@ class ProgressObserver:
         self._stages.setdefault(task.stage, []).append((artifact, reused))
         self._remove(task)
         if not reused:
-            console.print(f"  {task.name} [dim]{artifact.seconds:.1f} s[/dim]", highlight=False)
+            seconds = (f" {artifact.seconds:.1f} s", "dim")
+            console.print(Text.assemble(f"  {task.name}", seconds), highlight=False)
 
     def failed(self, task: Task, error: PlausiblyError) -> None:
         """Take the bar away and say it: what does not need the task goes on."""
         self._remove(task)
-        console.print(f"  {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {error}", style="red", highlight=False, soft_wrap=True)
 
     def noted(self, sentence: str) -> None:
         """Say it."""
-        console.print(
-            f"  {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True
-        )
+        console.print(f"  {sentence}", style="yellow", highlight=False, soft_wrap=True)
 
     def summary(self) -> None:
         """Print a line a stage, and the time in all."""
@@ -122,4 +122,4 @@ class ProgressObserver:
 
 
 def _say_line(line: str) -> None:
-    console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  {line}", highlight=False, soft_wrap=True)

@@ -104,7 +104,7 @@ def _print(
 ) -> None:
     from engine.analysis.human_table import attention
     from study_app.analysis import tables
-    from study_app.cli.experiment_tables import print_table
+    from study_app.cli.terminal import print_table
     from study_app.design import sizes
     from study_app.study import study_of
 

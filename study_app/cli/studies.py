@@ -109,7 +109,7 @@ def preview(
 ) -> None:
     """Draw the plan of one participant and print it; nothing is published."""
     from study_app import study as studies
-    from study_app.cli.experiment_tables import print_table
+    from study_app.cli.terminal import print_table
     from study_app.design import preview as previews
 
     if out is not None and out.suffix not in previews.SUFFIXES:
@@ -156,7 +156,7 @@ def launch(
         said = "\n".join(f"  {problem}" for problem in errors)
         raise UsageError(f"study {loaded.name!r} is not launched:\n{said}")
     for problem in found:
-        console.print(str(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(str(problem), style="yellow", highlight=False, soft_wrap=True)
     settings = Settings()
     upgraded(settings)
     changed = relaunch.changes(loaded, settings, drawn)

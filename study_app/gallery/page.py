@@ -18,6 +18,7 @@ from study_app.gallery.nothing_to_show import calm, say
 from study_app.gallery.view import EVERY, GalleryView, MapView
 from study_app.gallery.widgets import choose, switch, turn
 from study_app.installation import app_state
+from study_app.markdown import literal
 from study_app.templates import part
 
 ROWS = 8
@@ -150,7 +151,7 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     ]
     st.html(part(_TEMPLATE, "ways", links=ways))
     title = f"{exhibit.methods[view.method]} · {exhibit.defenses[place.defense]}"
-    st.title(title, anchor=False)
+    st.title(literal(title), anchor=False)
     kind = exhibit.image_kinds[place.image]
     st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind))
     query = view.query()

@@ -7,6 +7,7 @@ from functools import cache
 
 from db.session import Database
 from engine.artifacts import ArtifactStore
+from study_app.installation.key import require_key
 from study_app.installation.settings import Settings
 
 
@@ -17,7 +18,7 @@ class AppState:
     Attributes:
         database: the study database.
         store: the artifact store, for the gallery.
-        key: the installation's key; see `Settings.secret`.
+        key: the installation's key; see `study_app.installation.key`.
     """
 
     database: Database
@@ -32,4 +33,5 @@ def app_state() -> AppState:
     The routes and the Streamlit pages run in one process and share one writer thread.
     """
     settings = Settings()
-    return AppState(settings.database(), settings.store, settings.secret())
+    database = settings.database()
+    return AppState(database, settings.store, require_key(settings, database))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
+from engine.components import yaml_text
 
 _LOCALES = Path(__file__).parent / "locales"
 
@@ -30,4 +30,4 @@ def ui_strings(language: str) -> dict[str, str]:
         known = ", ".join(languages())
         raise UnknownLanguageError(f"unknown language {language!r}; known: {known}")
     text = (_LOCALES / f"{language}.yaml").read_text(encoding="utf-8")
-    return {str(key): str(words) for key, words in yaml.safe_load(text).items()}
+    return {str(key): str(words) for key, words in yaml_text.parse(text).items()}

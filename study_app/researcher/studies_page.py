@@ -24,6 +24,7 @@ from study_app.analysis.tables import (
 )
 from study_app.design import sizes
 from study_app.installation import app_state
+from study_app.markdown import literal
 from study_app.participation.under_way import closed_sentences, people_sentence
 from study_app.researcher import login
 from study_app.researcher.chosen import choose
@@ -66,7 +67,7 @@ def researcher_page() -> None:
             view = stage_view(s, newest, stage, chosen)
             study = study_of(view.version)
         except (ExportError, UnreadableStudyError) as error:
-            st.error(str(error))
+            st.error(literal(str(error)))
             return
         stale = [made for made in repository.exports(s, name) if made.stale]
         held = repository.embargo(s, newest.study_id, now=datetime.now(UTC))
@@ -77,7 +78,7 @@ def researcher_page() -> None:
 
 def _overview(view: StageView, study: Study, held: Embargo) -> None:
     version = view.version
-    st.subheader(study.title)
+    st.subheader(literal(study.title))
     st.caption(
         f"{version.name} · {version.status} · {view.numbers()} · {view.stage} · "
         f"content {version.content_sha256[:12]}"
@@ -105,12 +106,12 @@ def _answers(view: StageView, study: Study) -> None:
     if rows:
         _human_table(study, rows)
         with st.expander(f"What version {view.version.version} shows"):
-            shown = sizes.lines(view.shown, condition_titles(study))
+            shown = map(literal, sizes.lines(view.shown, condition_titles(study)))
             st.markdown("Medians with quartiles.\n\n" + "\n".join(f"- {line}" for line in shown))
         for sentence in said:
-            st.caption(sentence)
+            st.caption(literal(sentence))
     else:
-        st.info("  \n".join(said))
+        st.info("  \n".join(map(literal, said)))
     for words in other_stages(view.stage, view.ratings_by_stage).values():
         st.caption(f"{words}, which are not counted here.")
     for line in (
@@ -118,7 +119,7 @@ def _answers(view: StageView, study: Study) -> None:
         exclusions_line(excluded_by(study, ratings)) if len(ratings) else "",
     ):
         if line:
-            st.markdown(line)
+            st.markdown(literal(line))
 
 
 def _human_table(study: Study, rows: list[human_table.ConditionResult]) -> None:

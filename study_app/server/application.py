@@ -21,7 +21,7 @@ from study_app.installation import Settings, app_state
 from study_app.player import player_script
 from study_app.server.security import SecurityMiddleware
 from study_app.server.streamlit_files import answered_by_streamlit
-from study_app.server.upkeep import keep_up
+from study_app.server.upkeep import finish, keep_up
 from study_app.server.web_routes import web_routes
 
 
@@ -38,6 +38,7 @@ def create_app() -> ASGIApp:
         upkeep = asyncio.create_task(keep_up(state.database))
         yield {}
         upkeep.cancel()
+        await asyncio.to_thread(finish, state.database)
         state.database.close()  # finishes the writes it took in
 
     pages = st.App(

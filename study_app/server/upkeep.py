@@ -1,4 +1,4 @@
-"""What the server does by itself, when it starts and every day: delete what has expired."""
+"""What the server does by itself: delete what has expired, and wipe what was deleted."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ from db import repository
 from db.errors import DatabaseError
 from db.session import Database
 from study_app.api.http import write
+from study_app.installation import erasing
 
-EVERY_S = 24 * 3600.0
-AGAIN_S = 600.0
+PURGE_S = 24 * 3600.0
+LOOK_S = 2.0
+"""How often it is asked whether anything is to be wiped: what was deleted may stay for a minute."""
+AGAIN_S = 20.0
 """After the database could not be used."""
 
 _log = logging.getLogger(__name__)
 
 
 async def keep_up(database: Database) -> None:
-    """Purge now and then every day, until cancelled."""
-    while True:
-        try:
-            await write(database, purge)
-            wait = EVERY_S
-        except DatabaseError as error:
-            _log.error("%s", error)
-            wait = AGAIN_S
-        await asyncio.sleep(wait)
+    """Purge every day and wipe what is owed, until cancelled."""
+    await asyncio.gather(_purging(database), _wiping(database))
+
+
+def wipe(database: Database) -> bool:
+    """Wipe what is owed; see `study_app.installation.erasing`."""
+    return erasing.wipe(database, datetime.now(UTC))
+
+
+def finish(database: Database) -> None:
+    """Wipe what is owed before the server stops; what cannot be now is when it next starts."""
+    try:
+        wipe(database)
+    except DatabaseError as error:
+        _log.error("%s", error)
 
 
 def purge(s: Session) -> int:
@@ -40,3 +49,32 @@ def purge(s: Session) -> int:
         detail = {"provider ids": gone}
         repository.audit(s, actor="server", action="purge", detail=detail, now=now)
     return gone
+
+
+async def _purging(database: Database) -> None:
+    said = ""
+    while True:
+        try:
+            await write(database, purge)
+            wait, said = PURGE_S, ""
+        except DatabaseError as error:
+            wait, said = AGAIN_S, _say_once(str(error), said)
+        await asyncio.sleep(wait)
+
+
+async def _wiping(database: Database) -> None:
+    said = ""
+    while True:
+        try:
+            await asyncio.to_thread(wipe, database)
+            wait, said = LOOK_S, ""
+        except DatabaseError as error:
+            wait, said = AGAIN_S, _say_once(str(error), said)
+        await asyncio.sleep(wait)
+
+
+def _say_once(sentence: str, said: str) -> str:
+    """Log a sentence unless it was the last one, too; return it."""
+    if sentence != said:
+        _log.error("%s", sentence)
+    return sentence

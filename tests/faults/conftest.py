@@ -28,6 +28,10 @@ the same with 3 rounds. Where the moment of a fault is random, the round's numbe
   the database exactly once, as given; *lost* and *doubled* must be 0
 - *resumed*: how often somebody asked the server where they were, and went on there
 
+Beside these, `make test` holds: a copy made while people write has every answer that was acknowledged
+before it began; what a withdrawal deletes is gone from the bytes of database, log and copies while
+others write and read; a copy that cannot be written, for want of room say, is absent, and is blamed.
+
 | fault | rounds | requests | no reply | 503 | acknowledged | found once | lost | doubled | resumed |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 """  # noqa: E501

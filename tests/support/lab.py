@@ -29,6 +29,7 @@ from study_app.researcher import login
 from study_app.server.security import SecurityMiddleware
 from study_app.study import wording
 
+KEY = b"k" * 64
 PASSWORD = "correct horse battery staple"
 DEVICE = {
     "window_w": 1280,
@@ -163,9 +164,10 @@ def open_lab(
     if database is None:
         database = Database(folder / "study.db")
         database.upgrade()
+        (folder / "secret.key").write_bytes(KEY)
     loaded, drawn = _designed(study_name, store)
     version = publish.publish(loaded, store, database, drawn)
     login.ensure_password(database, PASSWORD)
-    state = AppState(database, store, b"k" * 64)
+    state = AppState(database, store, KEY)
     app = create_api(Context(state), [Middleware(SecurityMiddleware)])
     return Lab(state, version, TestClient(app, raise_server_exceptions=False))

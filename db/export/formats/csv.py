@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -89,7 +90,6 @@ def write_csv(
             )
 
         database.write(record)
-        partial.chmod(0o755)
         if target.exists():
             target.rmdir()
         partial.rename(target)
@@ -114,18 +114,36 @@ def _frames(session: Session, study: str, judge: Judge, stage: str) -> dict[str,
     }
 
 
+_FORMULA = re.compile(
+    r"""
+    (^|[;\t\r\n])                                # where some program begins a cell
+    (?=([\s\u200b-\u200f\u2060\ufeff]*         # what it does not see, or leaves out
+       [=+\-@\uff1d\uff0b\uff0d\uff20][^;\t\r\n]*))  # full width ones are read in East Asia
+    """,
+    re.VERBOSE,
+)
+
+
 def without_formulas(text: str) -> str:
     """Return `text` such that a spreadsheet takes it for text: an apostrophe before = + - @.
 
-    Numbers stay numbers ("-1" is left alone).
+    Also behind a semicolon, a tab and a line end, where cells begin in many countries, and before
+    full-width signs. Numbers stay numbers ("-1" is left alone).
     """
-    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return text
+
+    def marked(found: re.Match[str]) -> str:
+        return found[1] if _is_number(found[2]) else f"{found[1]}'"
+
+    made = _FORMULA.sub(marked, text)
+    return f"'{text}" if made == text and text.startswith(("\t", "\r")) else made
+
+
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return "'" + text
-    return text
+        return False
+    return text.isascii()
 
 
 def _require_free(target: Path) -> None:

@@ -1,8 +1,10 @@
 """The file itself: pragmas, versions, damage, backups."""
 
 import os
+import resource
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -183,6 +185,67 @@ def test_a_full_disk_is_named(database, monkeypatch):
         database.check()
 
 
+@pytest.fixture
+def only_readable(tmp_path, monkeypatch):
+    """Makes a folder one in which nothing can be written; returns whether that is really so."""
+    mounted = []
+
+    def close(folder):
+        if os.geteuid() != 0:
+            folder.chmod(0o555)
+            return True
+        for options in (["--bind", folder], ["-o", "remount,ro,bind"]):
+            if subprocess.run(["mount", *options, folder], capture_output=True).returncode:
+                # root may not mount here: then SQLite is at least told that it may not write
+                monkeypatch.setattr(os, "access", lambda *_: False)
+                return False
+            mounted.append(folder)
+        return True
+
+    yield close
+    if mounted:
+        subprocess.run(["umount", "--lazy", mounted[0]], check=True)
+
+
+@on_sqlite
+def test_a_database_that_can_only_be_read_is_read_and_says_so_to_who_writes(
+    lab, tmp_path, only_readable
+):
+    lab.consent(lab.open())
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    lab.database.backup(folder / "study.db")
+    lab.database.close()
+    with closing(sqlite3.connect(folder / "study.db")) as raw:
+        raw.execute("PRAGMA journal_mode = WAL")  # as a server leaves it
+    really = only_readable(folder)
+    database = Database(folder / "study.db")
+    database.check()
+    with database.read() as s:
+        assert s.query(Participant).count() == 1
+    if really:
+        with pytest.raises(DatabaseError, match=r"can be read here and not written; copy it"):
+            database.write(lambda s: s.execute(text("DELETE FROM study")))
+    database.backup(tmp_path / "copy.db")
+    database.close()
+
+
+@on_sqlite
+@pytest.mark.parametrize("place", ["copies/copy.db", "notes.txt/copy.db"])
+def test_a_backup_that_cannot_be_written_is_blamed_and_leaves_nothing(lab, tmp_path, place):
+    lab.open()
+    (tmp_path / "notes.txt").touch()
+    target = tmp_path / place
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, hard))
+    try:
+        with pytest.raises(DatabaseError, match=f"^The backup {target} could not be written: "):
+            lab.database.backup(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert not (tmp_path / "copies").exists() or not any((tmp_path / "copies").iterdir())
+
+
 @on_sqlite
 def test_a_backup_is_a_working_copy(lab, tmp_path):
     version = lab.open()
@@ -193,3 +256,5 @@ def test_a_backup_is_a_working_copy(lab, tmp_path):
         assert s.query(Participant).count() == 1
     copy.close()
     assert [path.name for path in (tmp_path / "copies").iterdir()] == ["copy.db"]
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "copies", copy.path)]
+    assert modes == [0o700, 0o600]

@@ -402,15 +402,28 @@ def test_no_secret_leaves(lab, tmp_path):
         ("4", "4"),
         ("cant_tell", "cant_tell"),
         ("a=b", "a=b"),
+        # Full-width signs are read in East Asia; a semicolon begins a cell in much of Europe.
+        *((f"{sign}1+1", f"'{sign}1+1") for sign in "＝＋－＠"),
+        ("a;=1+1;-3", "a;'=1+1;-3"),
+        ("\n=1", "'\n'=1"),
+        ("\t=1", "'\t'=1"),
+        ("\ttext", "'\ttext"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("- one\n- two", "'- one\n'- two"),
     ],
 )
-def test_text_never_becomes_a_formula(lab, tmp_path, text, safe):
+def test_text_never_becomes_a_formula(text, safe):
+    assert csv.without_formulas(text) == safe
+
+
+def test_no_formula_is_exported(lab, tmp_path):
     person = lab.admit(lab.open())
-    lab.answer(person, lab.trials(person)[0].trial_id, text, rt_ms=-1.5)
+    lab.answer(person, lab.trials(person)[0].trial_id, "=1+1;＝1", rt_ms=-1.5)
     write_csv(lab.database, "demo", tmp_path / "out", lab.now)
     table = pd.read_csv(tmp_path / "out" / "ratings.csv", dtype={"response": "string"})
-    assert table["response"].tolist() == [safe]
+    assert table["response"].tolist() == ["'=1+1;'＝1"]
     assert table["rt_ms"].tolist() == [-1.5]
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_in_use_is_left_alone(lab, person, tmp_path):

@@ -25,6 +25,7 @@ from db.errors import (
 from db.models import (
     Base,
     Consent,
+    Erasure,
     FormResponse,
     FurtherPicture,
     Invitation,
@@ -36,6 +37,7 @@ from db.models import (
     Tombstone,
     Trial,
 )
+from study_app.installation import erasing
 
 PERSONAL = (
     Participant,
@@ -538,3 +540,14 @@ def test_withdrawn_data_is_not_left_in_the_file(lab):
     withdraw(lab, person)
     lab.database.close()
     assert secret.encode() not in lab.database.path.read_bytes()
+
+
+def test_what_a_withdrawal_owes_is_forgotten_once_it_is_done(lab):
+    person = lab.admit(lab.open())
+    withdraw(lab, person)
+    with lab.database.read() as s:
+        (owed,) = repo.owed_erasures(s).people
+    assert owed == lab.sha256(person.id)
+    assert erasing.wipe(lab.database, lab.now)
+    assert lab.count(Erasure) == 0
+    assert erasing.wipe(lab.database, lab.now)

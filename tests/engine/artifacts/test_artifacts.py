@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from engine.artifacts import MANIFEST, ArtifactStore, Parent, Recipe, Role, write_arrays
-from engine.errors import ArtifactError, PlausiblyError
+from engine.errors import ArtifactError, MachineError
 
 RECIPE = Recipe("examples", {"attack": {"name": "fgsm", "eps": 0.2}}, data_sha256="d" * 64)
 
@@ -174,11 +175,24 @@ def test_a_failed_draft_leaves_nothing(store):
     assert list(store.root.rglob("*.txt")) == []
 
 
-def test_a_full_disk_is_said_with_its_fix(store):
-    full = pytest.raises(PlausiblyError, match=r"cannot write.*free some space")
-    with full, store.draft(RECIPE):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left … (os error 28)"),
+        SafetensorError("Error while serializing: I/O error: Disk quota exceeded (os error 122)"),
+    ],
+)
+def test_a_full_disk_is_said_with_its_fix(store, error):
+    said = r"cannot write to .*: (No space left on device|Disk quota exceeded); free some space"
+    with pytest.raises(MachineError, match=said), store.draft(RECIPE):
+        raise error
     assert store.find(RECIPE) is None
+
+
+def test_a_damaged_weights_file_is_no_full_disk(store):
+    with pytest.raises(SafetensorError), store.draft(RECIPE):
+        raise SafetensorError("Error while deserializing header: header too large")
 
 
 def test_two_making_the_same_both_have_it(store):

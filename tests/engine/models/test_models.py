@@ -1,6 +1,7 @@
 """The architecture contract over every registered architecture, and what each one is."""
 
 import copy
+import os
 import sys
 import textwrap
 
@@ -322,6 +323,9 @@ def test_external_refuses_weights_that_are_not_there_or_not_the_ones_meant(packa
     module = f"{package}:Tiny"
     with pytest.raises(UsageError, match=r"cannot read weights '/nowhere/w'.*No such file"):
         models.create("external", module=module, weights="/nowhere/w")
+    os.mkfifo(path.with_name("pipe"))  # whoever opens it waits for ever
+    with pytest.raises(UsageError, match="are no regular file"):
+        models.create("external", module=module, weights=str(path.with_name("pipe")))
     with pytest.raises(UsageError, match=f"have SHA-256 .*weights_sha256 is {'0' * 64}"):
         models.create("external", module=module, weights=str(path), weights_sha256="0" * 64)
     with pytest.raises(UsageError, match="weights_sha256"):

@@ -215,6 +215,17 @@ def test_titles_are_text_and_never_markup(built):
     assert "&lt;T=50&gt;" in html
 
 
+def test_dollars_in_a_title_are_no_formula():
+    with look.drawing():
+        figure, (axes,) = look.panels(1, columns=1, width=300, height=200)
+        axes.set_title(r"$5 or $\frac")
+        axes.plot([1], [1], label="$x^2$")
+        axes.legend()
+    drawn = look.svg(figure, "dollars")
+    assert r"$5 or $\frac" in drawn
+    assert "$x^2$" in drawn
+
+
 def test_drawings_take_the_colours_of_the_page(built):
     svg = built.files["figures/curves-fgsm-made_up.svg"].decode()
     html = built.files["report.html"].decode()

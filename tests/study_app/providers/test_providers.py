@@ -326,7 +326,7 @@ def test_invitations_need_a_study_that_wants_them(command, study, said):
 
 
 def test_the_server_purges_at_once_and_every_day(lab, monkeypatch):
-    monkeypatch.setattr(upkeep, "EVERY_S", 0.01)
+    monkeypatch.setattr(upkeep, "PURGE_S", 0.01)
     monkeypatch.setattr(upkeep, "AGAIN_S", 0.01)
     calls = []
 
@@ -347,25 +347,31 @@ def test_the_server_purges_at_once_and_every_day(lab, monkeypatch):
     run(asyncio.wait_for(a_while(), 60))
 
 
-def test_a_server_that_starts_purges(tmp_path, store):
+def test_a_server_that_starts_purges_and_wipes_its_files(tmp_path, store):
     home = tmp_path / "made"
     lab = open_lab(home, store=store)
     lab.change(provider=SONA)
-    lab.participant(provider={"name": "sona", "id": "4711", "session": None})
+    lab.participant(provider={"name": "sona", "id": "471147114711", "session": None})
     past = datetime.now(UTC) - timedelta(days=1)
     lab.database.write(lambda s: s.query(ProviderIdentity).update({"expires_at": past}))
+    lab.database.backup(home / "backups" / "study-before.db")
     lab.database.close()
     server = LiveServer(home, tmp_path)
     try:
         database = Database(server.home / "study.db")
         for _ in range(200):
-            with database.read() as s:
-                if s.query(ProviderIdentity).count() == 0:
-                    break
+            holding = [
+                path
+                for path in server.home.rglob("study*")
+                if path.is_file() and b"471147114711" in path.read_bytes()
+            ]
+            if not holding:
+                break
             time.sleep(0.05)
-        else:
-            raise AssertionError(server.output)
+        with database.read() as s:
+            assert s.query(ProviderIdentity).count() == 0
         database.close()
+        assert not holding, server.output
     finally:
         server.stop()
     assert "Traceback" not in server.output
