@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
 from study_app.cli.options import print_json, say
 from study_app.installation import Settings
+
+if TYPE_CHECKING:
+    from study_app.server.file_limit import Room
 
 app = typer.Typer(
     name="plausibly",
@@ -43,11 +46,9 @@ def demo(
     host: Host = "127.0.0.1",
 ) -> None:
     """Train, attack, explain, publish a study, serve it: the main job on the built-in data."""
-    if not no_serve:
-        from study_app.server.application import require_port
-
-        require_port(host, port)
     settings = Settings()
+    if not no_serve:
+        _require_servable(host, port, settings)
     upgraded(settings)
     # In a process of its own: the server that follows must not carry torch.
     command = [sys.executable, "-m", "study_app.cli.plausibly", "run", "demo"]
@@ -93,11 +94,10 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
     """Serve the app: participants, researchers, gallery (upgrades the database after a backup)."""
     from db import repository
     from study_app.researcher import login
-    from study_app.server.application import require_port
     from study_app.server.application import serve as serve_app
 
-    require_port(host, port)
     settings = Settings()
+    room = _require_servable(host, port, settings)
     database = settings.database()
     try:
         backup = database.upgrade()
@@ -122,8 +122,24 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
         how = "password: as shown at the first start; PLAUSIBLY_PASSWORD sets another"
     say(f"Researchers   {where}/researcher   {how}")
     say(f"Gallery       {where}/gallery")
+    if (warning := room.warning()) is not None:
+        say(warning)
     say("Stop with Ctrl-C.")
-    serve_app(host, port)
+    serve_app(host, port, room, settings.public_url())
+
+
+def _require_servable(host: str, port: int, settings: Settings) -> Room:
+    """Return what the server carries, once it is clear that it can be started."""
+    from study_app.researcher import passwords
+    from study_app.server.application import require_port
+    from study_app.server.file_limit import raised_limit, room_of
+
+    public = settings.public_url()
+    opening = public or (None if passwords.is_loopback(host) else f"--host {host}")
+    if settings.password is not None and opening is not None:
+        passwords.require_strong(settings.password.get_secret_value(), opening)
+    require_port(host, port)
+    return room_of(raised_limit())
 
 
 @database_app.command("upgrade")

@@ -6,6 +6,7 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,7 @@ class Settings(BaseSettings):
         home: PLAUSIBLY_HOME, the folder of all state: `study.db`, `artifacts/`, `secret.key`.
         database_url: DATABASE_URL, a database elsewhere than in `home`; see docs/database.md.
         password: PLAUSIBLY_PASSWORD, the researchers' password; without it one is generated.
+        url: PLAUSIBLY_URL, the address that people know the server by; see `public_url`.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path("plausibly-data"), validation_alias="PLAUSIBLY_HOME")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     password: SecretStr | None = Field(None, validation_alias="PLAUSIBLY_PASSWORD")
+    url: str | None = Field(None, validation_alias="PLAUSIBLY_URL")
 
     @cached_property
     def store(self) -> ArtifactStore:
@@ -51,6 +54,32 @@ class Settings(BaseSettings):
                 "DATABASE_URL names a PostgreSQL database, and its driver is not installed: "
                 "pip install 'plausibly[postgres]'"
             ) from None
+
+    def public_url(self) -> str | None:
+        """Return the address that people know the server by, without a slash at its end, if set.
+
+        Raises:
+            UsageError: it is none, or one below another.
+        """
+        if self.url is None:
+            return None
+        try:
+            parts = urlsplit(self.url)
+            whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            whole = False
+        if (
+            not whole
+            or parts.path.strip("/")
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
+        ):
+            raise UsageError(
+                f"PLAUSIBLY_URL is {self.url!r}; it must be scheme and host of the server, such as "
+                "https://studies.example.org"
+            )
+        return f"{parts.scheme}://{parts.netloc}"
 
     def secret(self) -> bytes:
         """Return the installation's key for tokens and provider ids; made at first use.

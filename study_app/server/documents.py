@@ -55,6 +55,12 @@ def nothing_document() -> bytes:
     return _TEMPLATES.get_template("nothing.html").render().encode()
 
 
+@cache
+def full_document() -> bytes:
+    """Return what people read when there is no room for their page."""
+    return _TEMPLATES.get_template("full.html").render().encode()
+
+
 def icon() -> bytes:
     """Return the icon of the browser's tab, SVG."""
     return (_FOLDER / "favicon.svg").read_bytes()
