@@ -10,6 +10,9 @@ from collections.abc import Callable
 EVERY_S = 60.0
 MOST_KINDS = 200
 
+_UNTRUE = "ASGI callable returned without completing handshake."
+"""uvicorn says so of every WebSocket that was refused with a status and a sentence."""
+
 
 class OncePerMinute(logging.Filter):
     """Lets a line of each kind through, and those that follow within a minute only as a number.
@@ -27,6 +30,8 @@ class OncePerMinute(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to write `record`; add how many like it were kept back."""
+        if record.msg == _UNTRUE:
+            return False
         kind, now = _kind(record), self._clock()
         entry = self._said.setdefault(kind, [now - self._every_s, 0])
         if now - entry[0] < self._every_s:

@@ -16,6 +16,10 @@ MAX_HEADER = 64 * 1024
 """Bytes of a header. The parser itself would take any number."""
 
 
+SILENT_S = 1.0
+"""A connection without a header for so long gives way where there are too many."""
+
+
 class Phase(Enum):
     """What a connection is waited for."""
 
@@ -94,7 +98,7 @@ class Clocks:
     @property
     def full(self) -> bool:
         """Whether there are as many as are meant to be."""
-        return len(self._phase) >= self.most
+        return len(self._phase) - len(self._since[Phase.LEAVING]) >= self.most
 
     def phase(self, connection: TimedProtocol) -> Phase | None:
         """Return the phase of a connection, None for one that is not looked after any more."""
@@ -122,6 +126,8 @@ class Clocks:
             limit = self._patience.of(phase)
             while (first := self._oldest(phase)) is not None and first[1] >= limit:
                 first[0].time_over(phase)
+        while self.full and self._make_room():
+            pass
         idle = self._since[Phase.IDLE]
         while len(idle) > self._patience.kept:
             oldest = self._oldest(Phase.IDLE)
@@ -135,13 +141,14 @@ class Clocks:
             self.look()
             await asyncio.sleep(every_s)
 
-    def _make_room(self) -> None:
-        """Close the connection that is idle for longest; else one that has sent nothing yet."""
-        for phase in (Phase.IDLE, Phase.HEADER):
+    def _make_room(self) -> bool:
+        """Close the connection that is idle for longest, else one that sends nothing; if any."""
+        for phase, age in ((Phase.IDLE, 0.0), (Phase.HEADER, SILENT_S)):
             oldest = self._oldest(phase)
-            if oldest is not None and (phase is Phase.IDLE or oldest[1] > 1):
+            if oldest is not None and oldest[1] >= age:
                 oldest[0].time_over(phase)
-                return
+                return True
+        return False
 
     def _oldest(self, phase: Phase) -> tuple[TimedProtocol, float] | None:
         """The connection that has been in a phase for longest, and for how long."""

@@ -110,7 +110,7 @@ def test_login_and_logout(lab):
     assert "samesite=strict" in cookie.lower()
     assert lab.client.get("/api/export/demo.zip").status_code == 200
     token = lab.client.cookies[login.COOKIE]
-    lab.client.post("/api/logout")
+    lab.client.post("/api/logout", json={})
     lab.client.cookies.set(login.COOKIE, token)
     assert lab.client.get("/api/export/demo.zip").status_code == 401
 
