@@ -95,11 +95,6 @@ class Clocks:
         """Return how many connections are open, WebSockets aside."""
         return len(self._phase)
 
-    @property
-    def full(self) -> bool:
-        """Whether there are as many as are meant to be."""
-        return len(self._phase) - len(self._since[Phase.LEAVING]) >= self.most
-
     def phase(self, connection: TimedProtocol) -> Phase | None:
         """Return the phase of a connection, None for one that is not looked after any more."""
         return self._phase.get(connection)
@@ -109,7 +104,7 @@ class Clocks:
         before = self._phase.get(connection)
         if before is not None:
             self._since[before].pop(connection, None)
-        elif self.full:
+        elif self._staying() >= self.most:
             self._make_room()
         self._phase[connection] = phase
         self._since[phase][connection] = self._clock()
@@ -126,7 +121,7 @@ class Clocks:
             limit = self._patience.of(phase)
             while (first := self._oldest(phase)) is not None and first[1] >= limit:
                 first[0].time_over(phase)
-        while self.full and self._make_room():
+        while self._staying() > self.most and self._make_room():
             pass
         idle = self._since[Phase.IDLE]
         while len(idle) > self._patience.kept:
@@ -140,6 +135,9 @@ class Clocks:
         while True:
             self.look()
             await asyncio.sleep(every_s)
+
+    def _staying(self) -> int:
+        return len(self._phase) - len(self._since[Phase.LEAVING])
 
     def _make_room(self) -> bool:
         """Close the connection that is idle for longest, else one that sends nothing; if any."""
