@@ -23,7 +23,9 @@ _WORDS = frozenset((
 # fmt: on
 """What the commonest passwords are once digits and signs are taken away."""
 
-_SIGNS = str.maketrans("0134578@$!", "oieastbasi")
+_SIGNS = tuple(str.maketrans("0134578@$!", letters) for letters in ("oieastbasi", "oleastbasl"))
+"""What signs stand for in such passwords."""
+
 _ROWS = ("01234567890123456789", "98765432109876543210", "abcdefghijklmnopqrstuvwxyz")
 
 
@@ -38,7 +40,8 @@ def weakness(password: str) -> str | None:
     plain = password.lower()
     if any(plain in row for row in _ROWS):
         return "is a row of digits or letters"
-    if not _WORDS.isdisjoint({_letters(plain), _letters(plain.translate(_SIGNS))}):
+    core = plain.strip("".join(each for each in plain if not each.isalpha()))
+    if not _WORDS.isdisjoint({_letters(plain), *(core.translate(signs) for signs in _SIGNS)}):
         return "is one of the commonest"
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import socket
@@ -24,12 +25,18 @@ FREE = 32
 _log = logging.getLogger(__name__)
 _log.addFilter(OncePerMinute())
 
-_SENTENCE = b"The server is busy just now. Please try again in a minute."
-BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Cache-Control: no-store\r\nRetry-After: 60\r\nConnection: close\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_SENTENCE), _SENTENCE)
-)
+_SENTENCE = "The server is busy just now. Please try again in a minute."
+
+
+def _busy(kind: str, body: str) -> bytes:
+    return (
+        f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n"
+        f"Retry-After: 60\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+BUSY = _busy("application/json", json.dumps({"error": "busy", "message": _SENTENCE}))
+BUSY_TEXT = _busy("text/plain; charset=utf-8", _SENTENCE)
 
 
 class Listener(socket.socket):
@@ -125,9 +132,10 @@ def _refuse(connection: socket.socket) -> None:
     """Answer with a sentence, without waiting for the request, and close."""
     with suppress(OSError), connection:
         connection.setblocking(False)
+        asked = b""
         with suppress(BlockingIOError):
-            connection.recv(2**16)  # what is unread at the close would cut off the answer
-        connection.send(BUSY)
+            asked = connection.recv(2**16)  # what is unread at the close would cut off the answer
+        connection.send(BUSY_TEXT if b"text/html" in asked else BUSY)
         connection.shutdown(socket.SHUT_WR)
     _log.warning(
         "Connections were refused: the process has as many files open as it may. Raise the hard "

@@ -350,9 +350,9 @@ def _run_out_of_files() -> None:
     listener.listen(1)
     address = listener.getsockname()
 
-    def come() -> socket.socket:
+    def come(header: bytes = b"") -> socket.socket:
         person = socket.create_connection(address, 5)
-        person.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        person.sendall(b"GET / HTTP/1.1\r\n" + header + b"\r\n")
         return person
 
     with ExitStack() as stack:
@@ -366,6 +366,10 @@ def _run_out_of_files() -> None:
                 assert person.recv(5000) == listening.BUSY
                 refused += 1
         assert 5 < served < 30
+        with come(b"Accept: text/html\r\n") as person:
+            with suppress(BlockingIOError):
+                listener.accept()
+            assert person.recv(5000) == listening.BUSY_TEXT
         person = stack.enter_context(come())
         with suppress(OSError):  # now the last file goes as well
             while True:
