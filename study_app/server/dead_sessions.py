@@ -23,6 +23,7 @@ async def forget_dead_sessions(every_s: float = EVERY_S) -> None:
         dead = _dead(runtime)
         for session in before & dead:
             runtime.close_session(session)
+            await asyncio.sleep(0)  # a class may end at one moment, and others go on answering
         before = dead - before
 
 
