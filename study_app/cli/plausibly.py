@@ -110,7 +110,8 @@ def serve(port: Port = 8501, host: Host = "127.0.0.1") -> None:
         database.close()
     if backup is not None:
         say(f"The database was upgraded; a copy from before is at {backup}.")
-    where = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
+    named = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104
+    where = settings.public_url() or f"http://{named}:{port}"
     for version in studies:
         if version is not None and version.status == "live":
             say(f"Participants  {where}/take?study={version.name}")

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from study_app.api.http import failure
 from study_app.server.documents import full_document
 from study_app.server.log_bounds import OncePerMinute
+from study_app.server.security import SecurityMiddleware
 
 RETRY_S = 60
 
@@ -72,7 +73,7 @@ class Crowding:
         elif scope["type"] == "http" and (share := _share(scope)):
             if self.pages >= self._most * share:
                 self._say()
-                await full(Request(scope))(scope, receive, send)
+                await SecurityMiddleware(full(Request(scope)))(scope, receive, send)
                 return
             if scope["method"] == "GET":
                 self._coming.append(self._clock())

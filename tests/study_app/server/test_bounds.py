@@ -21,6 +21,7 @@ from study_app.server.crowding import COMING_S, Crowding
 from study_app.server.file_limit import FEW_PAGES, FILES_OF_A_PAGE, RESERVED, room_of
 from study_app.server.log_bounds import EVERY_S, OncePerMinute
 from study_app.server.origins import MOST_SAID, Origins
+from study_app.server.security import security_headers
 
 
 class Clock:
@@ -155,6 +156,7 @@ def test_beyond_its_pages_a_server_says_so_and_goes_on_taking_answers() -> None:
             assert headers["content-type"].startswith("text/html")
             for sentence in ("again in a minute", "in einer\nMinute noch einmal", "もう一度"):
                 assert sentence in body.decode()
+            assert {name.lower() for name in security_headers()} <= set(headers)
         status, headers, body = await asked(guard, "/take", "application/json")
         assert (status, headers["retry-after"]) == (503, "60")
         assert b'"error":"busy"' in body
