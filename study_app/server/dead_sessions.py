@@ -6,7 +6,7 @@ import asyncio
 
 from streamlit.runtime import Runtime, get_instance
 
-EVERY_S = 10.0
+EVERY_S = 5.0
 """Between two looks. A page whose network failed for less finds its session again; then a new one
 begins, from what the page's address says."""
 
