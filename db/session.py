@@ -143,6 +143,13 @@ class Database:
         """
         self._backend.wipe_copies(people, now)
 
+    def require_alive(self) -> None:
+        """Read something, and raise DatabaseError unless it is from where writes go."""
+        with self.read() as session:
+            connection = session.connection()
+            connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+            self._backend.require_in_place(connection)
+
     def backup(self, target: Path) -> Path:
         """Copy the database, also while it is in use, to the file `target`; whole or absent.
 

@@ -140,15 +140,20 @@ class GroupCommitWriter:
         outcomes: list[tuple[Any, BaseException | None]] = []
         undone = False
         try:
-            with self._engine.connect() as connection, connection.begin():
-                for job in batch:
-                    outcomes.append(self._in_savepoint(connection, job))
-                    if connection.invalidated:  # the server is gone: the others need not try
-                        raise outcomes[-1][1] or self._lost()
-                    if not self._backend.in_transaction(connection):
-                        # The driver would take the coming COMMIT for nothing to do, and say yes.
-                        undone = True
-                        raise outcomes[-1][1] or self._lost()
+            with self._engine.connect() as connection:
+                with connection.begin():
+                    for job in batch:
+                        outcomes.append(self._in_savepoint(connection, job))
+                        if connection.invalidated:  # the server is gone: the others need not try
+                            raise outcomes[-1][1] or self._lost()
+                        if not self._backend.in_transaction(connection):
+                            # The driver would take the coming COMMIT for nothing to do, and say
+                            # yes.
+                            undone = True
+                            raise outcomes[-1][1] or self._lost()
+                    self._backend.require_in_place(connection)
+                # Again: what was committed into a file that nobody finds any more is not stored.
+                self._backend.require_in_place(connection)
         except BaseException as error:  # the thread must live on, and every caller must hear
             if undone and len(batch) > 1:
                 for job in batch:

@@ -67,6 +67,10 @@ class Backend(ABC):
         """Raise DatabaseError if the database is damaged or cannot keep what it is given."""
 
     @abstractmethod
+    def require_in_place(self, connection: Connection) -> None:
+        """Raise DatabaseError if what the connection writes to is not what others would open."""
+
+    @abstractmethod
     def check_migrated(self, connection: Connection) -> None:
         """Raise DatabaseError if a migration left rows that point nowhere."""
 

@@ -200,6 +200,9 @@ class PostgreSQL(Backend):
                 "lost when its machine fails; set it to on."
             )
 
+    def require_in_place(self, connection: Connection) -> None:
+        """A server keeps its files to itself, and a connection ends with it."""
+
     def check_migrated(self, connection: Connection) -> None:
         """Nothing to look for: foreign keys hold during a migration too."""
 

@@ -19,6 +19,9 @@ from db.backends import files, sqlite_copies
 from db.backends.base import Backend
 from db.errors import DatabaseError
 
+FILE, WAL_FILE = "plausibly.file", "plausibly.wal"
+"""Under which a connection remembers which files it has open."""
+
 BUSY_TIMEOUT_MS = 10_000
 MIN_FREE_BYTES = 16 * 2**20
 LOG_BYTES = 16 * 2**20
@@ -133,6 +136,19 @@ class SQLite(Backend):
         if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
             raise DatabaseError(f"The database {self.where} is damaged; restore it from a backup.")
 
+    def require_in_place(self, connection: Connection) -> None:
+        """The file and its WAL are those that were opened, not deleted and not replaced."""
+        opened = connection.info
+        wal = Path(f"{self.path}-wal")
+        # The WAL is made by the first transaction, so what is there in one is what is written to.
+        if WAL_FILE not in opened:
+            opened[WAL_FILE] = _identity(wal)
+        if _identity(self.path) != opened[FILE] or _identity(wal) != opened[WAL_FILE]:
+            raise DatabaseError(
+                f"The database {self.where} was deleted or replaced while the server used it; "
+                "nothing is stored. Stop the server, put the right file there, and start it again."
+            )
+
     def check_migrated(self, connection: Connection) -> None:
         """Foreign keys were not enforced meanwhile: look at all of them."""
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
@@ -245,11 +261,25 @@ def _engine(
     pragmas = _set_pragmas(read_only, closed=closed, foreign_keys=not migrating)
     event.listen(engine, "connect", pragmas)
 
+    def remember_file(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info[FILE] = _identity(path)
+
+    event.listen(engine, "connect", remember_file)
+
     def emit_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     event.listen(engine, "begin", emit_begin)
     return engine
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file is at `path`, by its device and number; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _set_pragmas(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -24,7 +25,7 @@ from study_app.api import (
     researcher,
     trials,
 )
-from study_app.api.context import Context
+from study_app.api.context import Context, context
 from study_app.api.http import failure, json_response, route
 from study_app.api.player_file import takes_gzip
 
@@ -39,11 +40,11 @@ PREFIXES = ("/api", "/s", "/g", "/player")
 
 
 def create_api(
-    context: Context, middleware: Sequence[Middleware] = (), further: Sequence[BaseRoute] = ()
+    held: Context, middleware: Sequence[Middleware] = (), further: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """Return an application of the routes over `context`, and of `further` ones after them."""
+    """Return an application of the routes over `held`, and of `further` ones after them."""
     app = Starlette(routes=[*routes(), *further], middleware=middleware)
-    app.state.context = context
+    app.state.context = held
     return app
 
 
@@ -73,7 +74,8 @@ def routes() -> list[BaseRoute]:
 
 @route
 async def health(request: Request) -> Response:
-    """Say that the server runs."""
+    """Say that the server runs and that its database can be read where answers go; else 503."""
+    await to_thread.run_sync(context(request).database.require_alive)
     return json_response({"status": "ok"})
 
 

@@ -94,6 +94,8 @@ def route(handler: Handler) -> Handler:
         except StorageError as error:
             if error.status == 500:
                 raise
+            if error.status == 503:
+                _log.error("%s", error)  # participants read that they should try again
             sentence = str(error) if error.public else UNAVAILABLE
             return failure(error.status, error.code, sentence, **error.more)
         except UnreadableStudyError as error:
@@ -137,6 +139,19 @@ def _unfit(error: ValidationError, facts: frozenset[str]) -> RefusedError:
     if all(place and place[0] in facts for place in found):
         return RefusedError(422, "invalid", message, facts=places)
     return RefusedError(422, "invalid", message)
+
+
+def require_own_page(request: Request) -> None:
+    """Refuse what a page of somebody else's sends with this browser's cookies.
+
+    Browsers say where a request comes from. What they send without asking the server first cannot
+    be JSON, so `body` refuses what a browser without this header would send.
+
+    Raises:
+        RefusedError: 403.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise RefusedError(403, "foreign_page", "This can only be asked from this server's pages.")
 
 
 def bearer(request: Request) -> str | None:

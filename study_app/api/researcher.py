@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import secrets
 import tempfile
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +23,8 @@ from db import export, repository
 from db.models.studies import STAGES
 from db.repository import ResearcherInfo
 from study_app import exclusions
-from study_app.api.context import Context, context
+from study_app.api.attempts import TooManyError, browser_name, new_browser
+from study_app.api.context import context
 from study_app.api.http import (
     Body,
     RefusedError,
@@ -30,33 +33,41 @@ from study_app.api.http import (
     failure,
     json_response,
     read,
+    require_own_page,
     route,
     write,
 )
 from study_app.installation import AppState, tokens
 from study_app.researcher import login
 
+BROWSER_COOKIE = "plausibly_browser"
+"""Of a browser in which somebody has logged in: it tries passwords before strangers do."""
+BROWSER_S = 180 * 24 * 3600
+
 
 class _Login(Body):
     password: Annotated[str, Field(max_length=200)]
 
 
+class _Logout(Body):
+    pass
+
+
 @route
 async def log_in(request: Request) -> Response:
     """Check a password; remember the login and set its cookie."""
+    require_own_page(request)
     given = await body(request, _Login)
     here = context(request)
-    researcher = await _check(here, request.client.host if request.client else "", given.password)
+    researcher = await _check(request, given.password)
     now = here.now()
     if researcher is None:
-        await write(
-            here.database,
-            lambda s: repository.audit(
-                s, actor="nobody", action="login refused", detail={}, now=now
-            ),
-        )
+        if (unlisted := here.attempts.listed()) is not None:
+            await write(here.database, _audited("nobody", "login refused", unlisted, now))
         return failure(401, "password", "That is not the password.")
+    here.attempts.remember(_address(request))
     token = secrets.token_hex(32)
+    audited = _audited(researcher.name, "login", here.attempts.taken_unlisted(), now)
 
     def remember(s: Session) -> None:
         repository.create_session(
@@ -66,17 +77,27 @@ async def log_in(request: Request) -> Response:
             expires=now + login.LIFETIME,
             now=now,
         )
-        repository.audit(s, actor=researcher.name, action="login", detail={}, now=now)
+        audited(s)
 
     await write(here.database, remember)
     answer = json_response({"status": "ok"})
+    secure = request.url.scheme == "https"
     answer.set_cookie(
         login.COOKIE,
         token,
         max_age=int(login.LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=secure,
+    )
+    answer.set_cookie(
+        BROWSER_COOKIE,
+        new_browser(here.state.key),
+        max_age=BROWSER_S,
+        path="/api/login",
+        httponly=True,
+        samesite="strict",
+        secure=secure,
     )
     return answer
 
@@ -84,6 +105,8 @@ async def log_in(request: Request) -> Response:
 @route
 async def log_out(request: Request) -> Response:
     """Forget the login of the request's cookie, if it is of one."""
+    require_own_page(request)
+    await body(request, _Logout)
     here = context(request)
     token = request.cookies.get(login.COOKIE)
     if token:
@@ -136,29 +159,39 @@ async def require_researcher(request: Request) -> str:
     return found.name
 
 
-async def _check(here: Context, address: str, password: str) -> ResearcherInfo | None:
-    """Return whose password it is, or None; refuse with 429 after too many wrong ones.
-
-    An attempt counts before it is checked, however many are on their way; unless it is found wrong,
-    it is given back.
-    """
-    if wait := here.logins.wait_s(address):
-        refused = RefusedError(429, "too_many", f"Too many attempts; wait {wait / 60:.0f} minutes.")
-        refused.response.headers["Retry-After"] = str(int(wait) + 1)
-        raise refused
+async def _check(request: Request, password: str) -> ResearcherInfo | None:
+    """Return whose password it is, or None; refuse with 429 after too many wrong ones."""
+    here = context(request)
 
     def check() -> ResearcherInfo | None:
         with here.database.read() as s:
             return repository.check_password(s, name=login.NAME, password=password)
 
-    wrong = False
+    browser = browser_name(here.state.key, request.cookies.get(BROWSER_COOKIE))
     try:
-        found = await asyncio.get_running_loop().run_in_executor(here.passwords, check)
-        wrong = found is None
-    finally:
-        if not wrong:
-            here.logins.give_back(address)
-    return found
+        async with here.attempts.turn(_address(request), browser) as attempt:
+            attempt.counts = False  # one that could not be checked
+            thread = here.attempts.thread
+            found = await asyncio.get_running_loop().run_in_executor(thread, check)
+            attempt.counts = found is None
+            return found
+    except TooManyError as error:
+        minutes = math.ceil(error.wait_s / 60)
+        refused = RefusedError(
+            429, "too_many", f"Too many attempts; wait {minutes} minute{'s' * (minutes > 1)}."
+        )
+        refused.response.headers["Retry-After"] = str(int(error.wait_s) + 1)
+        raise refused from None
+
+
+def _audited(actor: str, action: str, unlisted: int, now: datetime) -> Callable[[Session], None]:
+    """Return what puts a login into the audit log, with how many refusals it does not list."""
+    detail = {"refusals not listed": unlisted} if unlisted else {}
+    return lambda s: repository.audit(s, actor=actor, action=action, detail=detail, now=now)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _zip(

@@ -20,6 +20,7 @@ from study_app.installation import Settings
 
 if TYPE_CHECKING:
     from db.repository import StudyVersionInfo
+    from study_app.server.file_limit import Room
 
 app = typer.Typer(
     name="plausibly",
@@ -55,11 +56,9 @@ def demo(
     host: Host = "127.0.0.1",
 ) -> None:
     """Train, attack, explain, publish a study, serve it: the main job on the built-in data."""
-    if not no_serve:
-        from study_app.server.application import require_port
-
-        require_port(host, port)
     settings = Settings()
+    if not no_serve:
+        _require_servable(host, port, settings)
     upgraded(settings)
     # In a process of its own: the server that follows must not carry torch.
     command = [sys.executable, "-m", "study_app.cli.plausibly", "run", "demo"]
@@ -117,11 +116,10 @@ def serve(
     from db import repository
     from study_app.installation.key import replace_key, require_key
     from study_app.researcher import login
-    from study_app.server.application import require_port
     from study_app.server.application import serve as serve_app
 
-    require_port(host, port)
     settings = Settings()
+    room = _require_servable(host, port, settings)
     database = settings.database()
     try:
         settings.make_home()
@@ -140,7 +138,8 @@ def serve(
         say(f"The database was upgraded; a copy from before is at {backup}.")
     for sentence in ended:
         say(sentence)
-    where = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"  # noqa: S104
+    named = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104
+    where = settings.public_url() or f"http://{named}:{port}"
     for version in studies:
         if version is not None and version.status == "live":
             for line in _doors(where, version):
@@ -153,8 +152,24 @@ def serve(
         how = "password: as shown at the first start; PLAUSIBLY_PASSWORD sets another"
     say(f"Researchers   {where}/researcher   {how}")
     say(f"Gallery       {where}/gallery")
+    if (warning := room.warning()) is not None:
+        say(warning)
     say("Stop with Ctrl-C.")
-    serve_app(host, port)
+    serve_app(host, port, room, settings.public_url())
+
+
+def _require_servable(host: str, port: int, settings: Settings) -> Room:
+    """Return what the server carries, once it is clear that it can be started."""
+    from study_app.researcher import passwords
+    from study_app.server.application import require_port
+    from study_app.server.file_limit import raised_limit, room_of
+
+    public = settings.public_url()
+    opening = public or (None if passwords.is_loopback(host) else f"--host {host}")
+    if settings.password is not None and opening is not None:
+        passwords.require_strong(settings.password.get_secret_value(), opening)
+    require_port(host, port)
+    return room_of(raised_limit())
 
 
 def _doors(where: str, version: StudyVersionInfo) -> tuple[str, ...]:

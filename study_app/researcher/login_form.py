@@ -62,7 +62,11 @@ export default function ({ parentElement }) {
 _LOGOUT_JS = """
 export default function ({ parentElement }) {
   parentElement.querySelector("button").onclick = async () => {
-    await fetch("/api/logout", { method: "POST" });
+    await fetch("/api/logout", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+    });
     location.reload();
   };
 }

@@ -83,6 +83,12 @@ def calm_document(language: str, title: str, text: str) -> bytes:
     ).encode()
 
 
+@cache
+def full_document() -> bytes:
+    """Return what people read when there is no room for their page."""
+    return _TEMPLATES.get_template("full.html").render().encode()
+
+
 def icon() -> bytes:
     """Return the icon of the browser's tab, SVG."""
     return (_FOLDER / "favicon.svg").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -17,9 +18,19 @@ PASSWORD = "correct horse battery staple"
 
 
 class LiveServer:
-    """The whole app, as a person starts it."""
+    """The whole app, as a person starts it.
 
-    def __init__(self, home: Path, folder: Path) -> None:
+    With `files`, soft and hard limit of open files; with `further`, more of the environment.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        folder: Path,
+        files: tuple[int, int] | None = None,
+        further: dict[str, str] | None = None,
+    ) -> None:
+        self._files, self._further = files, further or {}
         self.home = folder / "home"
         shutil.copytree(home, self.home)
         with socket.socket() as probe:
@@ -36,7 +47,7 @@ class LiveServer:
             # All of a test's people come from one address.
             "PLAUSIBLY_CONSENTS": "100000,100000",
             "PLAUSIBLY_HOME": home, "PLAUSIBLY_PASSWORD": PASSWORD, "PYTHONPATH": path
-        }  # fmt: skip
+        } | self._further  # fmt: skip
 
     def start(self) -> None:
         with self._log.open("ab") as log:
@@ -54,6 +65,8 @@ class LiveServer:
                 stdout=log,
                 stderr=log,
             )
+            if self._files:
+                resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, self._files)
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"{self.url}/api/health")

@@ -258,3 +258,45 @@ def test_a_backup_is_a_working_copy(lab, tmp_path):
     assert [path.name for path in (tmp_path / "copies").iterdir()] == ["copy.db"]
     modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "copies", copy.path)]
     assert modes == [0o700, 0o600]
+
+
+@on_sqlite
+@pytest.mark.parametrize("lost", ["study.db", "study.db-wal"])
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_nothing_is_acknowledged_into_a_file_that_nobody_finds(lab, lost, how):
+    version = lab.open()
+    lab.consent(version)
+    lab.database.require_alive()
+    file = lab.database.path.with_name(lost)
+    aside = file.with_name("aside")
+    file.rename(aside)
+    if how == "replaced":
+        shutil.copy(aside, file)
+    for use in (lambda: lab.consent(version), lab.database.require_alive):
+        with pytest.raises(
+            DatabaseError, match=r"was deleted or replaced while the server used it"
+        ):
+            use()
+    aside.replace(file)  # back again, it is the one that is used
+    lab.database.require_alive()
+    lab.consent(version)
+    assert lab.count(Participant) == 2
+
+
+@on_sqlite
+def test_a_file_that_goes_while_its_commit_is_made_is_noticed(lab, monkeypatch):
+    """A file may go between the look before the commit and the commit."""
+    version = lab.open()
+    backend, looks = lab.database._backend, []
+    in_place = backend.require_in_place
+
+    def look(connection):
+        in_place(connection)
+        looks.append(connection.in_transaction())
+        if len(looks) == 1:
+            backend.path.rename(backend.path.with_name("aside"))
+
+    monkeypatch.setattr(backend, "require_in_place", look)
+    with pytest.raises(DatabaseError, match="was deleted or replaced"):
+        lab.consent(version)
+    assert looks == [True]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -9,6 +10,7 @@ from databases import on_sqlite
 from lab import PASSWORD
 from typer.testing import CliRunner
 
+from db.errors import DatabaseError
 from db.models import AuditEntry
 from study_app.api import PREFIXES, nowhere
 from study_app.api.limits import MAX_ATTEMPTS
@@ -110,9 +112,67 @@ def test_login_and_logout(lab):
     assert "samesite=strict" in cookie.lower()
     assert lab.client.get("/api/export/demo.zip").status_code == 200
     token = lab.client.cookies[login.COOKIE]
-    lab.client.post("/api/logout")
+    lab.client.post("/api/logout", json={})
     lab.client.cookies.set(login.COOKIE, token)
     assert lab.client.get("/api/export/demo.zip").status_code == 401
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ({"json": {}, "headers": {"Sec-Fetch-Site": "cross-site"}}, 403),
+        ({"json": {}, "headers": {"Sec-Fetch-Site": "same-site"}}, 403),
+        ({"data": {"a": "form"}}, 422),
+        ({"content": "{}", "headers": {"Content-Type": "text/plain"}}, 422),
+        ({}, 422),
+        ({"json": {}, "headers": {"Sec-Fetch-Site": "same-origin"}}, 200),
+        ({"json": {}}, 200),
+    ],
+)
+def test_only_our_own_page_logs_out_and_then_at_the_server(lab, how, status):
+    lab.log_in()
+    token = lab.client.cookies[login.COOKIE]
+    answer = lab.client.post("/api/logout", **how)
+    assert answer.status_code == status
+    assert ("set-cookie" in answer.headers) == (status == 200)
+    lab.client.cookies.set(login.COOKIE, token)
+    exported = lab.client.get("/api/export/demo.zip")
+    assert exported.status_code == (401 if status == 200 else 200)
+
+
+@on_sqlite
+def test_another_page_cannot_log_a_browser_in(lab):
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    answer = lab.client.post("/api/login", json={"password": PASSWORD}, headers=foreign)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_health_says_whether_the_database_can_be_read(lab, monkeypatch):
+    assert lab.client.get("/api/health").json() == {"status": "ok"}
+
+    def gone(_):
+        raise DatabaseError("The disk failed while using /secret/place.")
+
+    monkeypatch.setattr(lab.database._backend, "require_in_place", gone)
+    answer = lab.client.get("/api/health")
+    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    assert "secret" not in answer.text
+
+
+@on_sqlite
+def test_answers_into_a_replaced_file_are_refused_and_sent_again(lab):
+    person = lab.participant()
+    trial, *_ = person.plan()
+    aside = lab.database.path.with_name("aside")
+    lab.database.path.rename(aside)
+    shutil.copy(aside, lab.database.path)
+    refused = person.answer(trial)
+    assert (refused.status_code, refused.json()["error"]) == (503, "unavailable")
+    assert lab.client.get("/api/health").status_code == 503
+    aside.replace(lab.database.path)
+    assert person.answer(trial).json()["status"] == "stored"
 
 
 def test_guessing_the_password_is_slowed_down(lab):

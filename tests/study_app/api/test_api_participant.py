@@ -462,8 +462,8 @@ def test_what_researchers_do_is_logged(lab):
     lab.client.post("/api/login", json={"password": "guess"})
     lab.log_in()
     lab.client.get("/api/export/demo.zip").raise_for_status()
-    lab.client.post("/api/logout")
-    lab.client.post("/api/logout")
+    lab.client.post("/api/logout", json={})
+    lab.client.post("/api/logout", json={})
     with lab.database.read() as s:
         entries = s.query(AuditEntry).order_by(AuditEntry.id).all()
     assert [(entry.actor, entry.action) for entry in entries] == [

@@ -18,7 +18,10 @@ from lab import PASSWORD, Lab
 
 from db import repository
 from db.errors import DatabaseError
-from study_app.api.limits import ATTEMPT_WINDOW_S, MAX_ATTEMPTS, login_limit
+from db.models import AuditEntry
+from study_app.api.attempts import MAX_LISTED, MAX_WAITING, Attempts
+from study_app.api.limits import ATTEMPT_WINDOW_S, MAX_ATTEMPTS
+from study_app.api.researcher import BROWSER_COOKIE
 
 AT_ONCE = 60
 
@@ -36,9 +39,9 @@ class Clock:
 
 @pytest.fixture
 def clock(lab: Lab) -> Clock:
-    """The clock of the limit of logins."""
+    """The clock of the limits of logins."""
     made, app = Clock(), lab.client.app
-    app.state.context = replace(app.state.context, logins=login_limit(made))
+    app.state.context = replace(app.state.context, attempts=Attempts(made))
     return made
 
 
@@ -110,7 +113,7 @@ def test_participants_do_not_wait_for_passwords_to_be_checked(
         addresses = [f"192.0.2.{number}" for number in range(AT_ONCE)]
         trying: Coroutine[Any, Any, list[int]] = attempts(lab, addresses, "guess")
         waiting = asyncio.create_task(trying)
-        while len(lab.client.app.state.context.logins) < AT_ONCE:
+        while len(lab.client.app.state.context.attempts.by_origin) < AT_ONCE:
             await asyncio.sleep(0)
         try:
             async with client(lab, "198.51.100.1") as browser, asyncio.timeout(10):
@@ -119,13 +122,47 @@ def test_participants_do_not_wait_for_passwords_to_be_checked(
             go_on.set()
         return answer.status_code, await waiting
 
-    assert run(visit()) == (200, [401] * AT_ONCE)
+    status, tried = run(visit())
+    assert status == 200
+    assert Counter(tried) == {401: 1 + MAX_WAITING, 429: AT_ONCE - 1 - MAX_WAITING}
+
+
+def test_a_browser_that_was_logged_in_is_not_locked_out_by_its_neighbours(
+    lab: Lab, clock: Clock
+) -> None:
+    assert attempt(lab, PASSWORD) == 200
+    mine = lab.client.cookies[BROWSER_COOKIE]
+    lab.client.cookies.clear()
+    assert [attempt(lab, "guess") for _ in range(MAX_ATTEMPTS + 1)][-2:] == [401, 429]
+    assert attempt(lab, PASSWORD) == 429
+    lab.client.cookies.set(BROWSER_COOKIE, "x" + mine)
+    assert attempt(lab, PASSWORD) == 429
+    lab.client.cookies.clear()
+    lab.client.cookies.set(BROWSER_COOKIE, mine)
+    assert [attempt(lab, "guess") for _ in range(MAX_ATTEMPTS + 1)][-2:] == [401, 429]
+
+
+def test_refused_logins_do_not_fill_the_audit_log(lab: Lab, clock: Clock) -> None:
+    guesses = 3 * MAX_LISTED
+    for _ in range(guesses):
+        assert attempt(lab, "guess") == 401
+        clock.now += ATTEMPT_WINDOW_S / MAX_ATTEMPTS
+    assert attempt(lab, PASSWORD) == 200
+    with lab.database.read() as s:
+        entries = [
+            (entry.action, entry.detail_json)
+            for entry in s.query(AuditEntry).order_by(AuditEntry.id)
+            if entry.action.startswith("login")
+        ]
+    lacking = f'{{"refusals not listed":{guesses - MAX_LISTED}}}'
+    assert entries == [("login refused", "{}")] * MAX_LISTED + [("login", lacking)]
 
 
 def test_a_right_password_costs_nothing(lab: Lab, clock: Clock) -> None:
     wrong = MAX_ATTEMPTS - 1
     assert [attempt(lab, "guess") for _ in range(wrong)] == [401] * wrong
     assert [attempt(lab, PASSWORD) for _ in range(3)] == [200] * 3
+    lab.client.cookies.clear()
     assert [attempt(lab, "guess"), attempt(lab, PASSWORD)] == [401, 429]
 
 

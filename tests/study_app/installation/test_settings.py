@@ -44,3 +44,30 @@ def test_consents_of_an_address_are_bounded_as_the_environment_says(monkeypatch)
         monkeypatch.setenv("PLAUSIBLY_CONSENTS", wrong)
         with pytest.raises(UsageError, match=f"PLAUSIBLY_CONSENTS is '{wrong}'.*400,2"):
             Settings().consent_bounds()
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        (None, None),
+        ("", None),
+        ("https://studies.example.org", "https://studies.example.org"),
+        ("https://studies.example.org/", "https://studies.example.org"),
+        ("http://10.0.0.7:8501", "http://10.0.0.7:8501"),
+    ],
+)
+def test_the_address_that_people_know(monkeypatch, given, url):
+    monkeypatch.delenv("PLAUSIBLY_URL", raising=False)
+    if given is not None:
+        monkeypatch.setenv("PLAUSIBLY_URL", given)
+    assert Settings().public_url() == url
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["studies.example.org", "ftp://x.org", "https://x.org/below", "https://x:y", "https://a@x.org"],
+)
+def test_what_is_no_address_of_a_server_is_refused(monkeypatch, given):
+    monkeypatch.setenv("PLAUSIBLY_URL", given)
+    with pytest.raises(UsageError, match=r"PLAUSIBLY_URL is .* such as https://"):
+        Settings().public_url()
