@@ -241,6 +241,10 @@ def test_the_surround_is_one_grey_whatever_the_colours_of_the_system(
         row = now[round(track["y"] + track["height"] / 2)]
         assert len(np.unique(row[round(track["x"]) - 3 : round(track["x"]) + 6], axis=0)) > 1
     assert (shown["none", "light"] == shown["none", "dark"]).all()
+    # The colours of the system are still on: what comes first has the thicker line.
+    width = "(button) => getComputedStyle(button).borderTopWidth"
+    lines = [player.find(button).evaluate(width) for button in ("#agree", "#decline")]
+    assert lines == ["3px", "1px"]
 
 
 def test_no_ring_lies_on_the_stimulus(study: Study, open_player: Open) -> None:
