@@ -216,12 +216,15 @@ class _Draw:
         if known and about is not None:
             # The label that is asked about stands for the model's answer, also where it is a foil.
             facts = [_as_if_said(fact, about) for fact in facts]
-        showing = Showing(names, facts, about, choices, self._say)
+        sizes = self._document.get("picture_sizes", 1)
+        showing = Showing(names, facts, about, choices, self._say, as_before=sizes == 1)
         view = question.view(showing)
         if about is not None:
             view["prompt"] = view["prompt"].replace("{label}", self._say(names[about]))
         if any(captions):
             view["captions"] = [self._say(caption or "") for caption in captions]
+        if sizes != 1:
+            view["picture_sizes"] = sizes
         if question.exposure_ms is not None:
             view["exposure_ms"] = question.exposure_ms
         if question.response_window_ms is not None:

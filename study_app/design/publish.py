@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from db import repository
 from db.repository import StimulusRow, StudyVersionInfo
@@ -19,6 +21,9 @@ def publish(
 ) -> StudyVersionInfo:
     """Store `study` and open it. Unchanged content adds nothing; changed content a new version.
 
+    A study of which nothing else has changed keeps the rules by which its pictures are sized:
+    people are taking part in it.
+
     Args:
         study: the study.
         store: where its experiment is.
@@ -32,17 +37,18 @@ def publish(
     if drawn is None:
         drawn = design(study, results.find(store, study.experiment))
     config = study.to_json()
+    document = _as_running(study, config, drawn.document, database)
     now = datetime.now(UTC)
     version = database.write(
         lambda s: repository.publish_study(
             s,
             name=study.name,
             config=config,
-            design=drawn.document,
+            design=document,
             stage=study.stage,
             stimuli=[_row(stimulus) for stimulus in drawn.stimuli.values()],
             silence=silence(study),
-            content_sha256=canonical.sha256({"config": config, "design": drawn.document}),
+            content_sha256=_content_sha256(config, document),
             now=now,
         )
     )
@@ -51,6 +57,25 @@ def publish(
             lambda s: repository.set_study_status(s, name=study.name, status="live")
         )
     return version
+
+
+def _as_running(
+    study: Study, config: Mapping[str, Any], document: Mapping[str, Any], database: Database
+) -> Mapping[str, Any]:
+    """Return the design with the sizes of the newest version, if that is the same but for them."""
+    with database.read() as s:
+        newest = repository.study(s, study.name)
+    if newest is not None:
+        same = {key: value for key, value in document.items() if key != "picture_sizes"}
+        if sizes := newest.design.get("picture_sizes"):
+            same["picture_sizes"] = sizes
+        if _content_sha256(config, same) == newest.content_sha256:
+            return same
+    return document
+
+
+def _content_sha256(config: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    return canonical.sha256({"config": config, "design": document})
 
 
 def _row(stimulus: Stimulus) -> StimulusRow:

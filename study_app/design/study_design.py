@@ -28,6 +28,11 @@ FACTS = (
 """What questions may know of a picture, of its passport."""
 
 
+PICTURE_SIZES = 2
+"""By which of the player's rules pictures are sized (docs/player.md). Raised when other rules would
+show them in another size; a version of a study keeps its own. A design without it has 1."""
+
+
 @dataclass(frozen=True)
 class Design:
     """A study's stimuli and lists.
@@ -35,7 +40,7 @@ class Design:
     Attributes:
         stimuli: every stimulus of the study, by id.
         document: JSON, stored with the study version: class names, facts by stimulus, questions and
-            captions by condition, lists and known answers by arm, attrition.
+            captions by condition, lists and known answers by arm, attrition, `PICTURE_SIZES`.
     """
 
     stimuli: Mapping[str, Stimulus]
@@ -75,6 +80,7 @@ class _Drawing:
         arms = {arm: self._arm(arm) for arm in study.all_arms}
         document = {
             "experiment": self._results.index.key,
+            "picture_sizes": PICTURE_SIZES,
             "class_names": self._results.class_names,
             "impossible": {str(label): list(foils) for label, foils in study.impossible.items()},
             "breaks_every": study.breaks.every if study.breaks else None,

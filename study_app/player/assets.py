@@ -12,6 +12,8 @@ from pathlib import Path
 from study_app.player.joining import join_modules
 
 _FOLDER = Path(__file__).parent
+_STYLES = ("player.css", "trial.css", "trial_sizes_1.css")
+"""In this order: of two rules as special as each other, the later one holds."""
 _PLACE = '"/player/script.js"'
 """Where the loader has the address of the script."""
 
@@ -40,7 +42,7 @@ def player_html() -> str:
 @cache
 def player_css() -> str:
     """The style sheet of the player's shadow root."""
-    return (_FOLDER / "player.css").read_text(encoding="utf-8")
+    return "".join((_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES)
 
 
 @cache

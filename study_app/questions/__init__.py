@@ -44,7 +44,7 @@ class View(TypedDict):
 
     Layouts and the answers they give:
         grid, row, scale: buttons; the value of one of `options`. `ends`: words for both ends of a
-            scale.
+            scale. `columns`: a grid has so many buttons in a row.
         pictures: the pictures are the buttons, then further buttons; the value of one of `options`,
             the first of which are the places "0", "1", … of the pictures.
         rank: every picture's place, best first: "2,0,1". No `options`; `captions` is always there.
@@ -56,7 +56,8 @@ class View(TypedDict):
         survey: a JSON object, item name -> answer; `items` as in `study_app.forms`.
 
     `captions`: a few words under each picture, in order. `note`: a line above the prompt, such as
-    what the computer says. `exposure_ms`, `response_window_ms`: see `Question`.
+    what the computer says. `exposure_ms`, `response_window_ms`: see `Question`. `picture_sizes`: by
+    which of the player's rules the pictures are sized (`study_app.design`); left out: 1.
     """
 
     prompt: str
@@ -66,6 +67,8 @@ class View(TypedDict):
     captions: NotRequired[list[str]]
     exposure_ms: NotRequired[int]
     response_window_ms: NotRequired[int]
+    picture_sizes: NotRequired[int]
+    columns: NotRequired[int]
     ends: NotRequired[list[str]]
     cells: NotRequired[int]
     size: NotRequired[list[int]]
@@ -84,6 +87,8 @@ class Showing:
         shown_label: the label that the question speaks of, if it speaks of one.
         choices: the labels to choose among, in the order shown; None for all of them.
         say: translates a phrase of the study file into the participant's language.
+        as_before: the study version was published before `picture_sizes` were noted, and goes on
+            looking as it began.
     """
 
     class_names: Sequence[str]
@@ -91,6 +96,7 @@ class Showing:
     shown_label: int | None = None
     choices: tuple[int, ...] | None = None
     say: Callable[[str], str] = str
+    as_before: bool = False
 
     def label(self) -> str:
         """Return the label that the question speaks of, in words.

@@ -29,10 +29,14 @@ class DetectWithConfidence(Question):
     between two answers is a criterion, and together they give the whole ROC curve from one answer a
     picture. There is no middle: a guess is a guess in one direction.
 
+    Two rows of buttons, one per side, from sure to unsure: as high as a grid of labels, so that the
+    picture has the size that it has for other questions.
+
     Attributes:
         prompt: the question.
-        no, yes: the two sides; the buttons say "No +++" … "Yes +++".
-        ends: what the two ends of the scale mean.
+        no, yes: the two sides.
+        sure: what both ends of each row are called; the buttons say "No, sure" … "No, unsure".
+        ends: what the ends mean of the one scale that studies keep which were published with it.
         levels: degrees of confidence a side.
     """
 
@@ -44,11 +48,44 @@ class DetectWithConfidence(Question):
     prompt: Phrase = "Was this picture changed?"
     no: Phrase = "No"
     yes: Phrase = "Yes"
+    sure: tuple[Phrase, Phrase] = ("sure", "unsure")
     ends: tuple[Phrase, Phrase] = ("Surely not changed", "Surely changed")
     levels: int = Field(3, ge=2, le=5)
 
+    def config(self) -> dict[str, Any]:
+        """Return the configuration; of studies that do not name `sure` as it was without it."""
+        config = super().config()
+        if self.sure == type(self).model_fields["sure"].default:
+            del config["sure"]
+        return config
+
     def view(self, showing: Showing) -> View:
-        """Return the scale from the surest no to the surest yes; see `Question.view`."""
+        """Return a row for no and one for yes, each from sure to unsure; see `Question.view`."""
+        if showing.as_before:
+            return self._scale(showing)
+        levels = range(self.levels, 0, -1)
+        sides = [("no", self.no, level) for level in levels]
+        sides += [("yes", self.yes, level) for level in levels]
+        options: list[Option] = [
+            {"value": f"{side}:{level}", "label": self._label(showing, word, level), "key": key}
+            for key, (side, word, level) in zip("1234567890", sides, strict=False)
+        ]
+        return {
+            "prompt": showing.say(self.prompt),
+            "layout": "grid",
+            "options": options,
+            "columns": self.levels,
+        }
+
+    def _label(self, showing: Showing, word: str, level: int) -> str:
+        """Return what a button says: the ends of a row in words, those between by their place."""
+        side, (sure, unsure) = showing.say(word), map(showing.say, self.sure)
+        if level in (1, self.levels):
+            return f"{side}, {unsure if level == 1 else sure}"
+        return side if self.levels == 3 else f"{side} {level}/{self.levels}"
+
+    def _scale(self, showing: Showing) -> View:
+        """Return the one scale that studies have which began before the two rows."""
         sides = [("no", self.no, level) for level in range(self.levels, 0, -1)]
         sides += [("yes", self.yes, level) for level in range(1, self.levels + 1)]
         options: list[Option] = [
@@ -69,8 +106,8 @@ class DetectWithConfidence(Question):
         """
 
     def phrases(self) -> list[str]:
-        """Return prompt, sides and ends."""
-        return [self.prompt, self.no, self.yes, *self.ends]
+        """Return prompt, sides and degrees."""
+        return [self.prompt, self.no, self.yes, *self.sure]
 
     @classmethod
     def read(cls, view: Mapping[str, Any], answer: str) -> Given:

@@ -72,7 +72,8 @@ LOOK = """(last) => new Promise((resolve, reject) => {
       scrolled: host.scrollTop,
       hidden: host.scrollHeight - host.clientHeight,
       text: [...root().children].filter(seen).map((part) => part.innerText).join("\\n"),
-      buttons: boxes(".shown .under button, .shown .answers button, .shown .actions button"),
+      buttons: boxes(accepting === "continue" && screen === "trial" ? ".shown .feedback button"
+        : ".shown .under button, .shown .answers button, .shown .actions button"),
       marks: boxes(".shown .marks"),
     };
   };

@@ -173,12 +173,15 @@ class Visit:
             )
 
     def assert_well_shown(self) -> None:
-        """Nothing is beside the window or cut off; every question begins at its top; no errors."""
+        """Nothing is beside the window or cut off; no trial has to be scrolled; no errors.
+
+        With its feedback in practice.
+        """
         assert self.errors == []
         for stop in self.stops:
             assert stop.wrong == [], (stop.screen, stop.text)
-            if stop.trial:
-                assert stop.scrolled == 0, (stop.trial, stop.text)
+            if stop.screen == "trial":
+                assert (stop.scrolled, stop.hidden) == (0, 0), (stop.trial, stop.text)
 
     def assert_seen(self, screen: str, texts: Iterable[str]) -> None:
         """Every text was on a screen, or on the form of that name."""

@@ -58,7 +58,7 @@ export class Ending {
   /** @param {import("./types").LastPage} debrief */
   debrief(debrief) {
     const { screens } = this.#way;
-    screens.lastPage(debrief);
+    screens.lastPage(debrief, { saved: true });
     screens.show("debrief", { menu: true });
   }
 
@@ -68,7 +68,7 @@ export class Ending {
    */
   ended(ending) {
     const { screens } = this.#way;
-    screens.lastPage(ending);
+    screens.lastPage(ending, { saved: false });
     screens.show("ended", { menu: true });
   }
 

@@ -4,6 +4,7 @@
 // that dialog is open Streamlit swallows clicks outside of it, and it has keyboard shortcuts at
 // any time: so events are taken at the window, before Streamlit's listeners, and go no further.
 
+import { direction } from "./texts.js";
 import { orAbort } from "./waiting.js";
 
 const HOST_ID = "plausibly-player";
@@ -26,6 +27,7 @@ export class Host {
   #listening = new AbortController();
   #observer = new MutationObserver(() => this.#guard());
   #languageBefore = document.documentElement.lang;
+  #fontSizeBefore = document.documentElement.style.fontSize;
   #titleBefore = document.title;
 
   /**
@@ -35,6 +37,8 @@ export class Host {
    */
   constructor(template, css, { language, title }) {
     document.getElementById(HOST_ID)?.remove();
+    // The size of letters that the browser is set to; Streamlit's page has one of its own.
+    document.documentElement.style.fontSize = "100%";
     this.#element.id = HOST_ID;
     this.speak(language, title);
     const style = document.createElement("style");
@@ -69,6 +73,7 @@ export class Host {
   /** The language and title of everything shown. */
   speak(language, title) {
     this.#element.lang = language;
+    this.#element.dir = direction(language);
     document.documentElement.lang = language;
     if (title) document.title = title;
   }
@@ -114,6 +119,7 @@ export class Host {
     for (const element of this.#covered) element.inert = false;
     this.#element.remove();
     document.documentElement.lang = this.#languageBefore;
+    document.documentElement.style.fontSize = this.#fontSizeBefore;
     document.title = this.#titleBefore;
   }
 

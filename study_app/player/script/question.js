@@ -8,6 +8,7 @@ import { Layout } from "./layouts/layout.js";
 import { PickLayout } from "./layouts/pick.js";
 import { PointLayout } from "./layouts/point.js";
 import { RankLayout } from "./layouts/rank.js";
+import { room } from "./layouts/room.js";
 import { ScaleLayout } from "./layouts/scale.js";
 import { SurveyLayout } from "./layouts/survey.js";
 import { TextLayout } from "./layouts/text.js";
@@ -59,6 +60,8 @@ export class Question {
   /** @type {Exposure | null} */
   #exposure = null;
   #size = { width: 0, height: 0 }; // of the first picture
+  /** All questions on the pictures of the moment. @type {import("./types").Trial[]} */
+  #together = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #opening;
   /** @type {import("./types").Translator} */
@@ -81,6 +84,12 @@ export class Question {
     this.#answers = host.find(".answers");
     this.#stage = new Stage(host.find(".places"), t);
   }
+
+  /**
+   * Which questions come on the same pictures, which have one size for all of them.
+   * @param {import("./types").Trial[]} trials
+   */
+  about(trials) { this.#together = trials; }
 
   /**
    * Makes room for the pictures of a trial that are still on their way.
@@ -123,7 +132,8 @@ export class Question {
   }
 
   /**
-   * Shows the feedback of a practice trial until the participant goes on.
+   * Shows the feedback of a practice trial until the participant goes on. It stands where the
+   * question was; pictures and answers stay as they were left.
    * @param {import("./types").Feedback} feedback
    * @param {AbortSignal} signal
    */
@@ -141,8 +151,10 @@ export class Question {
     box.append(words, button);
     const painted = await this.#frames.onsetOf(() => {
       this.#layout = layout;
-      this.#answers.replaceChildren(box);
-      button.focus();
+      this.#freeze(true);
+      this.#host.find(".asked").append(box);
+      this.#host.root.host.scrollTop = 0;
+      button.focus({ preventScroll: true });
     });
     signal.throwIfAborted();
     this.#accept(painted.onset, "continue");
@@ -177,7 +189,9 @@ export class Question {
     if (!this.#layout || !isPlainKey(event) || isField(target)) return false;
     // A focused button is pressed by the browser.
     if (isActivation(event) && target.matches?.("button, summary, a")) return false;
-    return this.#layout.key(event);
+    const known = this.#layout.key(event);
+    if (known) this.#screen.classList.add("keyed"); // there is a keyboard: its keys are shown
+    return known;
   }
 
   /** Something was opened over the picture. */
@@ -202,6 +216,7 @@ export class Question {
     this.#answers.replaceChildren();
     this.#host.find(".prompt").textContent = "";
     this.#host.find(".note").hidden = true;
+    this.#freeze(false);
     this.#host.tell({ trialId: null, task: null, phase: null, accepting: null, rendering: null });
   }
 
@@ -241,6 +256,7 @@ export class Question {
       [this.#size] = pixels;
     }
     for (const { frame } of this.#stage.places) this.#host.onClick(frame, null);
+    this.#freeze(false);
     this.#arrange(trial);
     const note = this.#host.find(".note");
     note.textContent = trial.note ?? "";
@@ -263,18 +279,44 @@ export class Question {
     });
   }
 
+  /** Between an answer and the next question nothing of it can be pressed; its words make room. */
+  #freeze(frozen) {
+    if (!frozen) this.#host.find(".feedback")?.remove();
+    this.#answers.inert = frozen;
+    this.#host.find(".places").inert = frozen;
+    this.#host.find(".prompt").hidden = frozen;
+    if (frozen) this.#host.find(".note").hidden = true;
+  }
+
   /** Tells the style sheet what needs room: it gives the pictures the rest. */
   #arrange(trial) {
-    const { images, layout, captions = [], note, phase } = trial;
+    const { images, layout, captions = [], phase, picture_sizes: sizes = 1 } = trial;
     this.#stage.dress(captions);
     this.#screen.removeAttribute("style");
     Object.assign(this.#screen.dataset, { layout, pictures: images.length });
+    const all = this.#together.includes(trial) ? this.#together : [trial];
+    const needs = all.map((each) => LAYOUTS[each.layout].needs(each));
+    for (const [name, value] of Object.entries(room(needs, images.length))) {
+      this.#screen.style.setProperty(name, value);
+    }
     const { classList } = this.#screen;
     classList.toggle("captioned", captions.some(Boolean));
-    classList.toggle("noted", Boolean(note));
+    classList.toggle("noted", all.some(({ note }) => note));
     classList.toggle("practice", phase === "practice");
+    classList.toggle("alone", needs.every(({ beside }) => !beside));
+    classList.toggle("under-each", needs.every(({ under }) => under));
     classList.toggle("over", trial.exposure_ms === 0);
     classList.remove("locked");
+    classList.toggle("sizes-1", sizes === 1);
+    if (sizes === 1) this.#arrangeAsBefore(trial);
+  }
+
+  /** What the rules need that studies of before note were sized by: each question by itself. */
+  #arrangeAsBefore(trial) {
+    const { narrow, wide } = LAYOUTS[trial.layout].needs(trial);
+    this.#screen.classList.toggle("with-note", Boolean(trial.note));
+    this.#screen.style.setProperty("--narrow-rows", String(narrow));
+    this.#screen.style.setProperty("--wide-rows", String(wide));
   }
 
   /**

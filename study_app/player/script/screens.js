@@ -121,16 +121,25 @@ export class Screens {
   }
 
   /**
-   * The last page, for whom it went well and for whom it did not.
+   * The last page, for whom it went well and for whom it did not. Who has answered everything learns
+   * first that it is saved, and what is left to do; then comes what the study says.
    * @param {import("./types").LastPage} page
+   * @param {{saved: boolean}} outcome
    */
-  lastPage({ html, code, redirect }) {
-    this.#fill("debrief", (part) => { part.innerHTML = html; });
+  lastPage({ html, code, redirect }, { saved }) {
+    this.#fill("debrief", (part) => {
+      part.innerHTML = html;
+      if (saved) part.parentElement.append(part);
+      else part.parentElement.prepend(part);
+    });
     this.#host.find(".code").textContent = code ?? "";
     this.#host.find(".code-box").hidden = !code;
     const link = this.#host.find("#redirect");
     link.hidden = !/^https?:\/\//.test(redirect ?? "");
     if (!link.hidden) link.href = redirect;
+    const left = link.hidden ? "done_close" : "done_return";
+    this.#host.find(".done").hidden = !saved;
+    this.#host.find("#done-text").textContent = this.#t(left);
   }
 
   #fill(field, write) {

@@ -13,6 +13,23 @@ export function translator(strings) {
   return t;
 }
 
+// Browsers differ in whether they can tell, so that the list is ours: languages written from right to
+// left, and scripts that are, where a tag names one.
+const RIGHT_TO_LEFT = /^(ar|arc|ckb|dv|fa|he|khw|ks|mzn|nqo|ps|sd|syr|ug|ur|yi)$/;
+const RIGHT_TO_LEFT_SCRIPT = /^(adlm|arab|hebr|nkoo|rohg|syrc|thaa)$/;
+
+/**
+ * In which direction a language is written.
+ * @param {string} tag  BCP 47
+ * @returns {"ltr" | "rtl"}
+ */
+export function direction(tag) {
+  const [language, ...parts] = tag.toLowerCase().split("-");
+  const script = parts.find((part) => /^[a-z]{4}$/.test(part));
+  const leftwards = script ? RIGHT_TO_LEFT_SCRIPT.test(script) : RIGHT_TO_LEFT.test(language);
+  return leftwards ? "rtl" : "ltr";
+}
+
 /** A language's own name. */
 export function languageName(tag) {
   return new Intl.DisplayNames([tag], { type: "language" }).of(tag);

@@ -55,7 +55,9 @@ export class Trials {
       await this.#pageBefore(trial, position);
       screens.show("trial", { progress: true, menu: true });
       screens.progress(position, plan.total, trial.phase === "practice");
-      const pixels = shown === trial.presentation_id ? null : await this.#picture(trial);
+      const same = shown === trial.presentation_id;
+      if (!same) question.about(await this.#together(trial));
+      const pixels = same ? null : await this.#picture(trial);
       const answer = await question.ask(trial, pixels, activities.signal);
       shown = trial.presentation_id;
       await this.#handOver(trial, answer);
@@ -116,6 +118,17 @@ export class Trials {
 
   /** The trial at a position; waits for it if it has not been fetched. */
   async #fetched(position) {
+    const plan = this.#plan;
+    await this.#known(position);
+    this.#lookAhead(position);
+    plan.refill(position).then((more) => {
+      if (more) this.#lookAhead(position);
+    }, () => {});
+    return plan.at(position);
+  }
+
+  /** The trial at a position, from the server if need be. */
+  async #known(position) {
     const { activities, turn } = this.#way;
     const plan = this.#plan;
     if (!plan.at(position)) {
@@ -125,11 +138,20 @@ export class Trials {
       signal.throwIfAborted();
       if (reply.status === 200) plan.learn(reply.body);
     }
-    this.#lookAhead(position);
-    plan.refill(position).then((more) => {
-      if (more) this.#lookAhead(position);
-    }, () => {});
     return plan.at(position);
+  }
+
+  /** All trials on the pictures of a trial, in order: those before it may be answered already. */
+  async #together(trial) {
+    const found = [trial];
+    const alike = async (position) => {
+      if (position < 0 || position >= this.#plan.total) return null;
+      const other = await this.#known(position);
+      return other?.presentation_id === trial.presentation_id ? other : null;
+    };
+    for (let other; (other = await alike(found[0].position - 1));) found.unshift(other);
+    for (let other; (other = await alike(found[found.length - 1].position + 1));) found.push(other);
+    return found;
   }
 
   #lookAhead(position) {

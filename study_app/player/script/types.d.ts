@@ -89,7 +89,10 @@ export interface Trial {
   exposure_ms?: number;
   /** In this time an answer counts; missing: whenever it comes. */
   response_window_ms?: number;
+  /** By which rules the pictures are sized: see docs/player.md; missing: 1. */
+  picture_sizes?: number;
   // what single layouts need
+  columns?: number;
   ends?: string[];
   cells?: number;
   max_length?: number;
@@ -241,6 +244,19 @@ export interface Press {
 
 /** An event that may be part of a press. */
 export type PressEvent = KeyboardEvent | PointerEvent | MouseEvent;
+
+/** What the controls of a question take of the window. */
+export interface Needs {
+  /** Rows of buttons in a narrow and in a wide window. */
+  narrow: number;
+  wide: number;
+  /** What comes to them, as a number of such rows. */
+  more: number;
+  /** Whether there is a button under each picture. */
+  under: boolean;
+  /** Width of the controls where they stand beside the pictures, in rem. */
+  beside: number;
+}
 
 /** A whole cell of a picture. */
 export interface Cell {

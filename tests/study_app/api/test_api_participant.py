@@ -299,7 +299,7 @@ def test_nothing_that_must_not_be_known_reaches_the_browser_before_the_debrief(l
     plan = person.plan()
     allowed = {
         "trial_id", "position", "presentation_id", "presentation", "phase", "block", "task",
-        "images", "prompt", "layout", "options",
+        "images", "prompt", "layout", "options", "picture_sizes",
     }  # fmt: skip
     assert all(set(trial) == allowed for trial in plan)
     received = [json.dumps(plan).encode()]

@@ -16,6 +16,7 @@ from engine.errors import UsageError
 from engine.experiments import experiment_file
 from study_app import study
 from study_app.design import participant_plan, publish
+from study_app.design.study_design import PICTURE_SIZES, Design
 from study_app.design.study_design import design as draw_design
 from study_app.study import Condition, wording
 
@@ -221,6 +222,30 @@ def test_every_shipped_study_is_published_and_drawn_from_what_was_stored(designs
         with database.read() as s:
             held = {x.stimulus_id for x in repository.stimuli_of(s, version.id)}
         assert held == set(drawn.stimuli)
+    database.close()
+
+
+def test_a_study_keeps_the_sizes_of_its_pictures_until_something_else_changes(design, tmp_path):
+    # As a program stored it that did not note by which rules pictures are sized.
+    document = {key: value for key, value in design.document.items() if key != "picture_sizes"}
+    before = Design(design.stimuli, document)
+    store = ArtifactStore(tmp_path / "artifacts")
+    database = Database(tmp_path / "study.db")
+    database.upgrade()
+
+    def published(study, drawn):
+        version = publish.publish(study, store, database, drawn)
+        (arm, number), *_ = participant_plan.slots(version.design)
+        plan = participant_plan.draw(version.design, arm, number, 1)
+        sizes = {trial.view.get("picture_sizes") for one in plan for trial in one.trials}
+        return version.version, version.design.get("picture_sizes"), sizes
+
+    assert published(STUDY, before) == (1, None, {None})
+    assert published(STUDY, design) == (1, None, {None})
+    renamed = STUDY.model_copy(update={"title": "Another title"})
+    now = PICTURE_SIZES
+    assert published(renamed, design) == (2, now, {now})
+    assert published(renamed, design) == (2, now, {now})
     database.close()
 
 

@@ -68,6 +68,11 @@ class Study:
     questions: list[dict[str, Any]] = field(default_factory=list)
     """Views, one presentation each, with the number of its `pictures`, practice first; none: the
     pair of label and plausibility."""
+    together: list[int] = field(default_factory=list)
+    """How many of `questions` each presentation has; none: one."""
+    picture_sizes: int = 2
+    feedback: list[str] = field(default_factory=list)
+    """What practice says, by presentation; none: as the answer is right or wrong."""
     block_of: int = 0  # main presentations in a block; 0: all in one
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Screening, comprehension, demographics, as a stored study has them."""
@@ -85,16 +90,19 @@ class Study:
     filled: list[dict[str, Any]] = field(default_factory=list)  # every POST /api/form
 
     @property
-    def per_presentation(self) -> int:
-        return 1 if self.questions else 2
-
-    @property
     def presentations(self) -> int:
-        return len(self.questions) or self.practice + self.main
+        return len(self.together or self.questions) or self.practice + self.main
 
     @property
     def total(self) -> int:
-        return self.per_presentation * self.presentations
+        return len(self.questions) or 2 * self.presentations
+
+    def _presentation(self, k: int) -> int:
+        """The presentation of the k-th trial."""
+        if not self.questions:
+            return k // 2
+        counts = self.together or [1] * len(self.questions)
+        return [p for p, n in enumerate(counts) for _ in range(n)][k]
 
     @property
     def stored(self) -> StoredStudy:
@@ -132,7 +140,7 @@ class Study:
 
     def trial(self, token: str, k: int) -> dict[str, Any]:
         """The k-th trial as the contract has it."""
-        presentation, second = divmod(k, self.per_presentation)
+        presentation = self._presentation(k)
         main = presentation - self.practice
         own = hashlib.sha256(f"{token}/{k}".encode()).hexdigest()[:32]
         trial = {
@@ -143,13 +151,14 @@ class Study:
             "phase": "practice" if presentation < self.practice else "main",
             "block": 0 if main < 0 else 1 + main // (self.block_of or self.presentations),
             "images": [self._image(presentation, 0)],
+            "picture_sizes": self.picture_sizes,
         }
         if self.questions:
-            view = dict(self.questions[presentation])
+            view = dict(self.questions[k])
             places = range(view.pop("pictures", 1))
             images = [self._image(presentation, place) for place in places]
             return {**trial, "task": view["layout"], "options": [], **view, "images": images}
-        if second:
+        if k % 2:
             label = shown_label(presentation)
             return trial | {
                 "task": "target_plausible",
@@ -410,6 +419,7 @@ class FakeServer:
             await asyncio.sleep(study.feedback_delay_s)
             right = given.answer in ("3", "yes")
             text = "Yes, most people see it so." if right else "Most people see it differently."
+            text = study.feedback[trial["presentation"]] if study.feedback else text
             reply["feedback"] = {"correct": right, "text": text}
         return self._acknowledge(study, reply)
 

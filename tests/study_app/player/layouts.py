@@ -47,6 +47,15 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "ends": ["Surely not changed", "Surely changed"],
         "pictures": 1,
     },
+    "detect": {
+        "layout": "grid",
+        "prompt": "Was this picture changed?",
+        "options": options(
+            "No, sure", "No", "No, unsure", "Yes, sure", "Yes", "Yes, unsure",
+        ),
+        "columns": 3,
+        "pictures": 1,
+    },
     "pictures": {
         "layout": "pictures",
         "prompt": "Which looks more like a cat?",

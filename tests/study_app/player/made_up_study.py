@@ -77,10 +77,11 @@ def player_data(study: str, language: str = "en", several: bool = False) -> dict
 
 
 def _wording(language: str) -> dict[str, Any]:
+    known = language if language in TITLE else "en"  # as where the player does not speak it
     return {
-        "title": TITLE[language],
-        "consent_html": markdown_html(CONSENT[language]),
-        "consent_sha256": CONSENT_SHA256[language],
-        "instructions_html": markdown_html(INSTRUCTIONS[language]),
-        "ui": ui_strings(language),
+        "title": TITLE[known],
+        "consent_html": markdown_html(CONSENT[known]),
+        "consent_sha256": CONSENT_SHA256[known],
+        "instructions_html": markdown_html(INSTRUCTIONS[known]),
+        "ui": ui_strings(known),
     }

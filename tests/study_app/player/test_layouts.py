@@ -27,6 +27,7 @@ KEYS: dict[str, tuple[list[str], str]] = {
     "row": (["y"], "0"),
     "scale": (["7"], "6"),
     "words": (["2"], "1"),
+    "detect": (["5"], "4"),
     "pictures": (["="], "tie"),
     "four": (["c"], "2"),
     "rank": (["Enter", "b", "a", "Backspace", "c", "a", "Enter"], "1,2,0"),
@@ -118,6 +119,7 @@ def test_every_layout_by_touch_on_a_phone_without_scrolling(
         "row": (lambda: value("1"), "1"),
         "scale": (lambda: value("0"), "0"),
         "words": (lambda: value("4"), "4"),
+        "detect": (lambda: value("2"), "2"),
         "pictures": (lambda: frame(1), "1"),
         "four": (lambda: value("3"), "3"),
         "rank": (order, "0,2,1"),
@@ -157,7 +159,8 @@ def test_every_picture_is_exact(ratio: float, study: Study, open_player: Open) -
         seen = player.page.evaluate(READ_CANVASES, SIZE)
         assert len(seen) == n
         assert {picture["scale"] for picture in seen} == {seen[0]["scale"]}
-        assert n > 1 or seen[0]["scale"] == int(320 * ratio / SIZE)
+        room = player.find(".frame").first.evaluate("(frame) => frame.clientWidth")
+        assert seen[0]["scale"] == int(room * ratio / SIZE)
         for place, picture in enumerate(seen):
             shown = stimulus(study.name, presentation, place)
             assert bytes(picture["grey"]) == shown.tobytes()
@@ -197,7 +200,7 @@ def test_pictures_fit_a_wide_window(study: Study, open_player: Open) -> None:
         player.ready()
         assert not player.host.evaluate("(host) => host.scrollHeight > host.clientHeight")
         sides = [canvas.bounding_box() for canvas in player.find("canvas").all()]
-        assert min(box["width"] for box in sides if box) >= 220
+        assert min(box["width"] for box in sides if box) >= 280
         if key:
             player.press(key)
 

@@ -212,7 +212,7 @@ def test_every_word_goes_through_the_translator_and_is_listed(question):
     for text in texts:
         # What is left beside translated words is no word: a number, a letter, a mark.
         bare = re.sub("«[^«»]*»", "", re.sub(f"(?<=.)«{NAME}»", "", text))
-        assert re.fullmatch(r"[ +]*|\d+|[A-F]", bare), text
+        assert re.fullmatch(r"[ ,]*|\d+| \d/\d|[A-F]", bare), text
 
 
 @every
@@ -473,13 +473,45 @@ def test_a_ranking_holds_every_picture_once():
 def test_detection_is_taken_apart():
     question = registry.create("detect_with_confidence", levels=2)
     view = question.view(a_showing(question))
-    assert [option["value"] for option in view["options"]] == ["no:2", "no:1", "yes:1", "yes:2"]
+    assert [option["value"] for option in view["options"]] == ["no:2", "no:1", "yes:2", "yes:1"]
+    said = ["No, sure", "No, unsure", "Yes, sure", "Yes, unsure"]
+    assert [option["label"] for option in view["options"]] == said
+    assert (view["layout"], view["columns"]) == ("grid", 2)
     assert [option["key"] for option in view["options"]] == ["1", "2", "3", "4"]
     assert question.read(view, "no:2").values == {"detected": False, "confidence": 2}
     assert question.read(view, "yes:1").values == {"detected": True, "confidence": 1}
     for wrong in ("no", "no:3", "yes:0", "maybe:1", "yes:01"):
         with pytest.raises(AnswerError):
             question.read(view, wrong)
+
+
+@pytest.mark.parametrize(
+    ("levels", "row"),
+    [
+        (3, ["No, sure", "No", "No, unsure"]),
+        (5, ["No, sure", "No 4/5", "No 3/5", "No 2/5", "No, unsure"]),
+    ],
+)
+def test_every_degree_of_confidence_is_told_from_the_others(levels, row):
+    question = registry.create("detect_with_confidence", levels=levels)
+    view = question.view(a_showing(question))
+    assert [option["label"] for option in view["options"]][:levels] == row
+
+
+def test_detection_goes_on_as_it_was_in_studies_that_began_before():
+    question = registry.create("detect_with_confidence")
+    view = question.view(a_showing(question, as_before=True))
+    assert view["layout"] == "scale"
+    assert [option["label"] for option in view["options"]] == [
+        "No +++", "No ++", "No +", "Yes +", "Yes ++", "Yes +++",
+    ]  # fmt: skip
+    assert view["ends"] == ["Surely not changed", "Surely changed"]
+    # What they hold of the question is what it was: such a study is not a changed one.
+    assert list(question.config()) == [
+        "name", "prompt", "exposure_ms", "response_window_ms", "no", "yes", "ends", "levels",
+    ]  # fmt: skip
+    german = registry.create("detect_with_confidence", sure=("sicher", "unsicher"))
+    assert registry.from_config(german.config()) == german
 
 
 def test_ten_points_have_ten_keys():

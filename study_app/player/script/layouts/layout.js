@@ -12,6 +12,15 @@ export class Layout {
   constructor(desk) { this.desk = desk; }
 
   /**
+   * What the controls of a question take of the window; the pictures get the rest.
+   * @param {import("../types").Trial} trial
+   * @returns {import("../types").Needs}
+   */
+  static needs(trial) {
+    return { narrow: 3, wide: 3, more: 0, under: false, beside: trial.options.length ? 15 : 0 };
+  }
+
+  /**
    * What has the focus when the question begins.
    * @returns {HTMLElement | SVGElement}
    */

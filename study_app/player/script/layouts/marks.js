@@ -9,6 +9,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const STRIDE = 5; // cells, with Shift
 
 export class MarkLayout extends Layout {
+  static needs() { return { narrow: 2, wide: 2, more: 0, under: false, beside: 15 }; }
+
   #canvas;
 
   /** columns, rows: into how many cells the picture is cut. */

@@ -3,6 +3,11 @@
 import { Layout } from "./layout.js";
 
 export class PickLayout extends Layout {
+  static needs(trial) {
+    const others = trial.options.length - trial.images.length;
+    return { narrow: others, wide: others, more: 0, under: true, beside: others ? 10 : 0 };
+  }
+
   constructor(desk) {
     super(desk);
     const { options } = desk.trial;
@@ -13,8 +18,6 @@ export class PickLayout extends Layout {
       under.append(button);
     });
     const others = options.slice(desk.places.length);
-    desk.style("--narrow-rows", others.length);
-    desk.style("--wide-rows", others.length);
     desk.answers.append(...others.map((option) => this.option(option)));
   }
 

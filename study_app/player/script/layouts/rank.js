@@ -11,6 +11,8 @@ export class RankLayout extends Layout {
   #undo;
   #confirm;
 
+  static needs() { return { narrow: 2, wide: 2, more: 0, under: true, beside: 15 }; }
+
   constructor(desk) {
     super(desk);
     this.#order = (desk.draft ?? []).filter((place) => place < desk.places.length);

@@ -4,6 +4,8 @@ import { Form } from "../form.js";
 import { Layout } from "./layout.js";
 
 export class SurveyLayout extends Layout {
+  static needs() { return { narrow: 4.5, wide: 4.5, more: 0, under: false, beside: 15 }; }
+
   constructor(desk) {
     super(desk);
     const form = new Form(desk.trial.items, desk, desk.draft ?? {});

@@ -4,6 +4,8 @@ import { element } from "../element.js";
 import { Layout } from "./layout.js";
 
 export class TextLayout extends Layout {
+  static needs() { return { narrow: 3, wide: 3, more: 0, under: false, beside: 15 }; }
+
   #field = element("textarea", "");
 
   constructor(desk) {
