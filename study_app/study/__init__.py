@@ -9,6 +9,7 @@ from study_app.study.conditions import (
     obvious,
     requirements,
     speaks_of_a_label,
+    undisturbed_facts,
 )
 from study_app.study.schema import study
 from study_app.study.stored_study import (
@@ -43,5 +44,6 @@ __all__ = [
     "stored_study",
     "study",
     "study_of",
+    "undisturbed_facts",
     "wording",
 ]
