@@ -136,9 +136,9 @@ def _in_words(each: Figures) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a probability as people read it: "12 %"; one decimal below ten."""
-    number = 100 * share
-    return f"{number:.1f} %" if 0.05 <= number < 9.95 else f"{number:.0f} %"
+    """Return a probability as people read it: "12 %"; with one decimal below ten."""
+    number = round(100 * share, 1 if share < 0.095 else 0)
+    return f"{number:g} %"
 
 
 def _figures(study: Study, classes: int) -> list[Figures]:
@@ -182,7 +182,7 @@ def _constant(
         tuple(sorted((value == trial.honest, value == trial.foil) for trial in asked)): value
         for value in reversed(offered)
     }
-    offered = {value: offered[value] for value in alike.values()}
+    offered = {value: offered[value] for value in reversed(alike.values())}
     if any(trial.places for trial in asked):
         offered[""] = "always at the same place"
 
