@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from study_app.design.known_answers import Expected, expected
 from study_app.exclusions import Exclusion
@@ -25,7 +26,25 @@ _MANY_CLASSES = (23, 24)
 """Where what is offered is the same for both, the number of classes does not matter."""
 
 Person = Callable[[Expected, bool], float]
-"""How likely somebody answers a trial as expected; whether it asks about the right label."""
+"""How likely somebody answers a trial as expected, by the trial and whether it is a chosen one: one
+of those that ask about the right label, or in which the right answer is at the person's place."""
+Plan: TypeAlias = Sequence[Sequence[Expected]]
+"""The trials with an expected answer of each catch presentation of an arm."""
+
+
+class Chosen(NamedTuple):
+    """Which presentations are chosen, each choice as likely.
+
+    Attributes:
+        among: for each presentation whether it may be.
+        numbers: how many are, and how likely so many.
+    """
+
+    among: Sequence[bool]
+    numbers: Mapping[int, float]
+
+
+NONE = Chosen([], {0: 1.0})
 
 
 @dataclass(frozen=True)
@@ -122,15 +141,13 @@ def lines(found: Sequence[Figures]) -> list[str]:
 
 def _in_words(each: Figures) -> str:
     said = [
-        f"{each.catch} catch presentations",
-        f"of honest people with {percent(SLIPS)} slips {percent(each.honest_lost)} are lost",
-        f"of random clickers {percent(each.clickers_kept)} are kept",
+        f"{each.catch} catch presentations: {percent(each.honest_lost)} of honest people "
+        f"({percent(SLIPS)} slips) are lost, {percent(each.clickers_kept)} of random clickers kept"
     ]
     for question, constant in each.constant.items():
-        alone = percent(each.clicking_at[question])
         said.append(
-            f"of those who only click at {question} {alone}, who answer it {constant.answer} "
-            f"{percent(constant.kept)}"
+            f"at {question} alone, clicking at random keeps {percent(each.clicking_at[question])}, "
+            f"{constant.answer} {percent(constant.kept)}"
         )
     return "; ".join(said)
 
@@ -147,95 +164,101 @@ def _figures(study: Study, classes: int) -> list[Figures]:
     return [_of_arm(arm, trials, rules) for arm, trials in arms.items() if any(trials)]
 
 
-def _of_arm(arm: str, plan: Sequence[Sequence[Expected]], rules: Sequence[Exclusion]) -> Figures:
-    def passing(person: Person) -> float:
-        return _passing(plan, rules, person)
+def _of_arm(arm: str, plan: Plan, rules: Sequence[Exclusion]) -> Figures:
+    def passing(person: Person, chosen: Chosen = NONE) -> float:
+        return _passing(plan, rules, person, chosen)
 
     questions = dict.fromkeys(trial.question for trials in plan for trial in trials)
     return Figures(
         arm,
         len(plan),
-        1 - passing(lambda trial, honest: 1 - SLIPS),
+        1 - passing(lambda trial, chosen: 1 - SLIPS),
         passing(_clicking),
         {each: passing(_only_at(each, _clicking)) for each in questions},
         {each: _constant(plan, each, passing) for each in questions},
     )
 
 
-def _clicking(trial: Expected, honest: bool) -> float:
+def _clicking(trial: Expected, chosen: bool) -> float:
     return 1 / len(trial.options)
 
 
 def _only_at(question: str, person: Person) -> Person:
-    return lambda trial, honest: person(trial, honest) if trial.question == question else 1.0
+    return lambda trial, chosen: person(trial, chosen) if trial.question == question else 1.0
 
 
-def _constant(
-    plan: Sequence[Sequence[Expected]], question: str, passing: Callable[[Person], float]
-) -> Constant:
+def _constant(plan: Plan, question: str, passing: Callable[[Person, Chosen], float]) -> Constant:
     """Return the constant answer to a question that passes most easily."""
     asked = [trial for trials in plan for trial in trials if trial.question == question]
-    offered = {value: f"always {words!r}" for trial in asked if not trial.places
+    offered = {value: words for trial in asked if not trial.places
                for value, words in trial.options.items()}  # fmt: skip
     # Answers that are right as often pass as easily: one of them stands for all.
     alike = {
         tuple(sorted((value == trial.honest, value == trial.foil) for trial in asked)): value
         for value in reversed(offered)
     }
-    offered = {value: offered[value] for value in reversed(alike.values())}
-    if any(trial.places for trial in asked):
-        offered[""] = "always at the same place"
-
-    def giving(value: str) -> Person:
-        def answering(trial: Expected, honest: bool) -> float:
-            if trial.places:
-                return 1 / trial.places
-            return float(value == (trial.honest if honest else trial.foil))
-
-        return _only_at(question, answering)
-
-    return max(
-        (Constant(words, passing(giving(value))) for value, words in offered.items()),
-        key=lambda each: each.kept,
-    )
+    found = [
+        Constant(f"always {offered[value]!r}", passing(_giving(question, value), _honest(plan)))
+        for value in reversed(alike.values())
+    ]
+    if places := [trial.places for trial in asked if trial.places]:
+        always_there = _only_at(question, lambda trial, chosen: float(chosen))
+        kept = passing(always_there, _at_a_place(plan, question, places[0]))
+        found.append(Constant("always at the same place", kept))
+    return max(found, key=lambda each: each.kept)
 
 
-def _passing(
-    plan: Sequence[Sequence[Expected]], rules: Sequence[Exclusion], person: Person
-) -> float:
-    """Return how likely somebody passes all rules, exactly.
+def _giving(question: str, value: str) -> Person:
+    def answering(trial: Expected, chosen: bool) -> float:
+        return float(not trial.places and value == (trial.honest if chosen else trial.foil))
 
-    Half of the presentations ask about the right label; of an odd number one more or one less. In
-    which ones is drawn, each choice as likely.
-    """
+    return _only_at(question, answering)
+
+
+def _honest(plan: Plan) -> Chosen:
+    """Half of the presentations ask about the right label; of an odd number one more or less."""
+    half = len(plan) // 2
+    return Chosen([True] * len(plan), {half: 0.5, len(plan) - half: 0.5})
+
+
+def _at_a_place(plan: Plan, question: str, places: int) -> Chosen:
+    """Each place is the right one equally often, or once more."""
+    among = [any(t.question == question and t.places for t in trials) for trials in plan]
+    each, over = divmod(sum(among), places)
+    return Chosen(among, {each: 1 - over / places, each + 1: over / places})
+
+
+def _passing(plan: Plan, rules: Sequence[Exclusion], person: Person, chosen: Chosen) -> float:
+    """Return how likely somebody passes all rules, exactly."""
     asked = Counter(trial.question for trials in plan for trial in trials)
     names = list(asked)
     total = 0.0
-    # What is asked about matters to somebody only who answers by it.
-    matters = any(person(t, True) != person(t, False) for trials in plan for t in trials)
-    half = len(plan) // 2 if matters else 0
-    for honest in (half, len(plan) - half if matters else 0):
-        for counts, chance in _counts(plan, names, person, honest).items():
+    for number, likely in chosen.numbers.items():
+        for counts, chance in _counts(plan, names, person, chosen.among, number).items():
             right = dict(zip(names, counts, strict=True))
             if all(rule.passes(right, asked) for rule in rules):
-                total += chance / 2
+                total += likely * chance
     return min(1.0, total)
 
 
 def _counts(
-    plan: Sequence[Sequence[Expected]], names: Sequence[str], person: Person, honest: int
+    plan: Plan, names: Sequence[str], person: Person, among: Sequence[bool], number: int
 ) -> dict[tuple[int, ...], float]:
-    """Return how likely each number of expected answers is, by question, of `honest` and foils."""
+    """Return how likely each number of expected answers is, by question.
+
+    `number` of the presentations in `among` are chosen, each choice as likely.
+    """
     states: dict[tuple[int, tuple[int, ...]], float] = {(0, (0,) * len(names)): 1.0}
-    for place, trials in enumerate(plan):
+    left = sum(among)
+    for trials, can_be in zip(plan, among or [False] * len(plan), strict=True):
         reached: dict[tuple[int, tuple[int, ...]], float] = defaultdict(float)
         for (used, counts), chance in states.items():
-            likely = (honest - used) / (len(plan) - place)
-            for is_honest, here in ((True, likely), (False, 1 - likely)):
+            likely = (number - used) / left if can_be else 0.0
+            for is_chosen, here in ((True, likely), (False, 1 - likely)):
                 if here:
-                    for then, given in _after(counts, trials, names, person, is_honest).items():
-                        reached[used + is_honest, then] += chance * here * given
-        states = reached
+                    for then, given in _after(counts, trials, names, person, is_chosen).items():
+                        reached[used + is_chosen, then] += chance * here * given
+        states, left = reached, left - can_be
     found: dict[tuple[int, ...], float] = defaultdict(float)
     for (_, counts), chance in states.items():
         found[counts] += chance
@@ -247,18 +270,18 @@ def _after(
     trials: Sequence[Expected],
     names: Sequence[str],
     person: Person,
-    honest: bool,
+    chosen: bool,
 ) -> dict[tuple[int, ...], float]:
     """Return how likely each number of expected answers is after one presentation."""
     reached = {counts: 1.0}
     for trial in trials:
-        right = person(trial, honest)
+        right = person(trial, chosen)
         place = names.index(trial.question)
-        next_: dict[tuple[int, ...], float] = defaultdict(float)
+        after: dict[tuple[int, ...], float] = defaultdict(float)
         for before, chance in reached.items():
             if right < 1:
-                next_[before] += chance * (1 - right)
+                after[before] += chance * (1 - right)
             if right > 0:
-                next_[(*before[:place], before[place] + 1, *before[place + 1 :])] += chance * right
-        reached = next_
+                after[(*before[:place], before[place] + 1, *before[place + 1 :])] += chance * right
+        reached = after
     return reached

@@ -39,8 +39,8 @@ class Expected(NamedTuple):
         options: the answers that there are, value -> words.
         honest: the value expected where the right label is asked about.
         foil: the value expected where an impossible one is; where none is, `honest` again.
-        places: of how many places that are drawn anew in each presentation one is right; 0 where
-            the answers stand still. Then the values are places and say nothing.
+        places: of how many places one is right, which one being drawn for each presentation; 0
+            where the answers stand still. What is at a place says nothing then.
     """
 
     question: str
@@ -86,7 +86,8 @@ def _trials(
     study: Study, condition: Condition, images: Sequence[int], classes: int
 ) -> Iterator[Expected]:
     true = images[0]
-    foil = next(iter(study.impossible.get(true, ())), (true + 1) % classes)
+    impossible = [label for label in study.impossible.get(true, ()) if label != true]
+    foil = next(iter(impossible), (true + 1) % classes)
     foils = study.asks_about_foils(condition)
     choices = (true, foil) if foils and condition.choices != "all" else None
     abouts = (true, foil if foils and choices is None else true)

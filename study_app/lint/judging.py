@@ -9,10 +9,11 @@ from typing import Any
 from study_app import exclusions
 from study_app.design import attention as characteristics
 from study_app.design.attention import MOST_KEPT, MOST_LOST, SLIPS, Figures, percent
-from study_app.lint.people import SECONDS_A_QUESTION
 from study_app.lint.rules import Finding, Subject, error, note, rule, warn
 from study_app.study import Study
 
+CAREFUL_MS = 3000
+"""What a careful answer takes, roughly: a rule against haste that is above it keeps few."""
 HASTY_MS = 1000
 """Somebody who knows the task can answer within this: a rule against haste is below it."""
 _EVERYBODY = 0.99
@@ -113,11 +114,11 @@ def hasty_answers(subject: Subject) -> Iterator[Finding]:
                 f"too_fast below {ms:g} ms leaves no answer to a question that must be answered "
                 f"within {shut[0]} ms; take 200",
             )
-        elif ms >= 1000 * SECONDS_A_QUESTION:
+        elif ms >= CAREFUL_MS:
             yield error(
                 "exclusions",
                 f"too_fast below {ms:g} ms keeps about nobody's answers: a careful one takes some "
-                f"{SECONDS_A_QUESTION:g} seconds; take 200",
+                f"{CAREFUL_MS / 1000:g} seconds; take 200",
             )
         elif ms > HASTY_MS:
             yield warn(

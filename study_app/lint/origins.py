@@ -23,9 +23,7 @@ def known_names(subject: Subject) -> Iterator[Finding]:
     if subject.results is None:
         return
     keys = {"defense": "defenses", "attack": "attacks", "method": "saliency"}
-    known = {
-        kind: [label for label, _ in subject.results.config[key]] for kind, key in keys.items()
-    }
+    known = {kind: list(subject.results.config[key]) for kind, key in keys.items()}
     for label, condition in subject.study.conditions.items():
         for picture in condition.shown_pictures:
             for kind, name in _named(picture):
