@@ -77,7 +77,15 @@ def lint(study: File, as_json: AsJson = False) -> None:
     from study_app.design import attention
     from study_app.lint.looking import look
 
-    seen = look(studies.load(study), Settings().store)
+    try:
+        loaded = studies.load(study)
+    except UsageError as error:
+        if not as_json:
+            raise
+        refused = {"rule": "file", "severity": "error", "place": study, "message": str(error)}
+        print_json({"problems": [refused], "errors": 1, "attention": [], "not_checked": "the file"})
+        raise typer.Exit(2) from None
+    seen = look(loaded, Settings().store)
     errors, warned, hints, unchecked = map(seen.count, ("error", "warn", "hint", "note"))
     if as_json:
         print_json(

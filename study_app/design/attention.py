@@ -217,8 +217,8 @@ def _giving(question: str, value: str) -> Person:
 
 def _honest(plan: Plan) -> Chosen:
     """Half of the presentations ask about the right label; of an odd number one more or less."""
-    half = len(plan) // 2
-    return Chosen([True] * len(plan), {half: 0.5, len(plan) - half: 0.5})
+    half, odd = divmod(len(plan), 2)
+    return Chosen([True] * len(plan), {half: 0.5, half + 1: 0.5} if odd else {half: 1.0})
 
 
 def _at_a_place(plan: Plan, question: str, places: int) -> Chosen:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from engine import results
 from engine.artifacts import ArtifactStore
+from engine.components import meant
 from engine.errors import UsageError
 from study_app import lint
 from study_app.design import attention
 from study_app.design.absences import absences
 from study_app.design.attention import Figures
 from study_app.design.study_design import design
-from study_app.lint.origins import meant
 from study_app.lint.rules import Problem
 from study_app.study import Study
 

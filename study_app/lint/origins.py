@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.components import meant
 from engine.results import Results
 from engine.robustness.marks import MARKS
 from study_app.lint.rules import Finding, Subject, error, rule, warn
@@ -41,12 +41,6 @@ def _named(picture: Picture) -> Iterator[tuple[str, str]]:
     yield from ((kind, name) for kind, name in named.items() if name is not None)
 
 
-def meant(name: str, known: list[str]) -> str:
-    """Return the question whether a similar name is meant; "" where none is similar."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 @rule
 def doubted_models(subject: Subject) -> Iterator[Finding]:
     """Models whose robustness is in doubt are not compared without a word."""
@@ -60,10 +54,11 @@ def doubted_models(subject: Subject) -> Iterator[Finding]:
         reasons = _reasons(subject.results, defense)
         if reasons:
             signs = "; ".join(f"{MARKS.get(each, '')} {each}".strip() for each in reasons)
+            also = "".join(f", {label}" for label in dict.fromkeys(labels[1:]))
             yield warn(
-                f"conditions.{labels[0]}",
-                f"{', '.join(dict.fromkeys(labels))}: the model {defense} is in doubt ({signs}): "
-                "its mistakes may be those of an attack that fails on it"
+                f"conditions.{labels[0]}{also}",
+                f"shows mistakes of the model {defense}, which is in doubt ({signs}): they may be "
+                "those of an attack that fails on it"
                 + ", and compared with others they say little about the defense" * (len(shown) > 1)
                 + "; say so where you report them, or leave it out",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from study_app.lint.origins import meant
+from engine.components import meant
 from study_app.lint.rules import Finding, Subject, error, hint, note, rule, warn
 from study_app.lint.vocabulary import LANGUAGES, readable, readings, speaks_of
 from study_app.study import Study
@@ -52,8 +52,8 @@ def _unknown(place: str, text: str, allowed: list[str]) -> Iterator[Finding]:
             known = f"known here: {', '.join(allowed)}" if allowed else "nothing is filled in here"
             yield error(
                 place,
-                f"{found} is no placeholder, so that people would read it as it is"
-                f"{meant(found, allowed)}; {known}",
+                f"{found} is no placeholder{meant(found, allowed)}, so that people would read it "
+                f"as it is; {known}",
             )
 
 

@@ -45,25 +45,27 @@ def _numbers() -> Mapping[str, int]:
 
 
 @cache
-def _number() -> str:
-    """Return a pattern of a number, in digits or words."""
+def _number() -> re.Pattern[str]:
+    """Return the pattern of a number, in digits or words."""
     words = sorted(_numbers(), key=len, reverse=True)
     latin = "|".join(word for word in words if word.isascii() or word[0].isascii())
     kanji = "|".join(word for word in words if not (word.isascii() or word[0].isascii()))
-    return rf"(?:\d+|\b(?:{latin})\b|(?:{kanji}))"
+    return re.compile(rf"\d+|\b(?:{latin})\b|(?:{kanji})")
 
 
 def _value(word: str) -> int:
-    return int(word) if word.isdecimal() else _numbers()[word]
+    return int(word[:9]) if word.isdecimal() else _numbers()[word]
 
 
 _MINUTES = r"(?:-|\W{0,6})(?:min(?:ute)?|分(?!け|か|野|析|類|布))"
 _HOURS = r"(?:-|\W{0,6})(?:hours?\b|Stunden?\b|時間)"
 _HALF_AN_HOUR = r"half an hour|halbe Stunde|半時間"
+_MOST = 20_000
+"""Characters of a text that are read; nobody reads as many."""
 _LONGEST_HOURS = 3
 """More are no study's length, but a time within which something can be done."""
 _PICTURES = (
-    r"\W{0,4}(?:(?!min|sec|sek)[\w’'-]+[*_ \n,]+){0,4}?"
+    r"\W{0,4}(?:(?!min|sec|sek)[\w’'-]{1,30}[*_ \n,]{1,9}){0,4}?"
     r"(?:pictures?\b|images?\b|photos?\b|photographs?\b|pairs?\b|groups?\b|presentations?\b"
     r"|bilder\w*\b|bildpaare\w*\b|fotos?\b|paare?\b|gruppen\b)"
 )
@@ -74,20 +76,29 @@ _ENOUGH = re.compile(r"十分(?!間|程|ほど|くらい|ぐらい)")
 
 def minutes_told(text: str) -> int | None:
     """Return the largest number of minutes that a text speaks of."""
-    plain = _ENOUGH.sub("", unicodedata.normalize("NFKC", text).lower())
-    told = [_value(each) for each in re.findall(rf"({_number()}){_MINUTES}", plain, re.I)]
+    plain = _ENOUGH.sub("", _plain(text))
+    told = _numbers_before(_MINUTES, plain)
     plain, halves = re.subn(_HALF_AN_HOUR, "", plain, flags=re.I)
-    hours = [_value(each) for each in re.findall(rf"({_number()}){_HOURS}", plain, re.I)]
+    hours = _numbers_before(_HOURS, plain)
     told += [60 * each for each in hours if each <= _LONGEST_HOURS] + [30] * halves
     return max((each for each in told if each), default=None)
 
 
 def pictures_told(text: str) -> list[int]:
     """Return the numbers of pictures, or of pairs and groups of them, that a text speaks of."""
-    plain = unicodedata.normalize("NFKC", text).lower()
-    patterns = (_PICTURES, _PICTURES_JAPANESE)
-    return [_value(each) for pattern in patterns
-            for each in re.findall(rf"({_number()}){pattern}", plain, re.I)]  # fmt: skip
+    return _numbers_before(f"(?:{_PICTURES}|{_PICTURES_JAPANESE})", _plain(text))
+
+
+def _numbers_before(pattern: str, plain: str) -> list[int]:
+    """Return the numbers that stand before what a pattern matches."""
+    follows = re.compile(pattern, re.I)
+    return [
+        _value(found[0]) for found in _number().finditer(plain) if follows.match(plain, found.end())
+    ]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text[:_MOST]).lower()
 
 
 _TOPICS = {
@@ -141,7 +152,7 @@ _ANY = {topic: re.compile("|".join(said), re.I) for topic, said in _TOPICS.items
 
 def speaks_of(topic: str, text: str) -> str | None:
     """Return the words by which a text speaks of one of the topics; None where it does not."""
-    found = _ANY[topic].search(unicodedata.normalize("NFKC", text))
+    found = _ANY[topic].search(unicodedata.normalize("NFKC", text[:_MOST]))
     return found[0] if found else None
 
 
