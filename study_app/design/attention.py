@@ -7,6 +7,8 @@ expected answers follows, and from it the probability that the rules let the per
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -234,11 +236,32 @@ def _passing(plan: Plan, rules: Sequence[Exclusion], person: Person, chosen: Cho
     names = list(asked)
     total = 0.0
     for number, likely in chosen.numbers.items():
-        for counts, chance in _counts(plan, names, person, chosen.among, number).items():
+        found = (
+            _counts(plan, names, person, chosen.among, number)
+            if chosen.among
+            else _independent(plan, names, person)
+        )
+        for counts, chance in found.items():
             right = dict(zip(names, counts, strict=True))
             if all(rule.passes(right, asked) for rule in rules):
                 total += likely * chance
     return min(1.0, total)
+
+
+def _independent(plan: Plan, names: Sequence[str], person: Person) -> dict[tuple[int, ...], float]:
+    """Return how likely each number of expected answers is, by question, if none is chosen."""
+    by_question = []
+    for name in names:
+        chances = [1.0]  # of 0, 1, 2, … expected answers
+        for right in (person(t, False) for trials in plan for t in trials if t.question == name):
+            missed = [(1 - right) * chance for chance in chances]
+            hit = [right * chance for chance in chances]
+            chances = [a + b for a, b in zip([*missed, 0.0], [0.0, *hit], strict=True)]
+        by_question.append(chances)
+    return {
+        counts: math.prod(chances[n] for chances, n in zip(by_question, counts, strict=True))
+        for counts in itertools.product(*(range(len(chances)) for chances in by_question))
+    }
 
 
 def _counts(
@@ -250,7 +273,7 @@ def _counts(
     """
     states: dict[tuple[int, tuple[int, ...]], float] = {(0, (0,) * len(names)): 1.0}
     left = sum(among)
-    for trials, can_be in zip(plan, among or [False] * len(plan), strict=True):
+    for trials, can_be in zip(plan, among, strict=True):
         reached: dict[tuple[int, tuple[int, ...]], float] = defaultdict(float)
         for (used, counts), chance in states.items():
             likely = (number - used) / left if can_be else 0.0
