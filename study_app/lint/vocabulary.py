@@ -108,9 +108,9 @@ _TOPICS = {
         r"注意|チェック|確認用|答えのわかって|正解のわかって",
     ),
     "a time limit": (
-        r"second|quick|fast|soon|time limit",
-        r"sekunde|schnell|rasch|zügig|zeitgrenze",
-        r"秒|早く|速く|すぐ|制限時間",
+        r"second|quick|fast|soon",
+        r"sekunde|schnell|rasch|zügig",
+        r"秒|早く|速く|すぐ",
     ),
     "whom to contact": (
         r"\bcontact|\S@\S|\b(?:write|call|reach|ask|e-?mail) (?:to )?(?:us|me|the)\b"
