@@ -117,7 +117,7 @@ def figures(study: Study, classes: int | None = None) -> list[Figures] | None:
     return few if few == many else None
 
 
-def enough_catch(study: Study, classes: int | None, most: int = 20) -> int | None:
+def enough_catch(study: Study, classes: int | None, most: int = 30) -> int | None:
     """Return the smallest number of catch presentations with which a study's rules are good.
 
     None where up to `most` there is none.

@@ -94,7 +94,7 @@ def _cure(study: Study, classes: int | None) -> str:
                 f"{{rule: catch_below, share: {share:g}, per: question}} with catch: {enough} "
                 f"would do (there are {study.catch})"
             )
-    return "no number of catch presentations up to 20 would do; ask a question with more answers"
+    return "no number of catch presentations up to 30 would do; ask a question with more answers"
 
 
 @rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -131,10 +132,11 @@ def translations(subject: Subject) -> Iterator[Finding]:
             yield error(f"translations.{tag}.texts", f"lacks {', '.join(missing)}")
         untold = [phrase for phrase in phrases if phrase not in there.words]
         if untold:
+            block = "".join(f"\n      {json.dumps(each, ensure_ascii=False)}:" for each in untold)
             yield error(
                 f"translations.{tag}.words",
-                f"lacks {len(untold)} phrases, which would stay as they are: "
-                + "; ".join(map(repr, untold)),
+                f"lacks {len(untold)} phrase{'s' * (len(untold) > 1)}, which would stay as they "
+                f"are; fill in:{block}",
             )
         wordy = [name for name in subject.class_names if len(name) > 2 and name not in there.words]
         if wordy:

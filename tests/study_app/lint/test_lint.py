@@ -202,7 +202,10 @@ def test_translations_are_whole():
     assert places == ["translations.de.texts", "translations.de.words"]
     assert "debrief, feedback_right, feedback_wrong, instructions" in problems[0].message
     assert "lacks 5 phrases" in problems[1].message
-    assert '"Can\'t tell"' in problems[1].message
+    # What is to be filled in is YAML, to be pasted.
+    block = yaml.safe_load(problems[1].message.partition("fill in:")[2])
+    assert "Can't tell" in block
+    assert list(block.values()) == [None] * 5
     stray = {**DEMO["translations"]["de"]}
     stray["words"] = {**stray["words"], "Maybe": "Vielleicht"}
     assert ("warn", "translations.de.words") in by_rule("translations", translations={"de": stray})
