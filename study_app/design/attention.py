@@ -110,11 +110,19 @@ def figures(study: Study, classes: int | None = None) -> list[Figures] | None:
     Returns:
         None where that depends on the number of classes, and it is unknown.
     """
-    classes = classes or max(study.impossible, default=-1) + 1 or None
-    if classes is not None:
-        return _figures(study, max(2, classes))
-    few, many = (_figures(study, number) for number in _MANY_CLASSES)
-    return few if few == many else None
+    known = _known(study, classes)
+    return _figures(study, known) if known else None
+
+
+def _known(study: Study, classes: int | None) -> int | None:
+    """Return a number of classes to reckon with; None where it matters, and is unknown."""
+    classes = classes or max(study.impossible, default=-1) + 1
+    if classes:
+        return max(2, classes)
+    few, many = (
+        [expected(study, arm, number) for arm in study.all_arms] for number in _MANY_CLASSES
+    )
+    return _MANY_CLASSES[0] if few == many else None
 
 
 def enough_catch(study: Study, classes: int | None, most: int = 30) -> int | None:
@@ -122,13 +130,26 @@ def enough_catch(study: Study, classes: int | None, most: int = 30) -> int | Non
 
     None where up to `most` there is none.
     """
-    if not attention_rules(study):
+    rules = attention_rules(study)
+    if not rules:
+        return None
+    known = _known(study, classes)
+    if known is None:
         return None
     for number in range(1, most + 1):
-        found = figures(study.model_copy(update={"catch": number}), classes)
-        if found and all(each.good for each in found):
+        tried = study.model_copy(update={"catch": number})
+        plans = [expected(tried, arm, known) for arm in study.all_arms]
+        if all(_does(plan, rules) for plan in plans if any(plan)):
             return number
     return None
+
+
+def _does(plan: Plan, rules: Sequence[Exclusion]) -> bool:
+    """Whether rules are good in an arm; constant answers, which take longest, come last."""
+    honest = _passing(plan, rules, _slipping, NONE)
+    if 1 - honest > MOST_LOST or _passing(plan, rules, _clicking, NONE) > MOST_KEPT:
+        return False
+    return _of_arm("", plan, rules).good
 
 
 def lines(found: Sequence[Figures]) -> list[str]:
@@ -174,11 +195,15 @@ def _of_arm(arm: str, plan: Plan, rules: Sequence[Exclusion]) -> Figures:
     return Figures(
         arm,
         len(plan),
-        1 - passing(lambda trial, chosen: 1 - SLIPS),
+        1 - passing(_slipping),
         passing(_clicking),
         {each: passing(_only_at(each, _clicking)) for each in questions},
         {each: _constant(plan, each, passing) for each in questions},
     )
+
+
+def _slipping(trial: Expected, chosen: bool) -> float:
+    return 1 - SLIPS
 
 
 def _clicking(trial: Expected, chosen: bool) -> float:
