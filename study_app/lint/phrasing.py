@@ -34,8 +34,9 @@ def placeholders(subject: Subject) -> Iterator[Finding]:
     study = subject.study
     for place, key, text in _texts(study):
         yield from _unknown(place, text, ["{right}", "{given}"] if key in _FEEDBACK else [])
+    filled = _filled_in(study)
     for phrase in study.phrases():
-        yield from _unknown("questions", phrase, ["{label}", "{confidence}"])
+        yield from _unknown("questions", phrase, filled.get(phrase, []))
     for tag, there in study.translations.items():
         for phrase, said in there.words.items():
             allowed = _PLACEHOLDER.findall(phrase)
@@ -44,6 +45,18 @@ def placeholders(subject: Subject) -> Iterator[Finding]:
             missing = sorted(set(allowed) - set(_PLACEHOLDER.findall(said)))
             if missing:
                 yield error(place, f"{said!r} lacks {missing[0]}, which {phrase!r} has")
+
+
+def _filled_in(study: Study) -> dict[str, list[str]]:
+    """Return the placeholders that are filled in, by phrase; in forms and captions none is."""
+    filled = {}
+    for question in (q for c in study.conditions.values() for q in study.asked(c)):
+        # A prompt speaks of the label; so does the line above it that says what the model said.
+        for phrase in (question.prompt, getattr(question, "note", None)):
+            filled[phrase or ""] = ["{label}"]
+        if sure := getattr(question, "confidence", None):
+            filled[sure] = ["{confidence}"]
+    return filled
 
 
 def _unknown(place: str, text: str, allowed: list[str]) -> Iterator[Finding]:

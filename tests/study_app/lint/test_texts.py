@@ -110,6 +110,13 @@ def test_placeholders_are_known_wherever_there_are_texts():
     ]  # fmt: skip
     questions = [{"name": "label_nafc", "prompt": "Which {lable} fits?"}, DEMO["questions"][1]]
     assert ("error", "questions") in found("placeholders", questions=questions)
+    item = {"name": "age", "kind": "number", "prompt": "How old is {label}?", "low": 18}
+    (place,) = found("placeholders", screening={"items": [item]}, translations={})
+    assert place == ("error", "questions")
+    sure = [{"name": "accept_reject", "confidence": "It is {confidence} % sure."}]
+    assert found("placeholders", questions=sure, translations={}) == []
+    unsure = [{"name": "accept_reject", "accept": "Yes, {label}"}]
+    assert found("placeholders", questions=unsure, translations={}) == [("error", "questions")]
     german = translated(texts={"feedback_wrong": "Richtig: {richtig}"})
     assert found("placeholders", translations=german) == [
         ("error", "translations.de.texts.feedback_wrong")
