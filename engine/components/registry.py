@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from engine.components.complaints import mean_text, meant
 from engine.errors import UsageError
 
 
@@ -112,8 +113,10 @@ class Registry(Generic[C]):
         """
         if name not in self._members:
             if name not in self.names():
-                known = ", ".join(self.names())
-                raise UsageError(f"unknown {self.noun} {name!r}; known: {known}")
+                names = self.names()
+                raise UsageError(
+                    f"unknown {self.noun} {name!r}{meant(name, names)}; known: {', '.join(names)}"
+                )
             importlib.import_module(f"{self._package}.{name}")
         return self._members[name]
 
@@ -158,8 +161,9 @@ def explain(error: ValidationError, cls: type[BaseModel]) -> str:
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-            said.append(f"unknown parameter {place!r} (known: {known})")
+            near = meant(place, list(cls.model_fields))
+            said.append(f"unknown parameter {place!r}{near} (known: {known})")
         else:
-            what = problem["msg"].removeprefix("Value error, ")
+            what = problem["msg"].removeprefix("Value error, ") + mean_text(problem)
             said.append(f"{place} = {problem['input']!r}: {what.lower()}" if place else what)
     return "; ".join(said)

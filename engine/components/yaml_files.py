@@ -9,18 +9,21 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from engine.components import yaml_text
+from engine.components import complaints, yaml_text
 from engine.components.registry import Component, Registry
 from engine.errors import UsageError
 
 
 class Document(BaseModel):
     """A part of a document: frozen, and unknown keys are refused."""
+
+    apart: ClassVar[frozenset[str]] = frozenset()
+    """Its keys without which what holds between all others can still be judged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -96,9 +99,10 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
     try:
         document = yaml_text.parse(_text(path))
     except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in built_in.glob("*.yaml")))
+        known = sorted(p.stem for p in built_in.glob("*.yaml"))
         raise UsageError(
-            f"unknown {noun} {name_or_path!r}; give a YAML file or one of: {known}"
+            f"unknown {noun} {name_or_path!r}{complaints.meant(name_or_path, known)}; give a YAML "
+            f"file or one of: {', '.join(known)}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
@@ -133,27 +137,15 @@ def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:
     try:
         return kind(**document)
     except ValidationError as error:
-        raise _refuse(where, error) from None
+        lines = complaints.in_words(kind, document, error, _text(name_or_path, built_in))
+        count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise UsageError("\n".join([f"{where} has {count}:", *lines])) from None
 
 
-def _refuse(where: str, error: ValidationError) -> UsageError:
-    lines = [line for problem in error.errors() for line in _lines(problem)]
-    count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return UsageError("\n".join([f"{where} has {count}:", *lines]))
-
-
-def _lines(problem: Any) -> list[str]:
-    """Return a line for a problem; the whole document's may be several, each with its place."""
-    if problem["loc"]:
-        return [f"  {_place(problem['loc'])}: {_message(problem)}"]
-    return [f"  {line}" for line in _message(problem).splitlines()]
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc)
-
-
-def _message(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "unknown key"
-    return str(problem["msg"]).removeprefix("Value error, ")
+def _text(name_or_path: str, built_in: Path) -> str:
+    """Return what a document was read from, to say in which lines; "" if it is gone."""
+    path = Path(name_or_path)
+    try:
+        return (path if path.suffix else built_in / f"{name_or_path}.yaml").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

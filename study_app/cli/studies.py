@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from db.repository import StudyVersionInfo
     from engine.results import Results
     from study_app.design.study_design import Design
-    from study_app.lint import Problem
     from study_app.study import Study
 
 app = typer.Typer(
@@ -70,24 +68,52 @@ def new(
 
 @app.command()
 def lint(study: File, as_json: AsJson = False) -> None:
-    """Say what is wrong with a study's design, and how to mend it. Exit code 2: errors.
+    """Say what is wrong with a study's design, and how to mend it; what its attention rules do.
 
-    What depends on images is looked at if the study's experiment has been run here.
+    Exit code 2: errors. 3: none were found, but the study's experiment has not been run here, so
+    that all that depends on it was not checked.
     """
     from study_app import study as studies
+    from study_app.design import attention
+    from study_app.lint.looking import look
 
-    found, _ = _problems(studies.load(study))
-    errors = sum(problem.severity == "error" for problem in found)
+    try:
+        loaded = studies.load(study)
+    except UsageError as error:
+        if not as_json:
+            raise
+        refused = {"rule": "file", "severity": "error", "place": study, "message": str(error)}
+        print_json({"problems": [refused], "errors": 1, "attention": [], "not_checked": "the file"})
+        raise typer.Exit(2) from None
+    seen = look(loaded, Settings().store)
+    errors, warned, hints, unchecked = map(seen.count, ("error", "warn", "hint", "note"))
     if as_json:
-        print_json({"problems": [asdict(p) for p in found], "errors": errors})
+        print_json(
+            {
+                "problems": [asdict(p) for p in seen.problems],
+                "errors": errors,
+                "attention": [asdict(each) for each in seen.attention or ()],
+                "not_checked": seen.unseen or None,
+            }
+        )
     else:
-        for problem in found:
+        for problem in seen.problems:
             say(str(problem))
-        warned = sum(problem.severity == "warn" for problem in found)
-        unseen = f", {len(found) - errors - warned} not checked" * (len(found) > errors + warned)
-        say(f"{errors} error{'s' * (errors != 1)}, {warned} warning{'s' * (warned != 1)}{unseen}.")
+        for line in attention.lines(seen.attention or ()):
+            say(f"attention: {line}.")
+        counts = [
+            f"{errors} error{'s' * (errors != 1)}",
+            f"{warned} warning{'s' * (warned != 1)}",
+            *([f"{hints} hint{'s' * (hints != 1)}"] if hints else []),
+            *([f"{unchecked} not checked"] if unchecked else []),
+        ]
+        say(f"{', '.join(counts)}.")
+        if seen.unseen:
+            say(f"Not checked: {seen.unseen}.")
     if errors:
         raise typer.Exit(2)
+    if seen.unseen:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -146,25 +172,26 @@ def launch(
     from study_app import study as studies
     from study_app.cli import relaunch
     from study_app.cli.progress import console
+    from study_app.lint.looking import look
     from study_app.participation import doors
 
     loaded = studies.load(study)
     _experiment(loaded)
-    found, drawn = _problems(loaded)
-    errors = [problem for problem in found if problem.severity == "error"]
+    seen = look(loaded, Settings().store)
+    errors = [problem for problem in seen.problems if problem.severity == "error"]
     if errors:
         said = "\n".join(f"  {problem}" for problem in errors)
         raise UsageError(f"study {loaded.name!r} is not launched:\n{said}")
-    for problem in found:
-        console.print(str(problem), style="yellow", highlight=False, soft_wrap=True)
+    for problem in seen.problems:
+        console.print(str(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
     settings = Settings()
     upgraded(settings)
-    changed = relaunch.changes(loaded, settings, drawn)
+    changed = relaunch.changes(loaded, settings, seen.drawn)
     if changed and not yes:
         raise UsageError("\n".join([*changed, "To make a new version of it: add --yes"]))
     for line in changed:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    version = published(loaded, settings, drawn, reopen=True)
+    version = published(loaded, settings, seen.drawn, reopen=True)
     if as_json:
         query = loaded.provider.link_query
         addresses = {
@@ -187,12 +214,13 @@ def status(study: Published, as_json: AsJson = False) -> None:
     """Print how many people started, were admitted, are under way, finished and withdrew.
 
     For each stage, how many people each list of its newest version still lacks. And what the newest
-    version shows: by condition how large the disturbance is, and how sure the model.
+    version shows: by condition how large the disturbance is, and how sure the model; and what its
+    attention rules do.
     """
     from db import repository
     from study_app.analysis import tables
     from study_app.analysis.stages import shown_by
-    from study_app.design import sizes
+    from study_app.design import attention, sizes
     from study_app.participation import filled, under_way
     from study_app.study import study_of
 
@@ -209,6 +237,8 @@ def status(study: Published, as_json: AsJson = False) -> None:
         ]
         invitations = repository.invitation_counts(s, study)
         pictures = shown_by(s, version)
+    declared = study_of(version)
+    rules = attention.figures(declared, len(version.design["class_names"])) or []
     if as_json:
         print_json(
             {
@@ -219,6 +249,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
                 **under_way.facts(held),
                 "invitations": asdict(invitations),
                 "shown": [asdict(each) for each in pictures],
+                "attention": [asdict(each) for each in rules],
             }
         )
         return
@@ -239,8 +270,10 @@ def status(study: Published, as_json: AsJson = False) -> None:
     if invitations.made:
         say(f"  invitations: {invitations.made} made, {invitations.used} used")
     say(f"  shown by version {version.version}, medians with quartiles:")
-    for line in sizes.lines(pictures, tables.condition_titles(study_of(version))):
+    for line in sizes.lines(pictures, tables.condition_titles(declared)):
         say(f"    {line}")
+    for line in attention.lines(rules):
+        say(f"  attention rules of version {version.version}: {line}")
 
 
 @app.command()
@@ -304,30 +337,3 @@ def _experiment(study: Study) -> Results:
         return results.find(Settings().store, study.experiment)
     except UsageError as error:
         raise UsageError(f"{error}; run its file with: plausibly run") from None
-
-
-def _problems(study: Study) -> tuple[Sequence[Problem], Design | None]:
-    """Return what the linter finds, and the design if there is no error in what it is drawn from.
-
-    The experiment's part is looked at if it has been run here.
-    """
-    from engine import results
-    from study_app import lint as linting
-    from study_app.design.absences import absences
-    from study_app.design.study_design import design
-
-    found = results.everything(Settings().store).get(study.experiment)
-    if found is None:
-        return linting.problems(study), None
-    failed = [
-        linting.Problem("failed", "error", f"conditions.{label}", sentence)
-        for label, sentence in absences(study, found).items()
-    ]
-    said = [*failed, *linting.problems(study, found.class_names)]
-    if any(problem.severity == "error" for problem in said):
-        return said, None
-    try:
-        drawn = design(study, found)
-    except UsageError as error:
-        return [linting.Problem("design", "error", "experiment", str(error)), *said], None
-    return linting.problems(study, found.class_names, drawn), drawn

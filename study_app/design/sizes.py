@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from engine.results import Results, Role
+from study_app.study import Study
+
+if TYPE_CHECKING:
+    from engine.jobs.examples import Examples
 
 Passport = Mapping[str, Any]
 _QUARTILES = (0.25, 0.5, 0.75)
@@ -64,6 +70,28 @@ def shown(document: Mapping[str, Any], passports: Mapping[str, Passport]) -> lis
     order = list(document["conditions"])
     ordered = sorted(found.items(), key=lambda each: (order.index(each[0][0]), each[0][1]))
     return [_shown(*at, list(each.values())) for at, each in ordered]
+
+
+def possible(study: Study, results: Results) -> list[Shown]:
+    """Return what disturbed pictures are like over all test images that could be shown so.
+
+    It tells where no design can be drawn, as of an attack that a model withstands. What is not in
+    the experiment, or failed there, is left out.
+    """
+    found = []
+    for label, condition in study.conditions.items():
+        for place, picture in enumerate(condition.shown_pictures):
+            made = Role("examples", picture.defense or "", picture.attack or "")
+            if picture.attack is None or not results.has(made):
+                continue
+            examples: Examples = results.read(made)
+            all_ = np.ones(len(examples.l2), dtype=np.bool_)
+            usable = np.flatnonzero(examples.mistakes if picture.show == "mistake" else all_)
+            if len(usable):
+                kind = "adversarial" if picture.show == "mistake" else "control"
+                l2, linf = (_spread(each[usable]) for each in (examples.l2, examples.linf))
+                found.append(Shown(label, place, kind, len(usable), l2, linf, None))
+    return found
 
 
 def asked(document: Mapping[str, Any]) -> dict[str, list[tuple[int, int]]]:

@@ -17,9 +17,10 @@ from engine.errors import UsageError
 from engine.results import Results
 from engine.stimuli import Stimulus
 from study_app.design import rotation, source_images
+from study_app.design.known_answers import undisturbed
 from study_app.design.presentations import Entries
 from study_app.design.source_images import Sources
-from study_app.study import Phase, Study, obvious
+from study_app.study import Phase, Study
 
 FACTS = (
     "kind", "true_label", "target", "prediction", "before", "defense", "saliency", "source",
@@ -65,8 +66,10 @@ def design(study: Study, results: Results) -> Design:
 class _Drawing:
     def __init__(self, study: Study, results: Results) -> None:
         self._study, self._results = study, results
-        self._practice = {arm: self._templates(arm, study.practice) for arm in study.all_arms}
-        self._catch = {arm: self._templates(arm, study.catch, known=True) for arm in study.all_arms}
+        self._practice = {arm: undisturbed(study, arm, study.practice) for arm in study.all_arms}
+        self._catch = {
+            arm: undisturbed(study, arm, study.catch, known=True) for arm in study.all_arms
+        }
         wanted = [
             sum(study.conditions[label].images for label in (*self._practice[a], *self._catch[a]))
             for a in study.all_arms
@@ -160,20 +163,6 @@ class _Drawing:
         for labels, indices in groups:
             size = len(indices) // sets
             yield labels, indices[number * size : (number + 1) * size]
-
-    def _templates(self, arm: str, count: int, *, known: bool = False) -> list[str]:
-        """Return the conditions, one a presentation, whose undisturbed pictures are shown.
-
-        In turn those that then differ. With `known` only those whose answer is obvious.
-        """
-        different: dict[Any, str] = {}
-        for label, condition in self._study.of_arm(arm).items():
-            asked = self._study.asked(condition)
-            if not known or obvious(condition, asked):
-                key = (condition.undisturbed, asked, condition.choices)
-                different.setdefault(repr(key), label)
-        labels = list(different.values())
-        return [labels[number % len(labels)] for number in range(count if labels else 0)]
 
     def _refuse_missing_foils(self) -> None:
         """Refuse a study that may have to ask about an impossible label and has none."""

@@ -46,6 +46,17 @@ class Exclusion(Component):
         """
         raise NotImplementedError
 
+    def passes(self, right: Mapping[str, int], asked: Mapping[str, int]) -> bool:
+        """Say whether it keeps somebody, by their catch trials alone; a rule of another kind does.
+
+        What it will do can thus be computed before anybody has answered.
+
+        Args:
+            right: how many expected answers they gave, by question type.
+            asked: of how many catch trials in which one answer is expected.
+        """
+        return True
+
     def config(self) -> dict[str, Any]:
         """Return the rule as a study file declares it."""
         return {registry.key: self.name, **self.model_dump(mode="json")}

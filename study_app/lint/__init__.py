@@ -2,7 +2,8 @@
 
 One rule is one function over a study; what it finds has a severity, a place in the file and the
 fix. An `error` keeps a study from being launched. A faithful replication may lack the controls that
-the original lacked: it is warned. A `note` says what could not be looked at.
+the original lacked: it is warned. A `hint` is what a program cannot judge. A `note` says what could
+not be looked at.
 """
 
 from __future__ import annotations
@@ -10,28 +11,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from study_app.lint import balance, controls, people, stimuli, words
+from study_app.lint import (
+    balance,
+    comparisons,
+    controls,
+    judging,
+    origins,
+    people,
+    phrasing,
+    promises,
+    stimuli,
+    words,
+)
 from study_app.lint.rules import RULES, SEVERITIES, Problem, Subject
 from study_app.study import Study, minutes
 
 if TYPE_CHECKING:
+    from engine.results import Results
     from study_app.design.study_design import Design
 
 __all__ = [
     "RULES",
     "Problem",
     "balance",
+    "comparisons",
     "controls",
+    "judging",
     "minutes",
+    "origins",
     "people",
+    "phrasing",
     "problems",
+    "promises",
     "stimuli",
     "words",
 ]
 
 
 def problems(
-    study: Study, class_names: Sequence[str] = (), drawn: Design | None = None
+    study: Study,
+    class_names: Sequence[str] = (),
+    drawn: Design | None = None,
+    results: Results | None = None,
 ) -> list[Problem]:
     """Return all that the rules find, errors first.
 
@@ -39,10 +60,11 @@ def problems(
         study: the study.
         class_names: of its experiment, where that is known; some rules need them.
         drawn: its design, where it can be drawn; some rules look at its stimuli.
+        results: its experiment, where it has been run here.
     """
     found = [
         Problem(name, *finding)
         for name, check in RULES.items()
-        for finding in check(Subject(study, class_names, drawn))
+        for finding in check(Subject(study, class_names, drawn, results))
     ]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from study_app.lint.rules import Finding, Subject, error, rule, warn
-from study_app.study import speaks_of_a_label
+from study_app.lint.rules import Finding, Subject, error, hint, rule, warn
+from study_app.study import Study, speaks_of_a_label
 
 MANY_LISTS = 60
 
@@ -76,10 +76,11 @@ def sources_rotate(subject: Subject) -> Iterator[Finding]:
             )
         count, classes = study.presentations(arm), len(subject.class_names)
         if classes and study.selection == "shared" and not study.repeats and count % classes:
-            yield warn(
+            yield hint(
                 f"arms.{arm}",
-                f"{count} presentations over {classes} classes: some "
-                "classes are shown more often; take a multiple",
+                f"{count} presentations over {classes} classes: some classes are shown "
+                f"{-(-count // classes)} times, others {count // classes}; a multiple of {classes} "
+                "would be even",
             )
 
 
@@ -116,15 +117,17 @@ def enough_people(subject: Subject) -> Iterator[Finding]:
             )
         return
     if quota.participants is not None:
-        yield from _fills(quota.participants, slots, "quota.participants", "arms x lists")
+        yield from _fills(study, quota.participants, slots, "quota.participants", "arms x lists")
     for arm, number in lists.items():
         if quota.per_arm is not None:
-            yield from _fills(quota.per_arm, number, "quota.per_arm", f"lists of arm {arm}")
+            yield from _fills(study, quota.per_arm, number, "quota.per_arm", f"lists of arm {arm}")
 
 
-def _fills(people: int, slots: int, place: str, what: str) -> Iterator[Finding]:
+def _fills(study: Study, people: int, slots: int, place: str, what: str) -> Iterator[Finding]:
     if people < slots:
-        yield error(
+        # A pilot tries out whether the study works, and compares nothing.
+        tell = error if study.stage == "main" else warn
+        yield tell(
             place,
             f"{people} people cannot fill {slots} {what}; take {slots} or a "
             "multiple, or fewer conditions",

@@ -48,12 +48,20 @@ def clean_and_noise(subject: Subject) -> Iterator[Finding]:
         if "mistake" not in shown:
             continue
         if not shown & {"clean", "control"}:
+            elsewhere = [
+                other
+                for other in study.all_arms
+                if {p.show for c in study.of_arm(other).values() for p in c.shown_pictures}
+                & {"clean", "control"}
+            ]
             yield lacking(
                 study,
                 f"arms.{arm}",
                 "no clean and no noise control: nothing says how "
                 "often people answer so without an attack; add conditions with show: clean and "
-                "show: control",
+                "show: control"
+                + f"; arm {', '.join(elsewhere)} shows them to other people, who may answer "
+                "otherwise for other reasons" * bool(elsewhere),
             )
         elif "control" not in shown:
             yield warn(

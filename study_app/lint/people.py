@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from study_app.lint.rules import Finding, Subject, error, rule, warn
+from study_app.lint.vocabulary import minutes_told, readings, speaks_of
 from study_app.study import minutes
 
 LONG_MINUTES = 30
@@ -15,19 +17,11 @@ PROLIFIC_SHORT_MINUTES = 5
 """From here on Prolific wants two failed attention checks before a rejection, below it one."""
 
 
-_NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1
-    )
-} | {"fifteen": 15, "twenty": 20, "thirty": 30}
-
-
 @rule
 def age(subject: Subject) -> Iterator[Finding]:
     """Where the consent claims an age, screening asks for it."""
     study = subject.study
-    if not re.search(r"(?<!\d)1[68](?!\d)", study.texts.consent):
+    if not re.search(r"(?<!\d)1[68](?!\d)", unicodedata.normalize("NFKC", study.texts.consent)):
         return
     items = study.screening.items if study.screening else ()
     if not any((item.kind == "number" and item.low) or item.accept for item in items):
@@ -66,11 +60,16 @@ def duration(subject: Subject) -> Iterator[Finding]:
         )
     if needed > LONG_MINUTES / 2 and study.breaks is None:
         yield warn("breaks", f"none in about {needed:.0f} minutes; set breaks.every")
-    told = _minutes_told(study.texts.consent)
+    for place, texts in readings(study):
+        if consent := texts.get("consent"):
+            yield from _time_told(f"{place}.consent", minutes_told(consent), needed)
+
+
+def _time_told(place: str, told: int | None, needed: float) -> Iterator[Finding]:
     if told is None:
-        yield warn("texts.consent", f"does not say how many minutes it takes; about {needed:.0f}")
+        yield warn(place, f"does not say how many minutes it takes; about {needed:.0f}")
     elif needed > 1.5 * told + 1 or told > 2 * needed + 2:
-        yield warn("texts.consent", f"says {told} minutes; the plan takes about {needed:.0f}")
+        yield warn(place, f"says {told} minutes; the plan takes about {needed:.0f}")
 
 
 @rule
@@ -98,21 +97,16 @@ def prolific(subject: Subject) -> Iterator[Finding]:
             f"Prolific lets a study of {minutes(study):.0f} minutes reject after "
             f"{wanted} failed attention checks; there are {study.catch}",
         )
-    if not re.search("attention|check", study.texts.consent, re.IGNORECASE):
-        yield warn("texts.consent", "does not say that there are attention checks")
+    for place, texts in readings(study):
+        consent = texts.get("consent")
+        if consent and not speaks_of("attention checks", consent):
+            yield warn(f"{place}.consent", "does not say that there are attention checks")
     if checks is not None and "return" not in study.texts.failed_check.lower():
         yield warn(
             "texts.failed_check",
             "Prolific lets nobody be rejected for a comprehension "
             "check: ask people to return their submission",
         )
-
-
-def _minutes_told(text: str) -> int | None:
-    """Return the largest number of minutes that an English text speaks of."""
-    told = re.findall(rf"(\d+|{'|'.join(_NUMBERS)})\W{{0,4}}min", text.lower())
-    numbers = [int(each) if each.isdigit() else _NUMBERS[each] for each in told]
-    return max(numbers, default=None)
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:

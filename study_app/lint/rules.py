@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from study_app.study import Study
 
 if TYPE_CHECKING:
+    from engine.results import Results
     from study_app.design.study_design import Design
 
-Severity: TypeAlias = Literal["error", "warn", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warn", "note")
+Severity: TypeAlias = Literal["error", "warn", "hint", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warn", "hint", "note")
 """The gravest first."""
 
 
@@ -44,11 +45,13 @@ class Subject(NamedTuple):
         study: the study.
         class_names: of its experiment.
         drawn: its design, with every stimulus.
+        results: its experiment.
     """
 
     study: Study
     class_names: Sequence[str] = ()
     drawn: Design | None = None
+    results: Results | None = None
 
 
 Rule: TypeAlias = Callable[[Subject], Iterator[Finding]]
@@ -71,6 +74,11 @@ def error(place: str, message: str) -> Finding:
 def warn(place: str, message: str) -> Finding:
     """Return what its author should know."""
     return Finding("warn", place, message)
+
+
+def hint(place: str, message: str) -> Finding:
+    """Return what a program cannot judge and its author should look at once more."""
+    return Finding("hint", place, message)
 
 
 def note(place: str, message: str) -> Finding:

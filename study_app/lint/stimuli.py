@@ -35,11 +35,10 @@ def equal_sizes(subject: Subject) -> Iterator[Finding]:
     }
     if len(disturbed) < 2:
         return
-    if subject.drawn is None:
+    found = _measured(subject)
+    if found is None:
         yield note("conditions", f"not checked whether disturbances are as large: {_NOT_LOOKED}")
         return
-    passports = {key: each.passport for key, each in subject.drawn.stimuli.items()}
-    found = [each for each in sizes.shown(subject.drawn.document, passports) if each.l2 is not None]
     mistakes = sorted((each for each in found if each.kind == "adversarial"), key=_l2)
     controls = [each for each in found if each.kind == "control"]
     if mistakes and not _as_large(mistakes[0], mistakes[-1]):
@@ -58,6 +57,20 @@ def equal_sizes(subject: Subject) -> Iterator[Finding]:
             f"{', '.join(map(_named, controls))}. What noise of that size does stays open; give "
             f"each size a control that is like its attack{_kept(study)}",
         )
+
+
+def _measured(subject: Subject) -> list[Shown] | None:
+    """Return how large disturbances are: of what is drawn, or else of all that could be.
+
+    None where neither is known.
+    """
+    if subject.drawn is not None:
+        passports = {key: each.passport for key, each in subject.drawn.stimuli.items()}
+        found = sizes.shown(subject.drawn.document, passports)
+        return [each for each in found if each.l2 is not None]
+    if subject.results is None:
+        return None
+    return sizes.possible(subject.study, subject.results) or None
 
 
 @rule

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine import attacks, defenses, saliency
 from study_app.lint.rules import Finding, Subject, error, rule, warn
+from study_app.lint.vocabulary import readings, speaks_of
 from study_app.study import Study, Texts
 
 _HARMLESS = frozenset(("none", "all", "clean", "noise", "control", "map"))
@@ -89,13 +91,16 @@ def _read_before_the_debrief(study: Study) -> Iterator[tuple[str, str]]:
 @rule
 def time_is_told(subject: Subject) -> Iterator[Finding]:
     """Who has to answer within a time is told so before the first trial."""
-    told = re.search(r"second|quick|fast|soon|Sekunde|schnell|秒", subject.study.texts.instructions)
-    if not told and _is_timed(subject.study):
-        yield warn(
-            "texts.instructions",
-            "do not say that answers are due within a time (response_window_ms): who reads slowly "
-            "or uses a screen reader would be shut out without a word",
-        )
+    if not _is_timed(subject.study):
+        return
+    for place, texts in readings(subject.study):
+        instructions = texts.get("instructions")
+        if instructions and not speaks_of("a time limit", instructions):
+            yield warn(
+                f"{place}.instructions",
+                "do not say that answers are due within a time (response_window_ms): who reads "
+                "slowly or uses a screen reader would be shut out without a word",
+            )
 
 
 def _is_timed(study: Study) -> bool:
@@ -127,10 +132,11 @@ def translations(subject: Subject) -> Iterator[Finding]:
             yield error(f"translations.{tag}.texts", f"lacks {', '.join(missing)}")
         untold = [phrase for phrase in phrases if phrase not in there.words]
         if untold:
+            block = "".join(f"\n      {json.dumps(each, ensure_ascii=False)}:" for each in untold)
             yield error(
                 f"translations.{tag}.words",
-                f"lacks {len(untold)} phrases, which would stay as they are: "
-                + "; ".join(map(repr, untold)),
+                f"lacks {len(untold)} phrase{'s' * (len(untold) > 1)}, which would stay as they "
+                f"are; fill in:{block}",
             )
         wordy = [name for name in subject.class_names if len(name) > 2 and name not in there.words]
         if wordy:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDi
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.components import Component, Registry
 
@@ -185,13 +185,18 @@ class Question(Component):
     exposure_ms: int | None = Field(None, ge=0, le=60_000)
     response_window_ms: int | None = Field(None, ge=MIN_WINDOW_MS, le=600_000)
 
-    @model_validator(mode="after")
-    def _times_are_possible(self) -> Self:
-        if self.exposure_ms and self.exposure_ms < MIN_EXPOSURE_MS:
+    @field_validator("exposure_ms")
+    @classmethod
+    def _browsers_can_keep_to_it(cls, exposure_ms: int | None) -> int | None:
+        if exposure_ms and exposure_ms < MIN_EXPOSURE_MS:
             raise ValueError(
-                f"exposure_ms: {self.exposure_ms} is less than {MIN_EXPOSURE_MS}: a browser cannot "
+                f"less than {MIN_EXPOSURE_MS}: a browser cannot "
                 "promise that on an unknown display; see docs/questions.md"
             )
+        return exposure_ms
+
+    @model_validator(mode="after")
+    def _times_are_possible(self) -> Self:
         if self.composed and self.response_window_ms is not None:
             raise ValueError("response_window_ms: words are not written against the clock")
         return self

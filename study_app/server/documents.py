@@ -86,7 +86,7 @@ def calm_document(language: str, title: str, text: str) -> bytes:
 @cache
 def full_document() -> bytes:
     """Return what people read when there is no room for their page."""
-    return _TEMPLATES.get_template("full.html").render().encode()
+    return render("server/full.html").encode()
 
 
 def icon() -> bytes:

@@ -9,6 +9,7 @@ from study_app.study.conditions import (
     obvious,
     requirements,
     speaks_of_a_label,
+    undisturbed_facts,
 )
 from study_app.study.differences import Difference, briefly, differences
 from study_app.study.duration import minutes, silence
@@ -50,5 +51,6 @@ __all__ = [
     "stored_study",
     "study",
     "study_of",
+    "undisturbed_facts",
     "wording",
 ]

@@ -203,29 +203,39 @@ def obvious(condition: Condition, asked: Sequence[Question]) -> bool:
 
 def answerable(condition: Condition, asked: Sequence[Question]) -> bool:
     """Say whether any question has a right answer on the undisturbed pictures of `condition`."""
-    pictures = [
-        {
-            "kind": "map" if picture.is_map else "clean",
-            # All maps are of the first picture; further pictures are of another class.
-            "true_label": 0 if picture.is_map else number,
-            "target": None,
-            "defense": picture.defense,
-            "before": None,
-            "prediction": None
-            if picture.defense is None
-            else {"label": 0 if picture.is_map else number, "confidence": 1.0},
-            "source": {"image_id": str(number)},
-            "pixels": {"sha256": str(number)},
-            **({"saliency": _invented(picture)} if picture.is_map else {}),
-        }
-        for number, picture in enumerate(condition.undisturbed)
-    ]
+    # All maps are of the first picture; further pictures are of another class.
+    pictures = undisturbed_facts(condition, range(len(condition.undisturbed)))
     names = [str(label) for label in range(max(2, len(pictures)))]
     return any(
         question.correct(Showing(names, pictures, 0 if speaks_of_a_label(question) else None))
         is not None
         for question in asked
     )
+
+
+def undisturbed_facts(condition: Condition, labels: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what questions would know of undisturbed pictures whose images are of these classes.
+
+    Args:
+        condition: whose pictures they are.
+        labels: the class of each picture's image; a map is of the first image.
+    """
+    return [
+        {
+            "kind": "map" if picture.is_map else "clean",
+            "true_label": labels[0] if picture.is_map else label,
+            "target": None,
+            "defense": picture.defense,
+            "before": None,
+            "prediction": None
+            if picture.defense is None
+            else {"label": labels[0] if picture.is_map else label, "confidence": 1.0},
+            "source": {"image_id": str(label)},
+            "pixels": {"sha256": str(label)},
+            **({"saliency": _invented(picture)} if picture.is_map else {}),
+        }
+        for picture, label in zip(condition.undisturbed, labels, strict=True)
+    ]
 
 
 def _invented(picture: Picture) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from engine.components import Document, member, yaml_files
+from engine.components import Document, meant, member, yaml_files
 from study_app import exclusions as rules
 from study_app import providers
 from study_app.forms import Comprehension, Demographics, Screening
@@ -99,6 +99,23 @@ class Study(Document):
         texts: see `study_app.study.wording.Texts`.
     """
 
+    apart: ClassVar[frozenset[str]] = frozenset(
+        {
+            "breaks",
+            "catch",
+            "comprehension",
+            "demographics",
+            "exclusions",
+            "impossible",
+            "practice",
+            "provider",
+            "quota",
+            "screening",
+            "seed",
+            "stage",
+        }
+    )
+
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)
     title: str = Field(min_length=1)
     language: Tag = "en"
@@ -143,7 +160,10 @@ class Study(Document):
         known = ", ".join(self.conditions)
         for label, arm in self.arms.items():
             unknown = [c for c in arm.conditions if c not in self.conditions]
-            problems += [f"arms.{label}: unknown condition {c!r}; known: {known}" for c in unknown]
+            problems += [
+                f"arms.{label}: unknown condition {c!r}{meant(c, self.conditions)}; known: {known}"
+                for c in unknown
+            ]
             if len(set(arm.conditions)) < len(arm.conditions):
                 problems.append(f"arms.{label}: a condition is there twice")
         used = {c for arm in self.all_arms.values() for c in arm.conditions}

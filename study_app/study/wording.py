@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 from pydantic import Field, field_validator
 
-from engine.components import Document
+from engine.components import Document, meant
 
 if TYPE_CHECKING:
     from study_app.study.study_file import Study
@@ -57,8 +57,9 @@ class Translation(Document):
     @classmethod
     def _keys_are_known(cls, texts: dict[str, str]) -> dict[str, str]:
         if unknown := sorted(set(texts) - set(Texts.model_fields)):
+            near = meant(unknown[0], Texts.model_fields)
             raise ValueError(
-                f"unknown text {unknown[0]!r}; known: {', '.join(sorted(Texts.model_fields))}"
+                f"unknown text {unknown[0]!r}{near}; known: {', '.join(sorted(Texts.model_fields))}"
             )
         return texts
 

@@ -180,6 +180,7 @@ def test_closing_says_who_is_under_way_and_until_when_the_images_are_held_back(h
     assert (seen["under_way"], seen["held_back_images"]) == (1, 46)
     assert {each["images"] for each in seen["shown"]} == {40}
     said = plausibly(home, "study", "status", "demo").stdout
+    assert "attention rules of version 1: 4 catch presentations: 2.8 % of honest people" in said
     sizes = re.findall(r"No defense: 40 source images, L2 (\S+) .*model's confidence (\S+)", said)
     (told,) = [each for each in seen["shown"] if each["condition"] == "none"]
     expected = [told["l2"]["median"], told["confidence"]["median"]]
@@ -340,7 +341,21 @@ def test_a_new_study_is_a_copy_that_can_be_linted_and_never_overwrites(home):
     assert refused(plausibly(home, "study", "new", "mine"), 2, "mine.yaml is there already")
     linted = plausibly(home, "study", "lint", path, "--json")
     assert linted.returncode == 0
-    assert json.loads(linted.stdout) == {"problems": [], "errors": 0}
+    said = json.loads(linted.stdout)
+    assert [problem["severity"] for problem in said["problems"]] == ["hint"]
+    assert (said["errors"], said["not_checked"]) == (0, None)
+    assert [each["arm"] for each in said["attention"]] == ["foil", "rival", "any"]
+    path.write_text(original.replace("experiment: demo", "experiment: dmo"))
+    unseen = plausibly(home, "study", "lint", path)
+    assert unseen.returncode == 3
+    assert unseen.stdout.endswith(
+        "Not checked: experiment 'dmo' has not been run here (did you mean 'demo'?); "
+        "finished: demo.\n"
+    )
+    path.write_text(original + "lists: 3\n")
+    refusal = plausibly(home, "study", "lint", path, "--json")
+    assert refusal.returncode == 2
+    assert "lists: unknown key" in json.loads(refusal.stdout)["problems"][0]["message"]
 
 
 def edited(home, **changes):
@@ -355,7 +370,10 @@ def test_a_study_with_errors_is_neither_passed_nor_launched(home):
     linted = plausibly(home, "study", "lint", path)
     assert linted.returncode == 2
     assert "error: catch: no catch trial" in linted.stdout
-    assert re.search(r"^1 error, \d+ warnings, 2 not checked\.$", linted.stdout, re.MULTILINE)
+    said = (
+        r"^1 error, \d+ warnings, 3 hints, 1 not checked\.\nNot checked: the design is drawn once"
+    )
+    assert re.search(said, linted.stdout, re.MULTILINE)
     (problem,) = [
         p for p in json.loads(plausibly(home, "study", "lint", path, "--json").stdout)["problems"]
         if p["severity"] == "error"

@@ -1,6 +1,7 @@
 """Every exclusion rule keeps its contract; together they mark what a naive reading marks."""
 
 import json
+from collections import Counter
 
 import jsonschema
 import pandas as pd
@@ -115,8 +116,9 @@ def test_a_stored_rule_that_is_not_known_is_refused_in_a_sentence():
 
 RULES = st.one_of(
     st.builds(
-        lambda share: {"rule": "catch_below", "share": share},
+        lambda share, per: {"rule": "catch_below", "share": share, "per": per},
         st.sampled_from([0.1, 0.5, 2 / 3, 0.7, 0.75, 1]),
+        st.sampled_from(["all", "question"]),
     ),
     st.builds(
         lambda name, ms: {"rule": name, "ms": ms},
@@ -128,6 +130,7 @@ RULES = st.one_of(
 TRIALS = st.fixed_dictionaries(
     {
         "trial_type": st.sampled_from(["practice", "main", "catch", "catch"]),
+        "task": st.sampled_from(["label_nafc", "target_plausible"]),
         "correct_option": st.sampled_from([None, "yes", "no"]),
         "response": st.sampled_from(["yes", "no", "timed_out"]),
         "rt_ms": st.sampled_from([None, 149.9, 150.0, 199.9, 200.0, 200.4, 900.0]),
@@ -152,7 +155,14 @@ def excluding(rules, status, trials, row):
     for rule in rules:
         name = rule["rule"]
         if name == "catch_below":
-            out = asked and len(right) / len(asked) < rule["share"]
+            shares = [len(right) / len(asked)] if asked else []
+            if rule["per"] == "question":
+                shares = [
+                    sum(t in right for t in asked if t["task"] == task)
+                    / sum(t["task"] == task for t in asked)
+                    for task in {t["task"] for t in asked}
+                ]
+            out = any(share < rule["share"] for share in shares)
         elif name == "incomplete":
             out = status != "complete"
         elif row is None:
@@ -172,7 +182,10 @@ SEVEN = [{**SEEN, "response": "yes" if number < 7 else "no"} for number in range
 
 
 @settings(max_examples=40)
-@example([(1, "complete", SEVEN)], {1: [{"rule": "catch_below", "share": 0.7}], 2: [], 3: []})
+@example(
+    [(1, "complete", SEVEN)],
+    {1: [{"rule": "catch_below", "share": 0.7, "per": "all"}], 2: [], 3: []},
+)
 @given(PEOPLE, st.fixed_dictionaries({n: st.lists(RULES, max_size=5) for n in (1, 2, 3)}))
 def test_the_marks_are_those_of_a_naive_reading(told, rules):
     rows, persons, expected = [], [], []
@@ -188,3 +201,21 @@ def test_the_marks_are_those_of_a_naive_reading(told, rules):
     assert [";".join(names) for names in verdict.people] == [
         excluding(rules[version], how, trials, None) for version, how, trials in told
     ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(RULES, st.lists(st.tuples(st.sampled_from(["q1", "q2"]), st.booleans()), max_size=9))
+def test_what_a_rule_passes_is_what_it_does_not_exclude(config, given_answers):
+    rule = registry.from_config(config)
+    if not rule.needs_catch:
+        assert rule.passes({}, {})
+        return
+    rows = [
+        {"participant_id": "p0", "study_version": 1, "trial_type": "catch", "task": question,
+         "correct_option": "yes", "response": "yes" if right else "no"}
+        for question, right in given_answers
+    ]  # fmt: skip
+    hit = rule.excludes(people([PERSON]), answers(rows)).fillna(False).tolist()
+    asked = Counter(question for question, _ in given_answers)
+    right = Counter(question for question, is_right in given_answers if is_right)
+    assert hit == [not rule.passes(right, asked)]

@@ -43,9 +43,9 @@ def test_all_problems_of_a_study_are_told_at_once(tmp_path):
     said = str(error.value)
     assert said.startswith("mine.yaml has 5 problems:")
     for part in (
-        "lists: unknown key",
+        "lists: unknown key; known: arms, breaks, catch, ",
         "conditions.clean: show: clean takes no attack",
-        "questions.0: unknown question 'label'; known: ",
+        "questions.0: unknown question 'label'",
         "name: ",
         "texts.debrief: Field required",
     ):
@@ -122,7 +122,7 @@ def test_forms_translations_and_rules_are_checked(tmp_path):
         "screening: two items are called q",
         "exclusions.2: ",
         "catch_below", "too_fast", "incomplete", "hidden_too_long",
-        "translations.de.texts: unknown text 'consnet'; known: consent, debrief",
+        "translations.de.texts: unknown text 'consnet' (did you mean 'consent'?); known: consent",
         "quota.participants: ",
         "provider: unknown provider 'turk'; known: direct",
     )  # fmt: skip
@@ -167,7 +167,8 @@ def test_all_problems_of_an_experiment_are_told_at_once(tmp_path):
         experiment_file.load(edited(tmp_path, experiment_file.BUILT_IN / "demo.yaml", change))
     said = str(error.value)
     assert (
-        "defenses.none.defense: unknown defense 'gradient_penalti'; known: "
+        "defenses.none.defense: unknown defense 'gradient_penalti' "
+        "(did you mean 'gradient_penalty'?); known: "
         "adversarial_training, differential, distillation, gradient_penalty, none"
     ) in said
     assert "attacks.fgsm.attack: attack 'fgsm': eps 7: pixels lie in [0, 1]" in said
