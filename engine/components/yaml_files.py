@@ -137,15 +137,15 @@ def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:
     try:
         return kind(**document)
     except ValidationError as error:
-        lines = complaints.in_words(kind, document, error, _text(name_or_path, built_in))
+        lines = complaints.in_words(kind, document, error, _source(name_or_path, built_in))
         count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise UsageError("\n".join([f"{where} has {count}:", *lines])) from None
 
 
-def _text(name_or_path: str, built_in: Path) -> str:
+def _source(name_or_path: str, built_in: Path) -> str:
     """Return what a document was read from, to say in which lines; "" if it is gone."""
     path = Path(name_or_path)
     try:
-        return (path if path.suffix else built_in / f"{name_or_path}.yaml").read_text("utf-8")
+        return _text(path if path.suffix else built_in / f"{name_or_path}.yaml")
     except (OSError, UnicodeDecodeError):
         return ""
