@@ -5,7 +5,7 @@ import js from "@eslint/js";
 // All that the player may touch of the browser; anything else undefined is a mistake.
 const BROWSER = [
   "AbortController", "AbortSignal", "Blob", "BroadcastChannel", "HTMLElement", "ImageData", "Intl",
-  "MutationObserver", "URLSearchParams", "clearTimeout", "createImageBitmap", "crypto", "document",
+  "MutationObserver", "TextEncoder", "URLSearchParams", "clearTimeout", "createImageBitmap", "crypto", "document",
   "fetch", "localStorage", "navigator", "performance", "requestAnimationFrame", "setTimeout", "window",
 ];
 

@@ -56,7 +56,7 @@ export class Trials {
       screens.show("trial", { progress: true, menu: true });
       screens.progress(position, plan.total, trial.phase === "practice");
       const pixels = shown === trial.presentation_id ? null : await this.#picture(trial);
-      const answer = await question.ask(trial, pixels, activities.signal);
+      const answer = await question.ask(trial, pixels, activities.signal, this.#next(trial));
       shown = trial.presentation_id;
       await this.#handOver(trial, answer);
       position = Math.max(position + 1, plan.answered);
@@ -130,6 +130,13 @@ export class Trials {
       if (more) this.#lookAhead(position);
     }, () => {});
     return plan.at(position);
+  }
+
+  /** What gives the pictures of the presentation after a trial's, once they are here. */
+  #next(trial) {
+    const following = this.#plan.from(trial.position)
+      .find((later) => later.presentation_id !== trial.presentation_id);
+    return following && (() => this.#way.pictures.ready(following.presentation_id));
   }
 
   #lookAhead(position) {
