@@ -5,8 +5,9 @@ import js from "@eslint/js";
 // All that the player may touch of the browser; anything else undefined is a mistake.
 const BROWSER = [
   "AbortController", "AbortSignal", "Blob", "BroadcastChannel", "HTMLElement", "ImageData", "Intl",
-  "MutationObserver", "TextEncoder", "URLSearchParams", "clearTimeout", "createImageBitmap", "crypto", "document",
-  "fetch", "localStorage", "navigator", "performance", "requestAnimationFrame", "setTimeout", "window",
+  "MutationObserver", "TextEncoder", "URLSearchParams", "clearInterval", "clearTimeout",
+  "createImageBitmap", "crypto", "document", "fetch", "localStorage", "navigator", "performance",
+  "requestAnimationFrame", "setInterval", "setTimeout", "window",
 ];
 
 export default [

@@ -31,6 +31,7 @@ from db.repository.participants import (
     participant,
     participant_by_token,
     provider_id,
+    require_welcome,
     withdraw,
 )
 from db.repository.places import Quota, Slot, slot_counts
@@ -132,6 +133,7 @@ __all__ = [
     "record_form",
     "record_response",
     "require_open",
+    "require_welcome",
     "set_password",
     "set_study_status",
     "slot_counts",

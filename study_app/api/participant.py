@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db import repository
-from db.repository import ParticipantInfo, Quota
+from db.repository import ParticipantInfo
 from study_app.api.context import context
 from study_app.api.http import (
     B,
@@ -21,7 +21,6 @@ from study_app.api.http import (
     wait_first,
 )
 from study_app.installation import tokens
-from study_app.study import Study
 
 
 def token_sha256(request: Request) -> str:
@@ -72,8 +71,3 @@ def over(status: int) -> Response:
     return failure(
         status, "over", "Your participation has ended; no further answers are taken. Thank you."
     )
-
-
-def quota_of(study: Study) -> Quota:
-    """Return how many people a study takes."""
-    return Quota(**study.quota.model_dump()) if study.quota else Quota()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
 from db import repository
 from db.repository import StudyVersionInfo
 from study_app.installation import app_state
+from study_app.participation import refusals
 from study_app.participation.texts import ParticipantTexts, consent_sha256
-from study_app.player import Words, ui_strings
+from study_app.player import Refusal, Words, ui_strings
 from study_app.player.strings import languages as spoken
+from study_app.providers import Identity
 from study_app.study import (
     UnreadableStudyError,
     Wording,
@@ -33,10 +38,15 @@ def load_texts(name: str) -> ParticipantTexts | None:
     if version is None:
         return None
     try:
-        return texts_of(version)
+        return replace(texts_of(version), refuses=partial(_refusal, version))
     except UnreadableStudyError as error:
         _log.error("%s", error)
         return None
+
+
+def _refusal(version: StudyVersionInfo, identity: Identity) -> Refusal | None:
+    state = app_state()
+    return refusals.refusal(state.database, state.key, version, identity, now=datetime.now(UTC))
 
 
 def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
@@ -49,6 +59,7 @@ def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
         consent_version=str(version.version),
         open=version.status == "live",
         provider=study.provider,
+        shared_device=study.shared_device,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import streamlit as st
+from starlette.datastructures import QueryParams
 
+from study_app.participation.refusals import doubled
 from study_app.participation.texts import ParticipantTexts
 from study_app.player import PlayerData, Words, mount_player, ui_strings
 
@@ -21,7 +23,8 @@ def participant_page(load: Callable[[str], ParticipantTexts | None]) -> None:
     Args:
         load: the texts of a study by name, or None if there is no such study.
     """
-    query = st.query_params.to_dict()
+    given = st.query_params
+    query = QueryParams([(name, value) for name in given for value in given.get_all(name)])
     name = query.get("study", "")
     mount_player(player_data(load(name) if name else None, query, st.context.locale))
 
@@ -35,7 +38,8 @@ def player_data(
 
     Args:
         texts: the study's.
-        query: the address's parameters: `lang`, and who somebody is to the study's provider.
+        query: the address's parameters: `lang`, and who somebody is to the study's provider. Of a
+            plain mapping it cannot be told whether the link named somebody twice.
         locale: the browser's language.
     """
     query = query or {}
@@ -45,6 +49,7 @@ def player_data(
     language = _first(wordings, (query.get("lang"), locale)) or next(iter(wordings))
     words = wordings[language]
     identity = texts.provider.identity(query)
+    refusal = doubled(texts.provider, query) or texts.refuses(identity)
     code = texts.provider.code("no_consent")
     return {
         "status": "unknown" if not texts.study else "open" if texts.open else "closed",
@@ -65,6 +70,8 @@ def player_data(
             "code": code,
             "redirect": texts.provider.redirect("no_consent", code, identity.id),
         },
+        "refusal": refusal,
+        "shared_device": texts.shared_device,
         "ui": words["ui"],
         "wordings": wordings,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 import streamlit as st
 
@@ -34,6 +34,13 @@ class WayBack(TypedDict):
     redirect: str | None
 
 
+class Refusal(TypedDict):
+    """Why somebody cannot take part, as the routes say it: see docs/http.md."""
+
+    error: str
+    reason: NotRequired[str]
+
+
 class Words(TypedDict):
     """A study and the player in one language."""
 
@@ -49,7 +56,7 @@ class PlayerData(TypedDict):
 
     It reaches the browser before consent: nothing about stimuli, answers or conditions belongs
     here. `title` to `ui` are in `language`, with which the page begins; `wordings` has them in
-    every one of `languages`, in the order offered.
+    every one of `languages`, in the order offered. `refusal` is what a consent would be answered.
     """
 
     status: Literal["open", "closed", "unknown"]
@@ -63,6 +70,8 @@ class PlayerData(TypedDict):
     instructions_html: str
     provider: Provider
     no_consent: WayBack
+    refusal: Refusal | None
+    shared_device: bool
     ui: dict[str, str]
     wordings: dict[str, Words]
 

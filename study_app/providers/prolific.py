@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -39,6 +39,8 @@ class Prolific(Provider):
             way back to Prolific, and the study's text must ask people to return their submission.
         study_id: the id of the study on Prolific; links of any other are refused. None takes any.
     """
+
+    parameters: ClassVar[tuple[str, ...]] = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 
     complete: Code
     screened_out: Code | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import quote
 
 from pydantic import Field
@@ -31,6 +32,8 @@ class Sona(Provider):
             its end, such as https://SCHOOL.sona-systems.com/webstudy_credit.aspx?experiment_id=123
             &credit_token=4e48f9&survey_code={id}.
     """
+
+    parameters: ClassVar[tuple[str, ...]] = PARAMETERS
 
     credit: str = Field(pattern=r"^https://[^\s{}]+\{id\}[^\s{}]*$")
 

@@ -5,6 +5,10 @@
 const SLICE_PIXELS = 32_768; // 2 ms on a slow phone
 const SPARES = 12; // two presentations of six
 const IDLE_WITHIN_MS = 30; // where the browser is never idle
+const CONTRASTS = /** @type {const} */ (["more", "less", "custom"]);
+
+/** @type {Map<string, MediaQueryList>} */
+const queries = new Map();
 
 /**
  * @typedef {object} Shown  one picture on the screen
@@ -39,7 +43,7 @@ export class Painter {
   /**
    * How the pictures are shown now, by the facts that db/measured.py declares; lengths are those of
    * the picture at place 0.
-   * @returns {import("./types").Display}
+   * @returns {Omit<import("./types").Display, "translated">}
    */
   get display() {
     while (this.#readSlice()) { /* whatever has not been read back yet */ }
@@ -51,8 +55,9 @@ export class Painter {
       rendering: this.#shown.every(({ exact }) => exact) ? "exact" : "mismatch",
       window_w: window.innerWidth,
       window_h: window.innerHeight,
-      color_scheme: window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light",
-      forced_colors: window.matchMedia("(forced-colors: active)").matches,
+      color_scheme: wants("(prefers-color-scheme: dark)") ? "dark" : "light",
+      forced_colors: wants("(forced-colors: active)"),
+      contrast: CONTRASTS.find((how) => wants(`(prefers-contrast: ${how})`)) ?? "no-preference",
     };
   }
 
@@ -152,7 +157,8 @@ export class Painter {
   #paintOne(shown, scale) {
     const ahead = this.#ahead.get(shown.pixels);
     this.#ahead.delete(shown.pixels); // a canvas can be in one place only
-    const enlarged = ahead?.scale === scale ? ahead : this.#enlarge(shown.pixels, scale);
+    const enlarged = ahead && ahead.scale === scale ? ahead
+      : this.#enlarge(shown.pixels, scale);
     const { canvas } = enlarged;
     canvas.style.width = `${canvas.width / this.#ratio}px`;
     canvas.style.height = `${canvas.height / this.#ratio}px`;
@@ -248,6 +254,13 @@ function areSame(some, others) {
   // A call for every pixel would take twenty times as long.
   for (let i = 0; i < some.length; i += 1) if (some[i] !== others[i]) return false;
   return true;
+}
+
+/** Whether the system asks for something. A query is made once: making it takes a millisecond. */
+function wants(query) {
+  const known = queries.get(query) ?? window.matchMedia(query);
+  queries.set(query, known);
+  return known.matches;
 }
 
 /** Calls `act` in a moment in which there is nothing better to do. */

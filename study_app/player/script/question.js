@@ -119,7 +119,8 @@ export class Question {
           refused,
         });
         const rt = event && tenth(event.timeStamp - painted.onset);
-        resolve({ answer, rt_ms: rt, timing, display: this.#painter.display });
+        const display = { ...this.#painter.display, translated: this.#isTranslated(trial) };
+        resolve({ answer, rt_ms: rt, timing, display });
       };
       if (trial.response_window_ms) this.#timeOutAfter(trial.response_window_ms, exposure);
     }), signal);
@@ -316,6 +317,13 @@ export class Question {
       onPress: (button, act) => this.#host.onClick(button, act),
       onPointer: (target, act) => this.#host.onPointer(target, act),
     };
+  }
+
+  /** Whether a browser's translation has put other words in place of the question's. */
+  #isTranslated({ prompt }) {
+    const { classList } = document.documentElement;
+    return classList.contains("translated-ltr") || classList.contains("translated-rtl")
+      || this.#host.find(".prompt").textContent !== prompt;
   }
 
   /** Takes the answer, or that there is none; nothing else counts until the next question. */

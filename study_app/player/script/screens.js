@@ -23,6 +23,7 @@ export class Screens {
     this.speak(data);
     host.onClick(host.find("#link-copy"), () => this.#copy("#link-copy", "#link"));
     host.onClick(host.find("#code-copy"), () => this.#copy("#code-copy", ".code"));
+    host.onClick(host.find("#keep-copy"), () => this.#copy("#keep-copy", "#kept-link"));
   }
 
   /** The name of the screen that is shown. */
@@ -103,9 +104,14 @@ export class Screens {
     line.classList.toggle("filled", Boolean(words));
   }
 
-  /** Prepares the instructions: a check may follow; they come again after it has failed. */
-  instructions({ check, again }) {
+  /**
+   * Prepares the instructions: a check may follow; they come again after it has failed; `keep` is
+   * the personal link where nothing else leads back.
+   */
+  instructions({ check, again, keep }) {
     this.#host.find("#instructions-again").hidden = !again;
+    this.#host.find("#keep-link").hidden = !keep;
+    this.#host.find("#kept-link").value = keep ?? "";
     this.#host.find("#start").textContent = this.#t(check ? "continue" : "start");
   }
 
@@ -123,8 +129,10 @@ export class Screens {
   /**
    * The last page, for whom it went well and for whom it did not.
    * @param {import("./types").LastPage} page
+   * @param {boolean} forgotten  whether the device cannot show it again
    */
-  lastPage({ html, code, redirect }) {
+  lastPage({ html, code, redirect }, forgotten) {
+    this.#host.find("#forgotten").hidden = !forgotten;
     this.#fill("debrief", (part) => { part.innerHTML = html; });
     this.#host.find(".code").textContent = code ?? "";
     this.#host.find(".code-box").hidden = !code;

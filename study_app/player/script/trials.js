@@ -77,15 +77,6 @@ export class Trials {
     this.#way.activities.mention("answer_refused", NOTE_MS);
   }
 
-  /** An answer came too late, perhaps because the study went on elsewhere: asks how far it is. */
-  async catchUp() {
-    const { host, outbox, store, activities: { signal } } = this.#way;
-    host.tell({ pending: outbox.size });
-    const options = { token: store.token, signal };
-    const reply = await request("GET", trialsAddress(0, 1), options).catch(() => null);
-    if (reply?.status === 200) this.#plan.reached(reply.body.position);
-  }
-
   #emptyPlan() {
     const { store, activities: { signal } } = this.#way;
     return new Plan((from, n) => (
