@@ -102,6 +102,12 @@ def prolific(subject: Subject) -> Iterator[Finding]:
             f"Prolific lets a study of {minutes(study):.0f} minutes reject after "
             f"{wanted} failed attention checks; there are {study.catch}",
         )
+    if study.shared_device:
+        yield warn(
+            "shared_device",
+            "people of Prolific sit at devices of their own: whoever reloads the last page loses "
+            "the code; leave it out",
+        )
     if not re.search("attention|check", study.texts.consent, re.IGNORECASE):
         yield warn("texts.consent", "does not say that there are attention checks")
     if checks is not None and "return" not in study.texts.failed_check.lower():

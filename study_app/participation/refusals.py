@@ -9,7 +9,7 @@ from datetime import datetime
 from starlette.datastructures import QueryParams
 
 from db import repository
-from db.errors import StorageError
+from db.errors import NotInvitedError, StorageError, StudyFullError
 from db.repository import Quota, StudyVersionInfo
 from db.session import Database
 from study_app.installation import tokens
@@ -76,7 +76,7 @@ def quota_of(study: Study) -> Quota:
 
 
 def _told(error: StorageError) -> Refusal:
-    told: Refusal = {"error": error.code}
-    if "reason" in error.more:
-        told["reason"] = error.more["reason"]
-    return told
+    if isinstance(error, NotInvitedError):
+        return {"error": error.code, "reason": error.reason}
+    # A study that takes nobody is not there for a consent; for the page it is closed.
+    return {"error": error.code if isinstance(error, StudyFullError) else "closed"}
