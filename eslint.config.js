@@ -5,8 +5,8 @@ import js from "@eslint/js";
 // All that the player may touch of the browser; anything else undefined is a mistake.
 const BROWSER = [
   "AbortController", "AbortSignal", "Blob", "BroadcastChannel", "HTMLElement",
-  "HTMLTemplateElement", "ImageData", "Intl", "MutationObserver", "URLSearchParams", "clearInterval",
-  "clearTimeout", "createImageBitmap", "crypto", "document", "fetch", "localStorage", "navigator",
+  "HTMLTemplateElement", "ImageData", "Intl", "MutationObserver", "TextEncoder", "URLSearchParams",
+  "clearInterval", "clearTimeout", "createImageBitmap", "crypto", "document", "fetch", "localStorage", "navigator",
   "performance", "requestAnimationFrame", "setInterval", "setTimeout", "window",
 ];
 

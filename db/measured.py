@@ -78,8 +78,13 @@ class Timing(_Facts):
     )
     frozen_ms: Duration | None = Field(
         None,
-        description="Milliseconds of these that the browser had frozen the page, to save power; "
-        "empty: the browser does not tell",
+        description="Milliseconds that the browser had frozen the page during the trial, to save "
+        "power; empty: the browser does not tell",
+    )
+    stalled_ms: Duration | None = Field(
+        None,
+        description="Milliseconds of pauses longer than a second in which nothing ran in the page "
+        "though it was in sight and not frozen, as when the device sleeps",
     )
     focus_lost_n: _Count | None = Field(
         None, description="How often the page lost the focus during the trial"
@@ -120,4 +125,12 @@ class Display(_Facts):
     forced_colors: bool | None = Field(
         None,
         description="Whether the system puts its own colours in place of the page's, for contrast",
+    )
+    contrast: Literal["no-preference", "more", "less", "custom"] | None = Field(
+        None, description="Contrast that the system asks for: no-preference, more, less or custom"
+    )
+    translated: bool | None = Field(
+        None,
+        description="Whether the browser had put other words in place of the question's, as when "
+        "it translates pages",
     )

@@ -257,6 +257,13 @@ PARTICIPANTS = (
     Column("trials_total", "Int64", "Trials in the participant's plan", "computed:trials_total"),
     Column("trials_answered", "Int64", "Trials answered so far", "computed:trials_answered"),
     Column(
+        "refused_answers",
+        "Int64",
+        "Answers that came after a different one to the same question, and do not count: the "
+        "participant, or two people, went on in two places by one personal link",
+        "computed:refused_answers",
+    ),
+    Column(
         "comprehension_attempts",
         "Int64",
         "Attempts made at the comprehension check",

@@ -148,6 +148,13 @@ def _of_participants() -> dict[str, Any]:
         .correlate(Participant)
         .scalar_subquery()
     )
+    refused = (
+        select(func.count(RefusedResponse.id))
+        .join(Trial, Trial.id == RefusedResponse.trial_id)
+        .where(Trial.participant_id == Participant.id)
+        .correlate(Participant)
+        .scalar_subquery()
+    )
     checks = (
         select(func.count(FormResponse.id))
         .where(FormResponse.participant_id == Participant.id, FormResponse.form == "comprehension")
@@ -163,6 +170,7 @@ def _of_participants() -> dict[str, Any]:
     return {
         "computed:trials_total": total,
         "computed:trials_answered": answered,
+        "computed:refused_answers": refused,
         "computed:comprehension_attempts": checks,
         "computed:device": device,
     }

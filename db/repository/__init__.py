@@ -40,6 +40,7 @@ from db.repository.participants import (
     participant,
     participant_by_token,
     provider_id,
+    require_welcome,
     withdraw,
 )
 from db.repository.places import LONGEST_SILENCE, Place, Quota, Slot, places, slot_counts
@@ -153,6 +154,7 @@ __all__ = [
     "record_form",
     "record_response",
     "require_open",
+    "require_welcome",
     "set_key_fingerprint",
     "set_password",
     "set_study_status",

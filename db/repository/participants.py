@@ -169,6 +169,36 @@ def create_participant(
     return participant(s, person.id), True
 
 
+def require_welcome(
+    s: Session,
+    *,
+    study_version_id: int,
+    provider_id_hmac: str | None,
+    invited: bool,
+    quota: Quota,
+    now: datetime,
+) -> None:
+    """Raise what `create_participant` would, for somebody of whom no nonce is known.
+
+    Nothing is stored. Whoever is a participant already, by their provider's id, is welcome.
+
+    Raises:
+        StudyNotFoundError, StudyNotOpenError, NotInvitedError, StudyFullError: as there.
+    """
+    version = _version(s, study_version_id)
+    if provider_id_hmac is not None and s.scalar(
+        select(Participant.id).where(
+            Participant.study_id == version.study_id,
+            Participant.provider_id_hmac == provider_id_hmac,
+        )
+    ):
+        return
+    _require_open(version)
+    if invited:
+        require_invitation(s, study_id=version.study_id, code_hmac=provider_id_hmac)
+    _require_place(s, version, quota, now)
+
+
 def participant_by_token(s: Session, token_sha256: str) -> ParticipantInfo | None:
     """Return the participant who holds a token, or None."""
     row = s.connection().execute(_BY_TOKEN, {"token": token_sha256}).first()

@@ -13,9 +13,10 @@ from db.errors import StudyFullError
 from db.repository import ParticipantInfo, Progress, StudyVersionInfo
 from study_app.api.context import context
 from study_app.api.http import RefusedError, json_response, read, write
-from study_app.api.participant import holder, limited, quota_of, token_sha256
+from study_app.api.participant import holder, limited, token_sha256
 from study_app.design import participant_plan
 from study_app.participation import due_forms, endings
+from study_app.participation.refusals import quota_of
 from study_app.study import study_of, wording
 
 

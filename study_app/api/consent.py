@@ -14,8 +14,9 @@ from study_app.api.bodies import ConsentBody
 from study_app.api.context import Context, context
 from study_app.api.http import RefusedError, body, json_response, read, route, wait_first, write
 from study_app.api.limits import household
-from study_app.api.participant import holder, limited, quota_of, token_sha256
+from study_app.api.participant import holder, limited, token_sha256
 from study_app.installation import tokens
+from study_app.participation.refusals import quota_of
 from study_app.participation.texts import consent_sha256
 from study_app.providers import Identity
 from study_app.study import Study, languages, study_of, wording

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db import repository
-from db.repository import ParticipantInfo, Quota
+from db.repository import ParticipantInfo
 from study_app.api.context import context
 from study_app.api.http import (
     B,
@@ -21,7 +21,6 @@ from study_app.api.http import (
     wait_first,
 )
 from study_app.installation import tokens
-from study_app.study import Study
 
 
 def token_sha256(request: Request) -> str:
@@ -72,12 +71,3 @@ def over(status: int) -> Response:
     return failure(
         status, "over", "Your participation has ended; no further answers are taken. Thank you."
     )
-
-
-def quota_of(study: Study) -> Quota:
-    """Return how many people a study takes; in all at most what its arms take together."""
-    if study.quota is None:
-        return Quota()
-    in_all, per_arm = study.quota.participants, study.quota.per_arm
-    arms = per_arm and per_arm * len(study.all_arms)
-    return Quota(min((n for n in (in_all, arms) if n is not None), default=None), per_arm)

@@ -97,6 +97,12 @@ def prolific(subject: Subject) -> Iterator[Finding]:
             f"Prolific lets a study of {minutes(study):.0f} minutes reject after "
             f"{wanted} failed attention checks; there are {study.catch}",
         )
+    if study.shared_device:
+        yield warn(
+            "shared_device",
+            "people of Prolific sit at devices of their own: whoever reloads the last page loses "
+            "the code; leave it out",
+        )
     for place, texts in readings(study):
         consent = texts.get("consent")
         if consent and not speaks_of("attention checks", consent):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
 from db import repository
 from db.repository import StudyVersionInfo
 from study_app.installation import app_state
+from study_app.participation import refusals
 from study_app.participation.texts import ParticipantTexts, consent_sha256
-from study_app.player import Words, ui_strings
+from study_app.player import Refusal, Words, ui_strings
 from study_app.player.strings import languages as spoken
+from study_app.providers import Identity
 from study_app.study import (
     UnreadableStudyError,
     Wording,
@@ -52,7 +56,12 @@ def load_texts(name: str) -> ParticipantTexts | None:
         if len(_kept) >= _KEPT_AT_MOST:
             _kept.clear()
         _kept[known] = texts
-    return replace(texts, open=version.status == "live")
+    return replace(texts, open=version.status == "live", refuses=partial(_refusal, version))
+
+
+def _refusal(version: StudyVersionInfo, identity: Identity) -> Refusal | None:
+    state = app_state()
+    return refusals.refusal(state.database, state.key, version, identity, now=datetime.now(UTC))
 
 
 def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
@@ -65,6 +74,7 @@ def texts_of(version: StudyVersionInfo) -> ParticipantTexts:
         consent_version=str(version.version),
         open=version.status == "live",
         provider=study.provider,
+        shared_device=study.shared_device,
     )
 
 

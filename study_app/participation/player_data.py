@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from study_app.participation.languages import accepted, first_offered
+from study_app.participation.refusals import doubled
 from study_app.participation.texts import ParticipantTexts
 from study_app.player import PlayerData, Words, ui_strings
 from study_app.player.strings import languages as spoken
@@ -21,7 +22,8 @@ def player_data(
 
     Args:
         texts: the study's.
-        query: the address's parameters: `lang`, and who somebody is to the study's provider.
+        query: the address's parameters: `lang`, and who somebody is to the study's provider. Of a
+            plain mapping it cannot be told whether the link named somebody twice.
         languages: those of the browser, as in `Accept-Language`.
     """
     query = query or {}
@@ -32,6 +34,7 @@ def player_data(
     language = first_offered(wordings, wanted) or next(iter(wordings))
     words = wordings[language]
     identity = texts.provider.identity(query)
+    refusal = doubled(texts.provider, query) or texts.refuses(identity)
     code = texts.provider.code("no_consent")
     return {
         "status": "unknown" if not texts.study else "open" if texts.open else "closed",
@@ -52,6 +55,8 @@ def player_data(
             "code": code,
             "redirect": texts.provider.redirect("no_consent", code, identity.id),
         },
+        "refusal": refusal,
+        "shared_device": texts.shared_device,
         "ui": words["ui"],
         "wordings": wordings,
     }

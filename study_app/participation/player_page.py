@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
+from starlette.datastructures import QueryParams
 
 from study_app.participation.player_data import player_data
 from study_app.participation.texts import ParticipantTexts
@@ -20,7 +21,8 @@ def participant_page(load: Callable[[str], ParticipantTexts | None]) -> None:
     Args:
         load: the texts of a study by name, or None if there is no such study.
     """
-    query = st.query_params.to_dict()
+    given = st.query_params
+    query = QueryParams([(name, value) for name in given for value in given.get_all(name)])
     # The handshake of the page's connection says the same as the request for the page itself.
     languages = st.context.headers.get("Accept-Language") or st.context.locale
     mount_player(player_data(load(query.get("study", "")), query, languages))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from study_app import providers
-from study_app.player import Words
+from study_app.player import Refusal, Words
 from study_app.study import Wording
 
 
 def _open_link() -> providers.Provider:
     return providers.registry.create("direct")
+
+
+def _nobody(identity: providers.Identity) -> Refusal | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class ParticipantTexts:
         open: whether new participants are taken. Those already taken can go on either way, as
             far as the server lets them.
         provider: where participants come from.
+        shared_device: whether people take part at a device that is everybody's.
+        refuses: why somebody of that identity would not be taken in, asked when their page is made.
     """
 
     study: str
@@ -33,6 +39,8 @@ class ParticipantTexts:
     consent_version: str
     open: bool
     provider: providers.Provider = field(default_factory=_open_link)
+    shared_device: bool = False
+    refuses: Callable[[providers.Identity], Refusal | None] = _nobody
 
 
 def consent_sha256(words: Wording) -> str:

@@ -12,12 +12,13 @@ from study_app.player.assets import (
     player_script,
     way_out_script,
 )
-from study_app.player.given import PlayerData, Words
+from study_app.player.given import PlayerData, Refusal, Words
 from study_app.player.strings import UnknownLanguageError, ui_strings
 
 __all__ = [
     "PlayerData",
     "PlayerScript",
+    "Refusal",
     "UnknownLanguageError",
     "Words",
     "player_css",

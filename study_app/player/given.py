@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 
 class Provider(TypedDict):
@@ -24,6 +24,13 @@ class WayBack(TypedDict):
     redirect: str | None
 
 
+class Refusal(TypedDict):
+    """Why somebody cannot take part, as the routes say it: see docs/http.md."""
+
+    error: str
+    reason: NotRequired[str]
+
+
 class Words(TypedDict):
     """A study and the player in one language."""
 
@@ -39,7 +46,7 @@ class PlayerData(TypedDict):
 
     It reaches the browser before consent: nothing about stimuli, answers or conditions belongs
     here. `title` to `ui` are in `language`, with which the page begins; `wordings` has them in
-    every one of `languages`, in the order offered.
+    every one of `languages`, in the order offered. `refusal` is what a consent would be answered.
     """
 
     status: Literal["open", "closed", "unknown"]
@@ -53,5 +60,7 @@ class PlayerData(TypedDict):
     instructions_html: str
     provider: Provider
     no_consent: WayBack
+    refusal: Refusal | None
+    shared_device: bool
     ui: dict[str, str]
     wordings: dict[str, Words]

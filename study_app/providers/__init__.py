@@ -54,6 +54,9 @@ class Provider(Component):
     """The id is needed to pay people: it is kept in the clear until it expires. Otherwise only its
     keyed hash is stored."""
 
+    parameters: ClassVar[tuple[str, ...]] = ()
+    """What `identity` reads of a link; one that has any of them twice is refused."""
+
     invites: ClassVar[bool] = False
     """The id is the code of an invitation, which lets in one person."""
 

@@ -23,6 +23,7 @@ class Invitation(Provider):
     """
 
     keeps_id: ClassVar[bool] = False
+    parameters: ClassVar[tuple[str, ...]] = (PARAMETER,)
     invites: ClassVar[bool] = True
 
     def identity(self, query: Mapping[str, str]) -> Identity:

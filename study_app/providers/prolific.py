@@ -45,6 +45,7 @@ class Prolific(Provider):
     link_query: ClassVar[str] = (
         "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
     )
+    parameters: ClassVar[tuple[str, ...]] = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 
     complete: Code
     screened_out: Code | None = None

@@ -36,6 +36,7 @@ class Sona(Provider):
     """
 
     link_query: ClassVar[str] = "survey_code=%SURVEY_CODE%"
+    parameters: ClassVar[tuple[str, ...]] = PARAMETERS
 
     credit: str = Field(pattern=r"^https://[^\s{}]+\{id\}[^\s{}]*$")
 

@@ -41,9 +41,12 @@ async def data_of(request: Request, name: str) -> PlayerData:
     Raises:
         StorageError: the database cannot be read just now.
     """
-    texts = await to_thread.run_sync(load_texts, name)
-    query = dict(request.query_params)
-    return player_data(texts, query, request.headers.get("accept-language"))
+    languages = request.headers.get("accept-language")
+
+    def made() -> PlayerData:
+        return player_data(load_texts(name), request.query_params, languages)
+
+    return await to_thread.run_sync(made)  # which looks into the database
 
 
 def language_of(request: Request) -> str:

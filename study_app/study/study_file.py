@@ -95,6 +95,8 @@ class Study(Document):
         screening, comprehension, demographics: forms before and after; see `study_app.forms`.
         quota: see `Quota`.
         provider: where participants come from.
+        shared_device: people take part one after the other at one device (a laboratory, a kiosk):
+            it forgets each at the end.
         exclusions: rules written down before the data are seen; see `study_app.exclusions`.
         texts: see `study_app.study.wording.Texts`.
     """
@@ -141,6 +143,7 @@ class Study(Document):
     provider: Annotated[
         providers.Provider, member(providers.registry), WithJsonSchema({"member": "provider"})
     ] = Field(default_factory=lambda: providers.registry.create("direct"))
+    shared_device: bool = Field(False, exclude_if=lambda shared: not shared)
     exclusions: tuple[SomeExclusion, ...] = ()
     texts: Texts
 

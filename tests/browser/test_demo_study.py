@@ -149,6 +149,11 @@ def test_whole_study_by_keyboard(server: LiveServer, new_context: NewContext) ->
     page.reload()
     player.screen("debrief")
     assert player.find(".code").inner_text() == code
+    page.goto(f"{server.url}/take?study=demo")
+    player.screen("visitor")  # whoever opens the link may be somebody else
+    assert code not in player.host.evaluate("(host) => host.shadowRoot.innerHTML")
+    player.find("#same-person").click()
+    player.screen("debrief")
 
     out = server.home.parent / "export"
     server.run("export", "demo", "--format", "csv", "--out", str(out))

@@ -55,7 +55,7 @@ export async function request(method, path, { token, body, signal } = {}) {
     body: content,
     cache: "no-store",
     credentials: "omit",
-    keepalive: method === "POST" && new Blob([content ?? ""]).size <= KEEPALIVE_BYTES,
+    keepalive: method === "POST" && new TextEncoder().encode(content).length <= KEEPALIVE_BYTES,
   };
   try {
     const { response, content: reply } = await fetchWithin(

@@ -16,6 +16,7 @@ const WHAT_HELPS = { // by the reason of a refusal, else by the refusal itself
   no_prolific_id: "no_prolific_id_text",
   no_sona_code: "no_sona_code_text",
   other_person: "other_person_text",
+  doubled_id: "doubled_id_text",
 };
 const OVER = ["returned", "timed_out"]; // no further answers are taken, those given stay
 
@@ -36,15 +37,24 @@ export class Ending {
    */
   turnedAway({ error, reason }) {
     const { screens, store } = this.#way;
+    if (store.token) store.end();
     screens.refused(REFUSALS[error], WHAT_HELPS[reason ?? error] ?? WHAT_HELPS[error]);
     // Who has agreed already may want to have that deleted.
     screens.show("refused", { menu: Boolean(store.token) });
   }
 
+  /** The participant does not agree. */
+  declined() {
+    const { screens, store } = this.#way;
+    if (store.shared) store.clear();
+    screens.show("declined");
+  }
+
   /** The participation was given back, or the study closed meanwhile. */
   over() {
-    const { outbox, screens } = this.#way;
+    const { outbox, screens, store } = this.#way;
     outbox.forget();
+    store.end();
     screens.show("over", { menu: true });
   }
 
@@ -57,8 +67,9 @@ export class Ending {
 
   /** @param {import("./types").LastPage} debrief */
   debrief(debrief) {
-    const { screens } = this.#way;
-    screens.lastPage(debrief, { saved: true });
+    const { screens, store } = this.#way;
+    store.end();
+    screens.lastPage(debrief, { saved: true, forgotten: store.shared });
     screens.show("debrief", { menu: true });
   }
 
@@ -67,8 +78,9 @@ export class Ending {
    * @param {import("./types").LastPage} ending
    */
   ended(ending) {
-    const { screens } = this.#way;
-    screens.lastPage(ending, { saved: false });
+    const { screens, store } = this.#way;
+    store.end();
+    screens.lastPage(ending, { saved: false, forgotten: store.shared });
     screens.show("ended", { menu: true });
   }
 

@@ -3,6 +3,7 @@
 import { FormPage } from "./form_page.js";
 import { randomHex128 } from "./hash.js";
 import { REFUSALS } from "./ending.js";
+import { personalLink } from "./personal_link.js";
 
 /** The way from the consent page to admission. */
 export class Entrance {
@@ -12,6 +13,8 @@ export class Entrance {
   #languages;
   /** @type {import("./ending.js").Ending} */
   #ending;
+  /** @type {import("./visitor.js").Visitor} */
+  #visitor;
   /** @type {FormPage} */
   #formPage;
   #understood = false; // the check was passed, which comes after the instructions
@@ -20,11 +23,13 @@ export class Entrance {
    * @param {import("./types").Way} way
    * @param {import("./languages.js").Languages} languages
    * @param {import("./ending.js").Ending} ending
+   * @param {import("./visitor.js").Visitor} visitor
    */
-  constructor(way, languages, ending) {
+  constructor(way, languages, ending, visitor) {
     this.#way = way;
     this.#languages = languages;
     this.#ending = ending;
+    this.#visitor = visitor;
     this.#formPage = new FormPage(way.host, languages.t, way.store);
   }
 
@@ -34,6 +39,8 @@ export class Entrance {
     // Another tab may have agreed meanwhile: one person, one participant.
     if (store.token) return turn.enter();
     store.nonce ??= randomHex128();
+    await this.#visitor.sign();
+    store.touch();
     const { study, consent_sha256, language, provider } = this.#languages.data;
     const body = { study, consent_sha256, language, provider, nonce: store.nonce };
     const reply = await activities.insist("POST", "/api/consent", body);
@@ -52,10 +59,14 @@ export class Entrance {
    * @param {import("./types").DueForm | null} form
    */
   async prepare(form) {
-    const { activities, host, screens, frames } = this.#way;
+    const { activities, host, screens, frames, store } = this.#way;
     if (form?.form === "screening") return this.form(form);
     if (!form && this.#understood) return this.#admit();
-    screens.instructions({ check: Boolean(form), again: (form?.attempt ?? 1) > 1 });
+    screens.instructions({
+      check: Boolean(form),
+      again: (form?.attempt ?? 1) > 1,
+      keep: store.lasts ? null : this.#link(),
+    });
     screens.show("instructions", { menu: true });
     await Promise.all([host.pressed(host.find("#start"), activities.signal), frames.learn()]);
     return form ? this.form(form) : this.#admit();
@@ -66,7 +77,7 @@ export class Entrance {
    * @param {import("./types").DueForm} due
    */
   async form(due) {
-    const { activities, host, screens, turn } = this.#way;
+    const { activities, host, screens, store, turn } = this.#way;
     const { signal } = activities;
     this.#formPage.show(due, signal);
     screens.show("form", { menu: true });
@@ -78,12 +89,18 @@ export class Entrance {
       if (reply.status === 401) return turn.invalid();
       if (reply.status === 200 || reply.status === 409) {
         this.#formPage.done();
+        store.touch();
         // Whoever passes screening has read no instructions yet.
         this.#understood = due.form === "comprehension" && reply.body.result === "passed";
         return turn.resume();
       }
       this.#formPage.refused(reply.body.item);
     }
+  }
+
+  #link() {
+    const { study, language } = this.#languages.data;
+    return personalLink(study, language, this.#way.store.token ?? "");
   }
 
   async #admit() {

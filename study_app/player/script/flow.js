@@ -20,6 +20,7 @@ import { Store } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { FrameClock, onPixelRatio } from "./timing.js";
 import { Trials, trialsAddress } from "./trials.js";
+import { Visitor } from "./visitor.js";
 import { backoffMs, pause } from "./waiting.js";
 
 /** One participant's way through one study, in this tab. */
@@ -32,6 +33,8 @@ export class Flow {
   #host;
   /** @type {Store} */
   #store;
+  /** @type {Visitor} */
+  #visitor;
   /** @type {Tabs} */
   #tabs;
   /** @type {Screens} */
@@ -59,7 +62,8 @@ export class Flow {
    * @param {string} css  see Host
    */
   constructor(data, template, css) {
-    this.#store = new Store(data.study);
+    this.#store = new Store(data.study, data.shared_device);
+    this.#visitor = new Visitor(this.#store, data.provider);
     // A personal link brings its own language.
     this.#languages = new Languages(data, tokenInAddress() ? null : this.#store.language);
     const { t } = this.#languages;
@@ -75,7 +79,7 @@ export class Flow {
     });
     const way = this.#way();
     this.#ending = new Ending(way);
-    this.#entrance = new Entrance(way, this.#languages, this.#ending);
+    this.#entrance = new Entrance(way, this.#languages, this.#ending, this.#visitor);
     this.#trials = new Trials(way);
     this.#listen();
     this.#wire();
@@ -116,7 +120,7 @@ export class Flow {
   #makeOutbox() {
     return new Outbox(this.#store, {
       acknowledged: (entry, body) => this.#trials.acknowledged(entry, body),
-      locked: () => this.#trials.catchUp(),
+      locked: () => this.#elsewhere(),
       refused: () => this.#trials.refused(),
       over: () => this.#begin(() => this.#resume()),
       unauthorised: () => this.#begin(async () => this.#ending.invalid()),
@@ -142,20 +146,47 @@ export class Flow {
     const { signal } = this.#activities;
     this.#adoptTokenFromAddress();
     this.#screens.show("loading");
-    const { status } = this.#languages.data;
-    if (status === "unknown") return this.#screens.show("unknown");
-    if (!this.#store.token) {
-      this.#languages.offer(this.#host, this.#screens, this.#store);
-      return this.#screens.show(status === "open" ? "consent" : "closed");
-    }
+    if (this.#languages.data.status === "unknown") return this.#screens.show("unknown");
+    const whose = await this.#visitor.judge();
+    signal.throwIfAborted();
+    if (whose === "unclear") return this.#askWho();
+    if (whose === "anothers") await this.#makeRoom();
+    this.#visitor.known();
+    this.#languages.speak(this.#store.language, this.#host, this.#screens);
+    if (!this.#store.token) return this.#welcome();
     if (!(await this.#tabs.claim(false))) return this.#screens.show("other_tab");
     signal.throwIfAborted();
     return this.#resume();
   }
 
+  /** The consent, unless it is known beforehand that it would be in vain. */
+  #welcome() {
+    const { status, refusal } = this.#languages.data;
+    this.#outbox.start(); // somebody who was here before may have left answers
+    if (status === "closed") return this.#screens.show("closed");
+    // Who has agreed and heard nothing yet may be the one that the study is full of.
+    const mayBeIn = refusal?.error === "full" && this.#store.nonce;
+    if (refusal && !mayBeIn) return this.#ending.turnedAway(refusal);
+    this.#languages.offer(this.#host, this.#screens, this.#store);
+    return this.#screens.show("consent");
+  }
+
+  /** Says nothing of what was begun here, in nobody's language but the page's own. */
+  #askWho() {
+    this.#languages.speak(null, this.#host, this.#screens);
+    this.#screens.show("visitor");
+  }
+
+  /** What was begun here stays with the server, and on this device nothing of it. */
+  async #makeRoom() {
+    this.#store.leave();
+    await this.#tabs.claim(true); // a tab that was left open must not go on under another's name
+  }
+
   /** Asks the server where to go on, and goes there. */
   async #resume() {
     this.#trials.begin();
+    this.#store.touch();
     let reply = await this.#activities.insist("GET", trialsAddress(0, 1));
     if (reply.status === 401) return this.#ending.invalid();
     if (REFUSALS[reply.body.error]) return this.#ending.turnedAway(reply.body);
@@ -209,6 +240,15 @@ export class Flow {
     this.#begin(async () => this.#screens.show("other_tab"));
   }
 
+  /** Two people, or two devices, on one personal link. */
+  #elsewhere() {
+    this.#begin(async () => {
+      this.#host.tell({ pending: this.#outbox.size });
+      this.#screens.show("elsewhere", { menu: true });
+      this.#outbox.start();
+    });
+  }
+
   async #continueHere() {
     await this.#tabs.claim(true);
     this.#begin(() => this.#enter());
@@ -223,8 +263,9 @@ export class Flow {
   #adoptTokenFromAddress() {
     const token = tokenInAddress();
     if (!token) return;
-    this.#store.token = token;
+    this.#store.become(token);
     this.#store.language = this.#languages.data.language;
+    this.#visitor.known();
     clearAddress();
   }
 
@@ -240,13 +281,23 @@ export class Flow {
       }
     });
     onPress("#agree", () => this.#entrance.consent());
-    onPress("#decline", () => this.#screens.show("declined"));
+    onPress("#decline", () => this.#ending.declined());
     onPress("#back", () => this.#screens.show("consent"));
     onPress("#reload", () => window.location.reload());
     onPress("#withdraw-confirm", () => (
       this.#ending.withdraw((words) => this.#menu.note(words), this.#languages.t)
     ));
     onPress("#here", () => this.#continueHere());
+    onPress("#go-on", () => this.#begin(() => this.#enter()));
+    onPress("#same-person", () => {
+      this.#visitor.known();
+      this.#begin(() => this.#enter());
+    });
+    onPress("#other-person", async () => {
+      this.#visitor.known();
+      await this.#makeRoom();
+      this.#begin(() => this.#enter());
+    });
     onPress("#anew", () => {
       this.#store.clear();
       this.#begin(() => this.#enter());
@@ -258,6 +309,16 @@ export class Flow {
     window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
     window.addEventListener("resize", () => this.#question.resized(), { signal });
     onPixelRatio(() => this.#question.resized(), signal);
+    // The browser may put the page away as it is, and bring it back to somebody else.
+    window.addEventListener("pagehide", ({ persisted }) => {
+      if (persisted && this.#store.left) this.#begin(async () => this.#screens.show("loading"));
+    }, { signal });
+    window.addEventListener("pageshow", ({ persisted }) => {
+      if (!persisted) return;
+      this.#visitor.reopened();
+      if (this.#visitor.doubtful) this.#begin(() => this.#enter());
+      else this.#visitor.known();
+    }, { signal });
     window.addEventListener("hashchange", () => {
       if (tokenInAddress()) this.#begin(() => this.#enter());
     }, { signal });

@@ -6,12 +6,14 @@ import { translator } from "./texts.js";
 export class Languages {
   /** @type {import("./types").PlayerData} */
   #data;
+  #own; // the language that the page came in
 
   /**
    * @param {import("./types").PlayerData} data
    * @param {string | null} chosen  the language chosen before, if any
    */
   constructor(data, chosen) {
+    this.#own = data.language;
     this.#data = { ...data, ...wording(data, chosen) };
     /** The words of the player, in whatever language is chosen. */
     this.t = translator(this.#data.ui);
@@ -19,6 +21,21 @@ export class Languages {
 
   /** The page's data; its words are in the language of the moment. */
   get data() { return this.#data; }
+
+  /**
+   * Says everything in a language.
+   * @param {string | null} language  null: the one that the page came in
+   * @param {import("./host.js").Host} host
+   * @param {import("./screens.js").Screens} screens
+   */
+  speak(language, host, screens) {
+    const wanted = language ?? this.#own;
+    if (wanted === this.#data.language) return;
+    this.#data = { ...this.#data, ...wording(this.#data, wanted) };
+    this.t.speak(this.#data.ui);
+    host.speak(this.#data.language, this.#data.title);
+    screens.speak(this.#data);
+  }
 
   /**
    * Lets the participant choose, on the consent page.
@@ -29,10 +46,7 @@ export class Languages {
   offer(host, screens, store) {
     const choose = (language) => {
       store.language = language;
-      this.#data = { ...this.#data, ...wording(this.#data, language) };
-      this.t.speak(this.#data.ui);
-      host.speak(language, this.#data.title);
-      screens.speak(this.#data);
+      this.speak(language, host, screens);
       this.offer(host, screens, store);
       host.find(`.languages [lang="${language}"]`).focus();
     };

@@ -113,10 +113,12 @@ export class Outbox {
       token: entry.token, body: entry.body, signal,
     });
     const soon = Math.max(AT_ONCE_MS, WAITING_AFTER_MS - (Date.now() - entry.since));
-    const timer = setTimeout(() => this.#listener.waiting(true), soon);
+    // Somebody else's, who was at this device before: nobody here is told what becomes of it.
+    const mine = () => entry.token === this.#store.token;
+    const timer = setTimeout(() => { if (mine()) this.#listener.waiting(true); }, soon);
     const reply = await patiently(send, signal).finally(() => clearTimeout(timer));
-    this.#listener.waiting(false);
-    if (reply.status === 401 && entry.token === this.#store.token) {
+    if (mine()) this.#listener.waiting(false);
+    if (reply.status === 401 && mine()) {
       this.stop();
       this.#listener.unauthorised();
       return;
@@ -128,7 +130,8 @@ export class Outbox {
       return;
     }
     this.#remove(entry);
-    if (reply.status === 410 && entry.token === this.#store.token) {
+    if (!mine()) return;
+    if (reply.status === 410) {
       this.stop();
       this.forget();
       this.#listener.over();

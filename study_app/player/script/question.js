@@ -107,15 +107,18 @@ export class Question {
    * @param {import("./types").Trial} trial
    * @param {import("./types").Pixels[] | null} pixels  of its pictures; null: they are shown already
    * @param {AbortSignal} signal
+   * @param {() => import("./types").Pixels[] | undefined} [next]  pictures to prepare meanwhile
    * @returns {Promise<import("./types").Answer>}
    */
-  async ask(trial, pixels, signal) {
+  async ask(trial, pixels, signal, next) {
     const painted = await this.#frames.onsetOf(() => this.#render(trial, pixels));
     signal.throwIfAborted();
     const exposure = new Exposure(painted, this.#store.showing(trial.trial_id));
     this.#exposure = exposure;
     this.#accept(painted.onset, trial.trial_id, trial.response_window_ms);
-    if (trial.exposure_ms) this.#hideAfter(trial.exposure_ms, exposure);
+    // Nothing is prepared while an exposure lasts: its last frame must be in time.
+    this.#useIdle(exposure, trial.exposure_ms ? undefined : next);
+    if (trial.exposure_ms) this.#hideAfter(trial.exposure_ms, exposure, next);
     return orAbort(new Promise((resolve) => {
       this.#choose = (event, answer, refused) => {
         const timing = exposure.end(event, {
@@ -125,7 +128,8 @@ export class Question {
           refused,
         });
         const rt = event && tenth(event.timeStamp - painted.onset);
-        resolve({ answer, rt_ms: rt, timing, display: this.#painter.display });
+        const display = { ...this.#painter.display, translated: this.#isTranslated(trial) };
+        resolve({ answer, rt_ms: rt, timing, display });
       };
       if (trial.response_window_ms) this.#timeOutAfter(trial.response_window_ms, exposure);
     }), signal);
@@ -230,11 +234,17 @@ export class Question {
     look();
   }
 
+  #useIdle(exposure, next) {
+    const seen = () => this.#host.tell({ rendering: this.#painter.display.rendering });
+    this.#painter.whileIdle(exposure.signal, seen, next);
+  }
+
   /** Takes the pictures away when they have been on the screen for so long. */
-  async #hideAfter(ms, exposure) {
+  async #hideAfter(ms, exposure, next) {
     const hide = () => { this.#screen.classList.add("over"); };
     try {
       await this.#frames.offsetOf(hide, exposure, ms);
+      this.#useIdle(exposure, next);
     } catch (error) {
       if (!exposure.signal.aborted) throw error; // answered before
     }
@@ -275,7 +285,7 @@ export class Question {
       task: trial.task,
       phase: trial.phase,
       accepting: null,
-      rendering: this.#painter.display.rendering,
+      rendering: null,
     });
   }
 
@@ -349,6 +359,13 @@ export class Question {
       onPress: (button, act) => this.#host.onClick(button, act),
       onPointer: (target, act) => this.#host.onPointer(target, act),
     };
+  }
+
+  /** Whether a browser's translation has put other words in place of the question's. */
+  #isTranslated({ prompt }) {
+    const { classList } = document.documentElement;
+    return classList.contains("translated-ltr") || classList.contains("translated-rtl")
+      || this.#host.find(".prompt").textContent !== prompt;
   }
 
   /** Takes the answer, or that there is none; nothing else counts until the next question. */

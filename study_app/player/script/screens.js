@@ -23,6 +23,7 @@ export class Screens {
     this.speak(data);
     host.onClick(host.find("#link-copy"), () => this.#copy("#link-copy", "#link"));
     host.onClick(host.find("#code-copy"), () => this.#copy("#code-copy", ".code"));
+    host.onClick(host.find("#keep-copy"), () => this.#copy("#keep-copy", "#kept-link"));
   }
 
   /** The name of the screen that is shown. */
@@ -103,9 +104,14 @@ export class Screens {
     line.classList.toggle("filled", Boolean(words));
   }
 
-  /** Prepares the instructions: a check may follow; they come again after it has failed. */
-  instructions({ check, again }) {
+  /**
+   * Prepares the instructions: a check may follow; they come again after it has failed; `keep` is
+   * the personal link where nothing else leads back.
+   */
+  instructions({ check, again, keep }) {
     this.#host.find("#instructions-again").hidden = !again;
+    this.#host.find("#keep-link").hidden = !keep;
+    this.#host.find("#kept-link").value = keep ?? "";
     this.#host.find("#start").textContent = this.#t(check ? "continue" : "start");
   }
 
@@ -124,9 +130,10 @@ export class Screens {
    * The last page, for whom it went well and for whom it did not. Who has answered everything learns
    * first that it is saved, and what is left to do; then comes what the study says.
    * @param {import("./types").LastPage} page
-   * @param {{saved: boolean}} outcome
+   * @param {{saved: boolean, forgotten: boolean}} outcome  forgotten: the device cannot show it again
    */
-  lastPage({ html, code, redirect }, { saved }) {
+  lastPage({ html, code, redirect }, { saved, forgotten }) {
+    this.#host.find("#forgotten").hidden = !forgotten;
     this.#fill("debrief", (part) => {
       part.innerHTML = html;
       if (saved) part.parentElement.append(part);

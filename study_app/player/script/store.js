@@ -1,6 +1,8 @@
 // What survives a refresh, per study, in localStorage. Where storage is blocked (some private
 // windows) the same lives in memory, and only a refresh loses it.
 
+const IDLE_MS = 10 * 60_000; // after so long, whoever comes may be somebody else
+const ENDED = "ended";
 const REFUSED_KEPT = 50;
 const SPARE = [":refused", ":draft", ":shown"];
 
@@ -9,10 +11,25 @@ export class Store {
   /** @type {Map<string, string | null>} */
   #memory = new Map();
   #prefix;
+  #shared;
 
-  /** @param {string} study */
-  constructor(study) {
+  /**
+   * @param {string} study
+   * @param {boolean} shared  whether the device belongs to everybody, and forgets at each end
+   */
+  constructor(study, shared) {
     this.#prefix = `plausibly:${study}`;
+    this.#shared = shared;
+  }
+
+  /** Whether the device belongs to everybody. */
+  get shared() { return this.#shared; }
+
+  /** Whether what is kept outlives this page. */
+  get lasts() {
+    const lasts = this.#stored(":probe", "");
+    this.#stored(":probe", null);
+    return lasts;
   }
 
   /** The participant's token, or null. */
@@ -22,6 +39,34 @@ export class Store {
   /** The nonce of a consent under way, or null: kept so that a lost reply can be asked again. */
   get nonce() { return this.#read(":nonce"); }
   set nonce(value) { this.#write(":nonce", value); }
+
+  /** A hash of the provider's id of whoever consented here, or null. */
+  get person() { return this.#read(":person"); }
+  set person(value) { this.#write(":person", value); }
+
+  /** Whether somebody has begun here, if only to consent. */
+  get begun() { return Boolean(this.token ?? this.nonce); }
+
+  /** Whether what was begun here is over, or was left alone for ten minutes. */
+  get left() {
+    const seen = this.#read(":seen");
+    return seen === ENDED || !(Math.abs(Date.now() - Number(seen)) < IDLE_MS);
+  }
+
+  /** The participant is here and goes on. */
+  touch() { this.#write(":seen", String(Date.now())); }
+
+  /** The participation is over. A shared device forgets it; this page may still speak of it. */
+  end() {
+    const { token } = this;
+    if (this.#shared) {
+      this.clear();
+      this.#memory.set("", token);
+      this.#memory.set(":seen", ENDED);
+    } else {
+      this.#write(":seen", ENDED);
+    }
+  }
 
   /**
    * Answers that the server has not acknowledged, oldest first.
@@ -47,6 +92,7 @@ export class Store {
   showing(trialId) {
     const [before] = this.#readList(":shown");
     const times = before?.trialId === trialId ? before.times + 1 : 1;
+    this.touch();
     // Not worth a draft where storage is full.
     this.#stored(":shown", JSON.stringify([{ trialId, times }]));
     return times;
@@ -58,13 +104,31 @@ export class Store {
 
   /** Forgets the participant on this device. */
   clear() {
+    const { token } = this;
+    this.outbox = this.outbox.filter((entry) => entry.token !== token);
+    this.leave();
+  }
+
+  /**
+   * Makes room for somebody else. What the server has not got yet of the participant's answers is
+   * still sent, under the token that they were given with.
+   */
+  leave() {
     this.token = null;
     this.language = null;
     this.#writeList(":draft", []);
     this.#writeList(":shown", []);
     this.nonce = null;
-    this.outbox = [];
+    this.person = null;
+    this.#write(":seen", null);
     this.refused = [];
+  }
+
+  /** Somebody goes on here by their personal link. */
+  become(token) {
+    if (token !== this.token) this.leave();
+    this.token = token;
+    this.touch();
   }
 
   #readList(suffix) {

@@ -6,6 +6,8 @@ import { pause } from "./waiting.js";
 const FRAMES_KEPT = 15;
 const USUAL_FRAME_MS = 1000 / 60;
 const WATCHED_MS = 200; // before the end of an exposure, which every frame then looks for
+const BEAT_MS = 250;
+const STALL_MS = 1000; // a pause that no browser makes by itself
 
 /**
  * Resolves with the time of the next animation frame.
@@ -115,6 +117,9 @@ export class Exposure {
   #frozenMs = "onfreeze" in document ? 0 : null; // null: this browser does not tell
   /** @type {number | null} */
   #frozenSince = null;
+  #stalledMs = 0;
+  #beat = performance.now(); // when the page was last known to be running
+  #beats = setInterval(() => this.#runs(), BEAT_MS);
   #lost = 0;
   /** @type {number | null} */
   #first = null;
@@ -169,6 +174,7 @@ export class Exposure {
    * @returns {import("./types").Timing}
    */
   end(event, { input, frameMs, redraws, refused }) {
+    this.#runs();
     if (this.#hiddenSince !== null) this.#hiddenMs += performance.now() - this.#hiddenSince;
     this.cancel();
     return {
@@ -182,6 +188,7 @@ export class Exposure {
       onset_error_ms: tenth(this.#error),
       hidden_ms: tenth(this.#hiddenMs),
       frozen_ms: this.#frozenMs === null ? null : tenth(this.#frozenMs),
+      stalled_ms: tenth(this.#stalledMs),
       focus_lost_n: this.#lost,
       redraw_n: redraws,
       refused_n: refused,
@@ -192,13 +199,28 @@ export class Exposure {
   }
 
   /** It is over, with or without an answer. */
-  cancel() { this.#stop.abort(); }
+  cancel() {
+    this.#stop.abort();
+    clearInterval(this.#beats);
+  }
 
   #sinceOnset(time) { return typeof time === "number" ? tenth(time - this.#onset) : null; }
 
-  #froze() { this.#frozenSince = performance.now(); }
+  /** The page runs. Where it did not for long, and nobody said why, the device has slept. */
+  #runs() {
+    const now = performance.now();
+    const explained = this.#hiddenSince !== null || this.#frozenSince !== null;
+    if (!explained && now - this.#beat > STALL_MS) this.#stalledMs += now - this.#beat;
+    this.#beat = now;
+  }
+
+  #froze() {
+    this.#runs();
+    this.#frozenSince = performance.now();
+  }
 
   #thawed() {
+    this.#runs();
     if (this.#frozenSince !== null && this.#frozenMs !== null) {
       this.#frozenMs += performance.now() - this.#frozenSince;
     }
@@ -206,6 +228,7 @@ export class Exposure {
   }
 
   #visibility() {
+    this.#runs();
     if (document.hidden) {
       this.#hiddenSince ??= performance.now();
     } else if (this.#hiddenSince !== null) {

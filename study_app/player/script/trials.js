@@ -58,7 +58,7 @@ export class Trials {
       const same = shown === trial.presentation_id;
       if (!same) question.about(await this.#together(trial));
       const pixels = same ? null : await this.#picture(trial);
-      const answer = await question.ask(trial, pixels, activities.signal);
+      const answer = await question.ask(trial, pixels, activities.signal, this.#next(trial));
       shown = trial.presentation_id;
       await this.#handOver(trial, answer);
       position = Math.max(position + 1, plan.answered);
@@ -77,15 +77,6 @@ export class Trials {
   refused() {
     this.#careful = true;
     this.#way.activities.mention("answer_refused", NOTE_MS);
-  }
-
-  /** An answer came too late, perhaps because the study went on elsewhere: asks how far it is. */
-  async catchUp() {
-    const { host, outbox, store, activities: { signal } } = this.#way;
-    host.tell({ pending: outbox.size });
-    const options = { token: store.token, signal };
-    const reply = await request("GET", trialsAddress(0, 1), options).catch(() => null);
-    if (reply?.status === 200) this.#plan.reached(reply.body.position);
   }
 
   #emptyPlan() {
@@ -152,6 +143,13 @@ export class Trials {
     for (let other; (other = await alike(found[0].position - 1));) found.unshift(other);
     for (let other; (other = await alike(found[found.length - 1].position + 1));) found.push(other);
     return found;
+  }
+
+  /** What gives the pictures of the presentation after a trial's, once they are here. */
+  #next(trial) {
+    const following = this.#plan.from(trial.position)
+      .find((later) => later.presentation_id !== trial.presentation_id);
+    return following && (() => this.#way.pictures.ready(following.presentation_id));
   }
 
   #lookAhead(position) {

@@ -35,6 +35,10 @@ export interface PlayerData extends Words {
   language: string;
   languages: string[];
   provider: { name: string; id: string | null; session: string | null };
+  /** Why whoever has this link cannot take part, as far as it is known; null: nothing is known. */
+  refusal: Refusal | null;
+  /** Whether the device belongs to everybody: it forgets people when they are done. */
+  shared_device: boolean;
   wordings: Record<string, Words>;
 }
 
@@ -166,6 +170,7 @@ export interface Timing {
   refused_n: number;
   /** null: this browser does not tell. */
   frozen_ms: number | null;
+  stalled_ms: number;
   pixel_ratio_changes: number;
   input: InputKind | null;
   started_utc: string;
@@ -181,6 +186,9 @@ export interface Display {
   rendering: "exact" | "mismatch";
   color_scheme: "light" | "dark";
   forced_colors: boolean;
+  contrast: "no-preference" | "more" | "less" | "custom";
+  /** Whether the words of the question were not those that were sent. */
+  translated: boolean;
   window_w: number;
   window_h: number;
 }

@@ -164,6 +164,8 @@ def test_of_a_changed_answer_the_last_is_the_rating_and_the_trail_keeps_both(lab
     lab.answer(person, trial, "5", event_id="e3", now=lab.later(seconds=1))
     with lab.database.read() as s:
         table, trail = ratings(s, "demo"), events(s, "demo")
+        people = participants(s, "demo")
+    assert list(people["refused_answers"]) == [1]
     assert list(table["response"]) == ["4"]
     assert list(table["n_changes"]) == [1]
     assert list(trail["response"]) == ["3", "4", "5"]

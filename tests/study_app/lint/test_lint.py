@@ -265,6 +265,9 @@ def test_prolifics_rules(prolific):
     }
     complete = prolific(complete="C1", screened_out="C2", failed_check="C3")
     assert by_rule("prolific", provider=complete, **asked) == []
+    assert by_rule("prolific", provider=complete, shared_device=True, **asked) == [
+        ("warn", "shared_device")
+    ]
     assert (
         by_rule("prolific", provider=prolific(complete="C1", failed_check=None), **asked)
         == [("error", "provider")] * 2

@@ -1,10 +1,17 @@
 """What the page hands to the player: languages, words, and who somebody is."""
 
 import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from databases import on_sqlite
+from starlette.datastructures import QueryParams
 
+from db import repository
+from study_app.installation import tokens
+from study_app.participation import refusals
 from study_app.participation.load import texts_of
 from study_app.participation.player_data import player_data
 from study_app.player import ui_strings
@@ -85,3 +92,68 @@ def test_an_unknown_study_has_the_players_words_in_the_readers_language():
     assert data["ui"] == ui_strings("de")
     assert player_data(None)["language"] == "en"
     assert data["provider"] == {"name": "direct", "id": None, "session": None}
+
+
+PID, SESSION = "5f" * 12, "7b" * 12
+PROLIFIC = {"name": "prolific", "complete": "C1SECRET"}
+ASKED = {"PROLIFIC_PID": PID, "SESSION_ID": SESSION}
+
+
+def refusal(lab, version, query):
+    """What the page says to whoever opens this link."""
+    refuses = partial(refusals.refusal, lab.database, lab.state.key, version, now=datetime.now(UTC))
+    return player_data(replace(texts_of(version), refuses=refuses), query)["refusal"]
+
+
+def one_person():
+    return {"quota": {"participants": 1, "per_arm": None}}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        (ASKED, None),
+        (QueryParams(ASKED), None),
+        ({}, "no_prolific_id"),
+        (ASKED | {"PROLIFIC_PID": "{{%PROLIFIC_PID%}}"}, "no_prolific_id"),
+        (QueryParams([*ASKED.items(), ("PROLIFIC_PID", "5e" * 12)]), "doubled_id"),
+        (QueryParams([*ASKED.items(), ("lang", "en"), ("lang", "de")]), None),
+    ],
+)
+def test_a_link_says_whom_it_excludes(lab, query, reason):
+    said = refusal(lab, lab.change(provider=PROLIFIC), query)
+    assert said == (reason and {"error": "not_invited", "reason": reason})
+
+
+@on_sqlite
+def test_a_full_study_says_so_to_all_but_those_who_are_in_it(lab):
+    version = lab.change(**one_person(), provider=PROLIFIC)
+    assert refusal(lab, version, ASKED) is None
+    given = {"name": "prolific", "id": PID, "session": SESSION}
+    assert lab.consent(provider=given).status_code == 201
+    assert refusal(lab, version, ASKED) is None
+    assert refusal(lab, version, ASKED | {"PROLIFIC_PID": "5e" * 12}) == {"error": "full"}
+
+
+@on_sqlite
+def test_a_study_that_was_closed_meanwhile_is_closed(lab):
+    version = lab.change(**one_person())
+    lab.database.write(lambda s: repository.set_study_status(s, name="demo", status="closed"))
+    assert refusal(lab, version, {}) == {"error": "closed"}
+
+
+@on_sqlite
+def test_invitations_are_known_before_the_consent(lab):
+    version = lab.change(provider={"name": "invitation"})
+    code = tokens.invitation_code()
+    assert refusal(lab, version, {"invitation": code}) == {
+        "error": "not_invited",
+        "reason": "invitation",
+    }
+
+
+@on_sqlite
+def test_a_shared_device_is_told_to_the_player(lab):
+    assert player_data(texts_of(lab.change(shared_device=True)))["shared_device"] is True
+    assert player_data(texts_of(lab.change(shared_device=False)))["shared_device"] is False

@@ -68,4 +68,12 @@ async def _loader(request: Request) -> Response:
 
 async def _data(request: Request) -> Response:
     query = request.query_params
-    return JSONResponse(player_data(query["study"], query.get("lang", "en"), "languages" in query))
+    data = player_data(
+        query["study"],
+        query.get("lang", "en"),
+        "languages" in query,
+        query.get("person"),
+        query.get("refused"),
+        "shared" in query,
+    )
+    return JSONResponse(data)

@@ -54,13 +54,23 @@ We begin with a short practice.
 }
 
 
-def player_data(study: str, language: str = "en", several: bool = False) -> dict[str, Any]:
+def player_data(
+    study: str,
+    language: str = "en",
+    several: bool = False,
+    person: str | None = None,
+    refused: str | None = None,
+    shared: bool = False,
+) -> dict[str, Any]:
     """The page's data of every study but ``unknown``; ``closed`` takes nobody.
 
     Args:
         study: name of the study.
         language: the one shown first.
         several: whether participants may choose among all languages.
+        person: their id, if the study's provider gives one.
+        refused: the error of the study's refusal, or its reason where they are not invited.
+        shared: whether the device is everybody's.
     """
     unknown = study == "unknown"
     tags = list(TITLE) if several else [language]
@@ -70,10 +80,19 @@ def player_data(study: str, language: str = "en", several: bool = False) -> dict
         "language": language,
         "languages": [] if unknown else tags,
         "consent_version": "1",
-        "provider": {"name": "direct", "id": None, "session": None},
+        "provider": {"name": "direct", "id": person, "session": None},
+        "no_consent": {"code": None, "redirect": None},
+        "refusal": _refusal(refused),
+        "shared_device": shared,
         "wordings": {} if unknown else {tag: _wording(tag) for tag in tags},
         **_wording(language),
     }
+
+
+def _refusal(refused: str | None) -> dict[str, str] | None:
+    if refused in (None, "full"):
+        return refused and {"error": refused}
+    return {"error": "not_invited", "reason": str(refused)}
 
 
 def _wording(language: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import made_up_study
 import pytest
 from fake_study import FakeServer, Study
 from lab import DEVICE, Lab, Person, open_lab
@@ -23,6 +24,8 @@ from db.errors import DatabaseBusyError
 from study_app import questions
 from study_app.api import Context, create_api
 from study_app.api.limits import RateLimit
+from study_app.participation.load import texts_of
+from study_app.participation.player_page import player_data
 from study_app.participation.texts import consent_sha256
 from study_app.questions import Showing
 from study_app.study import study_of, wording
@@ -260,6 +263,12 @@ def test_a_study_with_all_forms(lab: Lab, fake: Study, conversation: Converse) -
 @pytest.mark.parametrize("conversation", [without_forms, nobody, consents])
 def test_a_study_without_forms(lab: Lab, fake: Study, conversation: Converse) -> None:
     compare(lab, fake, conversation)
+
+
+def test_the_page_hands_over_the_same(lab: Lab) -> None:
+    real, made_up = player_data(texts_of(lab.version)), made_up_study.player_data("demo")
+    assert made_up.keys() == real.keys()
+    assert made_up["wordings"]["en"].keys() == real["wordings"]["en"].keys()
 
 
 def full_at_consent(side: Side) -> None:

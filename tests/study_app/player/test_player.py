@@ -319,7 +319,7 @@ def test_trials_go_on_while_the_server_is_away(
     assert study.answers == ["0", "yes", "1", "no", "2", "yes", "3", "yes", "4", "no"]
 
 
-def test_another_answer_elsewhere_is_no_dead_end(
+def test_another_answer_elsewhere_is_told_and_no_dead_end(
     server: Server, study: Study, open_player: Open
 ) -> None:
     study.set(main=1)
@@ -332,7 +332,11 @@ def test_another_answer_elsewhere_is_no_dead_end(
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {token}"}
     httpx2.post(f"{server.url}/api/response", json=elsewhere, headers=headers).raise_for_status()
-    player.pair("3", "y")
+    player.press("3")
+    player.screen("elsewhere")
+    expect(player.find("h1:visible")).to_have_text("The study is open elsewhere")
+    player.find("#go-on").click()
+    player.press("y", "target_plausible")
     player.screen("debrief")
     assert study.answers == ["9", "yes"]
     kept = player.page.evaluate("Object.keys(localStorage)")
