@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from engine.components import yaml_text
+
 Place = tuple[int | str, ...]
 
 
@@ -123,7 +125,7 @@ class _Lines:
 
     def __init__(self, text: str) -> None:
         try:
-            self._root = yaml.compose(text, yaml.SafeLoader) if text else None
+            self._root = yaml_text.tree(text)
         except yaml.YAMLError:
             self._root = None
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import yaml
+
+T = TypeVar("T")
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 40
@@ -35,15 +38,28 @@ def parse(text: str) -> Any:
         RefusedError: it is beyond the bounds; the message says in which line.
         yaml.YAMLError: it is no YAML.
     """
+    return _read(text, lambda loader, root: loader.construct_document(root))
+
+
+def tree(text: str) -> yaml.Node | None:
+    """Return the parts of a YAML document, each with its place; None for an empty one.
+
+    Raises:
+        RefusedError, yaml.YAMLError: as `parse`, but for what single parts hold.
+    """
+    return _read(text, lambda loader, root: root)
+
+
+def _read(text: str, made: Callable[[_Loader, yaml.Node], T]) -> T | None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise RefusedError(f"it is larger than {MAX_BYTES // 2**20} MiB")
     loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
+        root = loader.get_single_node()
+        if root is None:
             return None
-        _require_small(node)
-        return loader.construct_document(node)
+        _require_small(root)
+        return made(loader, root)
     except yaml.YAMLError:
         raise
     except Exception as error:

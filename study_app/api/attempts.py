@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import math
 import secrets
 import time
@@ -14,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from study_app.api.limits import RateLimit, login_limit
+from study_app.api.limits import RateLimit, login_limit, network_of
 
 MAX_IN_ALL = 100
 """Wrong passwords in any five minutes, wherever from; then one every three seconds."""
@@ -28,9 +27,6 @@ LISTED_S = 3600.0
 """Refused logins that the audit log lists one by one in an hour; the others it counts."""
 
 MAX_KNOWN = 1000
-
-_IPV6_NETWORK = 64
-"""Bits: whoever has an IPv6 address has as many as there are below them."""
 
 
 class TooManyError(Exception):
@@ -173,19 +169,6 @@ class Attempts:
     def _again(self) -> None:
         self._timer = None
         self._call_next()
-
-
-def network_of(address: str) -> str:
-    """Return what of an address stands for one person: of IPv6 the first 64 bits."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
 
 
 def browser_name(key: bytes, cookie: str | None) -> str | None:

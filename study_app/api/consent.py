@@ -13,7 +13,7 @@ from db.repository import ParticipantInfo, StudyVersionInfo
 from study_app.api.bodies import ConsentBody
 from study_app.api.context import Context, context
 from study_app.api.http import RefusedError, body, json_response, read, route, wait_first, write
-from study_app.api.limits import household
+from study_app.api.limits import network_of
 from study_app.api.participant import holder, limited, token_sha256
 from study_app.installation import tokens
 from study_app.participation.refusals import quota_of
@@ -30,7 +30,7 @@ async def consent(request: Request) -> Response:
     """
     here = context(request)
     host = request.client.host if request.client else ""
-    if wait := here.consents.wait_s(household(host)):
+    if wait := here.consents.wait_s(network_of(host)):
         raise wait_first(wait)
     given = await body(request, ConsentBody)
     token = tokens.participant_token(here.state.key, given.study, given.nonce)

@@ -85,12 +85,15 @@ def consent_limit(
     per_second: float = CONSENTS_PER_SECOND,
     clock: Callable[[], float] = time.monotonic,
 ) -> RateLimit:
-    """Return the limit of consents from one address (`household`)."""
+    """Return the limit of consents from one address (`network_of`)."""
     return RateLimit(clock, burst=at_once, rate=per_second)
 
 
-def household(host: str) -> str:
-    """Return what stands for all addresses that one sender has: of IPv6 the first 64 bits."""
+def network_of(host: str) -> str:
+    """Return what of an address stands for its sender: of IPv6 the first 64 bits.
+
+    Whoever has one IPv6 address has as many as there are below them.
+    """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

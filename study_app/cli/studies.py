@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -202,7 +202,7 @@ def launch(
         print_json({**facts, "addresses": addresses})
         return
     say(f"Study {version.name} is {version.status} (version {version.version}).")
-    for line in doors.told("SERVER", version.name, loaded.provider):
+    for line in doors.told(settings.public_url() or "SERVER", version.name, loaded.provider):
         say(line)
 
 
@@ -257,11 +257,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
     for own, found in lists:
         for row in counts:
             if row["stage"] == own.stage:
-                say(
-                    f"  version {row['version']} ({row['stage']}): {row['started']} started, "
-                    f"{row['admitted']} admitted, {row['completed']} completed, "
-                    f"{row['withdrawn']} withdrew"
-                )
+                say(f"  {_came(row)}")
         for line in filled.lines(own, found):
             say(f"  {line}")
     say(f"  {under_way.people_sentence(held)}")
@@ -274,6 +270,13 @@ def status(study: Published, as_json: AsJson = False) -> None:
         say(f"    {line}")
     for line in attention.lines(rules):
         say(f"  attention rules of version {version.version}: {line}")
+
+
+def _came(row: dict[str, Any]) -> str:
+    return (
+        f"version {row['version']} ({row['stage']}): {row['started']} started, "
+        f"{row['admitted']} admitted, {row['completed']} completed, {row['withdrawn']} withdrew"
+    )
 
 
 @app.command()

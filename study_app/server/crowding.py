@@ -6,12 +6,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from study_app.api.http import failure
+from study_app.participation.doors import light_door
 from study_app.server.documents import full_document
 from study_app.server.log_bounds import OncePerMinute
 from study_app.server.security import SecurityMiddleware
@@ -102,12 +104,20 @@ class Crowding:
 
 
 def full(request: Request) -> Response:
-    """Return the answer to somebody for whose page there is no room: a page, to programs JSON."""
+    """Return the answer to somebody for whose page there is no room.
+
+    A participant is sent to the light page of their study, which holds nothing open. Others get a
+    page, programs JSON.
+    """
     headers = {"Retry-After": str(RETRY_S), "Cache-Control": "no-store", "Connection": "close"}
     if "text/html" not in request.headers.get("accept", ""):
         answer: Response = failure(503, "busy", _MESSAGE)
         answer.headers.update(headers)
         return answer
+    query = request.query_params
+    if request.url.path == "/take" and (study := query.get("study")):
+        further = urlencode([each for each in query.multi_items() if each[0] != "study"])
+        return RedirectResponse(light_door(study, further), 307, {"Cache-Control": "no-store"})
     return Response(full_document(), 503, media_type="text/html", headers=headers)
 
 

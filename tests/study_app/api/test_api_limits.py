@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from db.models import Participant
 from study_app.api import Context, create_api
-from study_app.api.limits import RateLimit, consent_limit, household
+from study_app.api.limits import RateLimit, consent_limit, network_of
 
 
 class Clock:
@@ -82,7 +82,7 @@ def test_too_many_requests_are_429_with_a_sentence_and_a_time(lab):
     ],
 )
 def test_who_has_many_addresses_is_one_sender(one, other, same):
-    assert (household(one) == household(other)) == same
+    assert (network_of(one) == network_of(other)) == same
 
 
 def test_an_address_gives_so_many_consents_and_then_waits(lab):

@@ -7,15 +7,12 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from study_app.api.attempts import (
     MAX_IN_ALL,
     MAX_WAITING,
     Attempts,
     TooManyError,
     browser_name,
-    network_of,
     new_browser,
 )
 
@@ -86,21 +83,6 @@ def test_a_right_password_gives_back_what_it_took_of_all() -> None:
                 attempt.counts = False
 
     run(right())
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("testclient", "testclient"),
-    ],
-)
-def test_an_ipv6_network_is_one_person(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 def test_a_browsers_name_cannot_be_made_up() -> None:

@@ -70,7 +70,7 @@ def test_a_limit_that_may_not_be_raised_is_taken_as_it_is(monkeypatch: pytest.Mo
 
 
 async def asked(
-    app: Any, path: str, accept: str = "text/html", method: str = "GET"
+    app: Any, path: str, accept: str = "text/html", method: str = "GET", query: str = ""
 ) -> tuple[int, dict[str, str], bytes]:
     headers = [(b"accept", accept.encode()), (b"host", b"localhost")]
     scope = {
@@ -78,7 +78,7 @@ async def asked(
         "method": method,
         "path": path,
         "headers": headers,
-        "query_string": b"",
+        "query_string": query.encode(),
     }
     sent: list[dict[str, Any]] = []
 
@@ -157,6 +157,8 @@ def test_beyond_its_pages_a_server_says_so_and_goes_on_taking_answers() -> None:
             for sentence in ("again in a minute", "in einer\nMinute noch einmal", "もう一度"):
                 assert sentence in body.decode()
             assert {name.lower() for name in security_headers()} <= set(headers)
+        status, headers, _ = await asked(guard, "/take", query="lang=de&study=demo&PROLIFIC_PID=a")
+        assert (status, headers["location"]) == (307, "/p/demo?lang=de&PROLIFIC_PID=a")
         status, headers, body = await asked(guard, "/take", "application/json")
         assert (status, headers["retry-after"]) == (503, "60")
         assert b'"error":"busy"' in body
