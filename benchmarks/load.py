@@ -1,6 +1,7 @@
 """How many people a study carries, and whether anything is lost or doubled meanwhile.
 
     .venv/bin/python benchmarks/load.py [--people 200] [--no-browser]
+    .venv/bin/python benchmarks/load.py --light 1000
 
 A real server (`plausibly serve`) over a real SQLite file, and raw HTTP clients on the same machine
 that keep to the player's rules. Three studies in a row, each on a fresh copy of the home:
@@ -15,6 +16,10 @@ server to itself: from an answer's input event to the next question's onset, by 
 record. The onset is the first animation frame by which it is certainly on the screen, so this is an
 upper bound, by up to one frame.
 
+With `--light` instead: so many people open the light page within a minute, each with an empty
+cache: the document, the player's script, consent, admission, then 40 trials with their pictures, 1
+to 3 s between an acknowledgement and the next answer. Nobody waits for the others.
+
 Exit status 1 when an answer was lost or doubled, or one list got two people more than another.
 """
 
@@ -26,6 +31,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import sys
@@ -40,7 +46,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "support"))
 
-from crowd import Home, Person, look_up, make_home, take_part  # noqa: E402
+from crowd import Home, Person, Tally, look_up, make_home, take_part  # noqa: E402
 from live_server import LiveServer  # noqa: E402
 
 from study_app import study as studies  # noqa: E402
@@ -48,6 +54,7 @@ from study_app import study as studies  # noqa: E402
 TRIALS = 40
 ARRIVAL_S = 10.0
 THINK_S = (1.0, 3.0)
+MINUTE_S = 60.0
 
 
 def forty_trials() -> studies.Study:
@@ -137,6 +144,75 @@ def responses(home: Home, folder: Path, count: int, think_s: tuple[float, float]
     return found.once == found.acknowledged == count * TRIALS and not found.doubled
 
 
+class Visitor(Person):
+    """Somebody who comes by the light page, with nothing of it in their browser's cache."""
+
+    _seen: frozenset[str] = frozenset()
+
+    async def come(self) -> float:
+        """Open the page, fetch the player's script; return how long both took, in seconds."""
+        began = time.perf_counter()
+        page = (await self.insist("GET", f"/p/{self.consent['study']}")).body.decode()
+        script = re.search(r"/player/[0-9a-f]{64}\.js", page)
+        await self.insist("GET", script.group() if script else "/player/script.js")
+        return time.perf_counter() - began
+
+    async def answer(self, trial: dict[str, Any]) -> None:
+        """Look at the pictures, and answer."""
+        for url in {image["url"] for image in trial["images"]} - self._seen:
+            await self.insist("GET", url)
+            self._seen |= {url}
+        await super().answer(trial)
+
+
+async def visit(people: list[Visitor], within_s: float) -> tuple[list[float], list[float]]:
+    """Everybody comes and takes part; how long each waited for the page, and to be admitted."""
+
+    async def one(person: Visitor) -> tuple[float, float]:
+        await asyncio.sleep(person.rng.uniform(0, within_s))
+        page = await person.come()
+        began = time.perf_counter()
+        await person.enter()
+        waited = time.perf_counter() - began
+        await person.take_part()
+        person.close()
+        return page, waited
+
+    both = await asyncio.gather(*(one(person) for person in people))
+    return [page for page, _ in both], [waited for _, waited in both]
+
+
+def light(home: Home, folder: Path, count: int) -> bool:
+    """Print what people meet who all come by the light page; return whether nothing was lost."""
+    with served(home, folder) as server:
+        tally = Tally()
+        people = [
+            Visitor(server.port, tally, random.Random(n), home.consent, think_s=THINK_S)
+            for n in range(count)
+        ]
+        before, began = cpu_seconds(server), time.perf_counter()
+        pages, waited = asyncio.run(visit(people, MINUTE_S))
+        elapsed, used = time.perf_counter() - began, cpu_seconds(server) - before
+        fewest, most = spread(server)
+        found = look_up(server.home / "study.db", people)
+    print("| of people | n | p50 | p95 | p99 | largest (ms) |\n|---|--:|--:|--:|--:|--:|")
+    for what, seconds in (
+        ("page and script", pages),
+        ("consent and admission", waited),
+        ("answers acknowledged", tally.ack_seconds),
+    ):
+        print(f"| {what} | {len(seconds)} | {quantiles(seconds)} |")
+    print(
+        f"\n{count} people within {MINUTE_S:.0f} s, {elapsed:.0f} s in all, "
+        f"{tally.requests} requests, the server's processor busy for {used / elapsed:.0%}; "
+        f"{tally.no_reply} without a reply, {tally.refused_503} times 503; {fewest} to {most} on a "
+        f"list; {found.acknowledged} acknowledged, {found.once} found once, {found.lost} lost, "
+        f"{found.doubled} doubled",
+        flush=True,
+    )
+    return found.once == found.acknowledged == count * TRIALS and not found.doubled
+
+
 def painted(home: Home, folder: Path) -> None:
     """Print how long a real browser takes from an answer to the next question on the screen."""
     from player_page import Player
@@ -196,6 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--people", type=int, default=200, help="people at once (default: 200)")
     parser.add_argument("--no-browser", action="store_true", help="leave out what needs Chromium")
+    parser.add_argument("--light", type=int, metavar="N", help="N people, by the light page")
     arguments = parser.parse_args()
     count = arguments.people
     with tempfile.TemporaryDirectory() as temporary:
@@ -204,6 +281,8 @@ def main() -> None:
         home = make_home(folder / "home", forty_trials())
         load = os.getloadavg()[0]
         print(f"{os.cpu_count()} processors, load of the machine before: {load:.1f}\n")
+        if arguments.light:
+            sys.exit(0 if light(home, folder / "light", arguments.light) else 1)
         print(
             "| admission (consent, slot, plan; ms) | p50 | p95 | p99 | largest | people on a list |"
         )

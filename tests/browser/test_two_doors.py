@@ -138,9 +138,9 @@ def test_the_way_out_goes_away_when_the_page_comes_up_after_all(
     )
     page.clock.run_for(25_000)
     expect(page.locator("#way-out")).to_be_visible()
-    page.unroute("**/player/*.js*")
     for route in held:
         route.continue_()
+    page.unroute("**/player/*.js*")
     Player(page).screen("consent")
     page.clock.run_for(1_000)
     expect(page.locator("#way-out")).to_be_hidden()

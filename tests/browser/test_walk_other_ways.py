@@ -92,7 +92,9 @@ def test_somebody_who_does_not_agree_and_somebody_who_comes_too_late(
         "provider": {"name": "direct", "id": None, "session": None},
         "nonce": "0" * 32,
     }
-    httpx2.post(f"{server.url}/api/consent", json=first).raise_for_status()
+    token = httpx2.post(f"{server.url}/api/consent", json=first).raise_for_status().json()["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    httpx2.post(f"{server.url}/api/admit", json={}, headers=bearer).raise_for_status()
     way = visit(ALONE)
     assert way.screens == ["refused"]  # the page knows before anybody reads the consent
     way.assert_seen("refused", [way.ui["full_title"], way.ui["full_text"]])

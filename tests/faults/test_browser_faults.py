@@ -73,6 +73,7 @@ def test_half_a_minute_without_network(server: LiveServer, new_context: NewConte
     expect(player.find(".status")).to_have_text("", timeout=10_000)
     assert [answer for _, _, answer in stored(server)] == given
     player.pair("7", "y")  # and it goes on
+    expect(player.host).to_have_attribute("data-pending", "0", timeout=20_000)
 
 
 def test_refresh_at_every_step_and_back(server: LiveServer, new_context: NewContext) -> None:
