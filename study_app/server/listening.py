@@ -53,7 +53,8 @@ class Listener(socket.socket):
             family: AF_INET or AF_INET6.
             files: that the process may open.
         """
-        super().__init__(family, socket.SOCK_STREAM)
+        # asyncio sends small answers at once (TCP_NODELAY) only where the protocol is named.
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._highest = files - FREE
         self._spare = _spare()
 
