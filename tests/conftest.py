@@ -155,8 +155,8 @@ CHROMIUM_ARGS = [
 
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Callable[..., Browser]]:
-    """Starts Debian's Chromium, with further arguments."""
-    chromium = shutil.which("chromium")
+    """Starts Debian's Chromium, with further arguments: see tools/require-chromium."""
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     assert chromium, "install Debian's package chromium"
     with sync_playwright() as playwright:
 

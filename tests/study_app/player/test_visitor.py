@@ -85,6 +85,7 @@ def test_a_run_left_for_ten_minutes_is_somebodys_else_until_they_say_so(
     away(player, 11)
     player.page.context.route("**/api/response", lambda route: route.abort())
     player.press("7")
+    player.ready("target_plausible")  # from here on nothing happens by itself
     away(player, 11)
     player.page.close()
     context.unroute("**/api/response")
