@@ -37,9 +37,18 @@ def partial_of(target: Path) -> Path:
 
 def put_in_place(partial: Path, target: Path) -> None:
     """Let a finished file become `target`, durably."""
-    _sync(partial)
+    sync(partial)
     partial.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Make durable what a file holds, or what was made and renamed in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove(partial: Path) -> None:
@@ -64,11 +73,3 @@ def only_readable(path: Path) -> bool:
 
 def _of_group(folder: Path, mode: int) -> int:
     return mode if folder.stat().st_mode & _SHARED else 0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -93,11 +93,18 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
     Raises:
         UsageError: there is none, it cannot be read, or it is not a YAML mapping.
     """
+    document, where, _ = _read(name_or_path, noun, built_in)
+    return document, where
+
+
+def _read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], str, str]:
+    """Return what `read` does, and the text that it was read from."""
     path = Path(name_or_path)
     if not path.suffix:
         path = built_in / f"{name_or_path}.yaml"
     try:
-        document = yaml_text.parse(_text(path))
+        text = _text(path)
+        document = yaml_text.parse(text)
     except FileNotFoundError:
         known = sorted(p.stem for p in built_in.glob("*.yaml"))
         raise UsageError(
@@ -112,7 +119,7 @@ def read(name_or_path: str, noun: str, built_in: Path) -> tuple[dict[str, Any], 
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"{path} must hold a mapping with the keys of a {noun}")
-    return document, path.name
+    return document, path.name, text
 
 
 def _text(path: Path) -> str:
@@ -133,19 +140,10 @@ def load(kind: type[D], name_or_path: str, noun: str, built_in: Path) -> D:
         UsageError: it cannot be read, or anything in it is wrong; the message lists every problem
             with its place.
     """
-    document, where = read(name_or_path, noun, built_in)
+    document, where, text = _read(name_or_path, noun, built_in)
     try:
         return kind(**document)
     except ValidationError as error:
-        lines = complaints.in_words(kind, document, error, _source(name_or_path, built_in))
+        lines = complaints.in_words(kind, document, error, text)
         count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise UsageError("\n".join([f"{where} has {count}:", *lines])) from None
-
-
-def _source(name_or_path: str, built_in: Path) -> str:
-    """Return what a document was read from, to say in which lines; "" if it is gone."""
-    path = Path(name_or_path)
-    try:
-        return _text(path if path.suffix else built_in / f"{name_or_path}.yaml")
-    except (OSError, UnicodeDecodeError):
-        return ""

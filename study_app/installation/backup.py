@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from db import repository
+from db.backends.files import sync
 from db.session import Database
 from engine.artifacts import ArtifactStore
 from engine.errors import ArtifactError, PlausiblyError, UsageError
@@ -57,7 +58,7 @@ def backup(
         if target.exists():
             target.rmdir()
         partial.rename(target)
-        carried.sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise PlausiblyError(
             f"The copy {target} could not be written: {error.strerror or error}"

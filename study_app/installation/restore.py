@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from db.backends.files import sync
 from engine.errors import PlausiblyError, UsageError
 from study_app.installation import carried
 from study_app.installation.carried import DATABASES, Carried
@@ -97,7 +98,7 @@ def _put_in_place(partial: Path, home: Path, *, held: bool) -> Path | None:
         if before is not None:
             before.rename(home)
         raise
-    carried.sync_folder(home.parent)
+    sync(home.parent)
     return before
 
 

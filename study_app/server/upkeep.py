@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -25,7 +26,10 @@ _log = logging.getLogger(__name__)
 
 async def keep_up(database: Database) -> None:
     """Purge every day and wipe what is owed, until cancelled."""
-    await asyncio.gather(_purging(database), _wiping(database))
+    await asyncio.gather(
+        _every(PURGE_S, lambda: write(database, purge)),
+        _every(LOOK_S, lambda: asyncio.to_thread(wipe, database)),
+    )
 
 
 def wipe(database: Database) -> bool:
@@ -51,30 +55,15 @@ def purge(s: Session) -> int:
     return gone
 
 
-async def _purging(database: Database) -> None:
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` again and again; what keeps it from being done is logged once."""
     said = ""
     while True:
         try:
-            await write(database, purge)
-            wait, said = PURGE_S, ""
+            await work()
+            wait, said = seconds, ""
         except DatabaseError as error:
-            wait, said = AGAIN_S, _say_once(str(error), said)
+            if str(error) != said:
+                _log.error("%s", error)
+            wait, said = AGAIN_S, str(error)
         await asyncio.sleep(wait)
-
-
-async def _wiping(database: Database) -> None:
-    said = ""
-    while True:
-        try:
-            await asyncio.to_thread(wipe, database)
-            wait, said = LOOK_S, ""
-        except DatabaseError as error:
-            wait, said = AGAIN_S, _say_once(str(error), said)
-        await asyncio.sleep(wait)
-
-
-def _say_once(sentence: str, said: str) -> str:
-    """Log a sentence unless it was the last one, too; return it."""
-    if sentence != said:
-        _log.error("%s", sentence)
-    return sentence
