@@ -29,10 +29,7 @@ def player_data(
     query = query or {}
     if texts is None:
         texts = _no_study()
-    wordings = dict(texts.wordings)
-    wanted = (query.get("lang"), *accepted(languages or ""))
-    language = first_offered(wordings, wanted) or next(iter(wordings))
-    words = wordings[language]
+    language, words = chosen(texts, query, languages)
     identity = texts.provider.identity(query)
     refusal = doubled(texts.provider, query) or texts.refuses(identity)
     code = texts.provider.code("no_consent")
@@ -41,7 +38,7 @@ def player_data(
         "study": texts.study,
         "title": words["title"],
         "language": language,
-        "languages": list(wordings),
+        "languages": list(texts.wordings),
         "consent_html": words["consent_html"],
         "consent_sha256": words["consent_sha256"],
         "consent_version": texts.consent_version,
@@ -58,8 +55,17 @@ def player_data(
         "refusal": refusal,
         "shared_device": texts.shared_device,
         "ui": words["ui"],
-        "wordings": wordings,
+        "wordings": dict(texts.wordings),
     }
+
+
+def chosen(
+    texts: ParticipantTexts, query: Mapping[str, str], languages: str | None
+) -> tuple[str, Words]:
+    """Return the language in which the player begins, and the words in it; see `player_data`."""
+    wanted = (query.get("lang"), *accepted(languages or ""))
+    language = first_offered(texts.wordings, wanted) or next(iter(texts.wordings))
+    return language, texts.wordings[language]
 
 
 def _no_study() -> ParticipantTexts:

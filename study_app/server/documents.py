@@ -86,7 +86,9 @@ def calm_document(language: str, title: str, text: str) -> bytes:
 @cache
 def full_document() -> bytes:
     """Return what people read when there is no room for their page."""
-    return render("server/full.html").encode()
+    return render(
+        "server/full.html", language="en", direction="ltr", title="Busy – Plausibly"
+    ).encode()
 
 
 def icon() -> bytes:

@@ -21,8 +21,14 @@ _AGAIN_S = 10
 
 async def light_page(request: Request) -> Response:
     """Answer with a study's light page; where there is none, with a calm one that loads nothing."""
+    accepted_languages = request.headers.get("accept-language")
+
+    def made() -> PlayerData:
+        texts = load_texts(request.path_params["study"])
+        return player_data(texts, request.query_params, accepted_languages)
+
     try:
-        data = await data_of(request, request.path_params["study"])
+        data = await to_thread.run_sync(made)  # which looks into the database
     except StorageError:
         language = language_of(request)
         words = ui_strings(language)
@@ -33,20 +39,6 @@ async def light_page(request: Request) -> Response:
         document = calm_document(data["language"], words["unknown_title"], words["unknown_text"])
         return _answer(document, 404)
     return _answer(light_document(data), 200, {"Content-Security-Policy": light_policy()})
-
-
-async def data_of(request: Request, name: str) -> PlayerData:
-    """Return what the player is given about study `name`, for who sent `request`.
-
-    Raises:
-        StorageError: the database cannot be read just now.
-    """
-    languages = request.headers.get("accept-language")
-
-    def made() -> PlayerData:
-        return player_data(load_texts(name), request.query_params, languages)
-
-    return await to_thread.run_sync(made)  # which looks into the database
 
 
 def language_of(request: Request) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
 from starlette.requests import Request
 
 from db.errors import StorageError
 from study_app.participation.languages import direction
+from study_app.participation.load import load_texts
+from study_app.participation.player_data import chosen
 from study_app.player import ui_strings
-from study_app.server.light_page import data_of, language_of
+from study_app.server.light_page import language_of
 from study_app.server.streamlit_document import page_document
 
 
@@ -23,13 +26,15 @@ async def take_document(request: Request, title: str) -> bytes:
     language, way_out = language_of(request), None
     words = ui_strings(language)
     try:
-        data = await data_of(request, request.query_params.get("study", ""))
+        texts = await to_thread.run_sync(load_texts, request.query_params.get("study", ""))
     except StorageError:
         pass  # the page itself says so, or comes up after all
     else:
-        language, words = data["language"], data["ui"]
-        if data["status"] != "unknown":
-            title, way_out = data["title"], (words["way_out_text"], words["way_out_link"])
+        if texts is not None:
+            accepted = request.headers.get("accept-language")
+            language, own = chosen(texts, request.query_params, accepted)
+            title, words = own["title"], own["ui"]
+            way_out = words["way_out_text"], words["way_out_link"]
     return page_document(
         title,
         language,
