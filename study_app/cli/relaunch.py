@@ -24,7 +24,7 @@ def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]
         drawn: its design.
     """
     from db import repository
-    from engine import canonical
+    from study_app.design.publish import as_running
     from study_app.study import briefly, differences, study_of
 
     database = settings.database()
@@ -37,7 +37,7 @@ def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]
     people = sum(row.started for row in counts)
     if stored is None or drawn is None or not people:
         return []
-    content = canonical.sha256({"config": study.to_json(), "design": drawn.document})
+    _, content = as_running(study, drawn, stored)
     if (content, study.stage) == (stored.content_sha256, stored.stage):
         return []
     runs = (stored.design.get("experiment"), drawn.document["experiment"])

@@ -36,19 +36,20 @@ def publish(
     """
     if drawn is None:
         drawn = design(study, results.find(store, study.experiment))
-    config = study.to_json()
-    document = _as_running(study, config, drawn.document, database)
+    with database.read() as s:
+        newest = repository.study(s, study.name)
+    document, content_sha256 = as_running(study, drawn, newest)
     now = datetime.now(UTC)
     version = database.write(
         lambda s: repository.publish_study(
             s,
             name=study.name,
-            config=config,
+            config=study.to_json(),
             design=document,
             stage=study.stage,
             stimuli=[_row(stimulus) for stimulus in drawn.stimuli.values()],
             silence=silence(study),
-            content_sha256=_content_sha256(config, document),
+            content_sha256=content_sha256,
             now=now,
         )
     )
@@ -59,19 +60,22 @@ def publish(
     return version
 
 
-def _as_running(
-    study: Study, config: Mapping[str, Any], document: Mapping[str, Any], database: Database
-) -> Mapping[str, Any]:
-    """Return the design with the sizes of the newest version, if that is the same but for them."""
-    with database.read() as s:
-        newest = repository.study(s, study.name)
+def as_running(
+    study: Study, drawn: Design, newest: StudyVersionInfo | None
+) -> tuple[Mapping[str, Any], str]:
+    """Return what is stored of a design, and the SHA-256 of that with the study.
+
+    It has the sizes of the newest version, if it is the same but for them: then the hash is that
+    version's, and nothing new is stored.
+    """
+    config, document = study.to_json(), drawn.document
     if newest is not None:
         same = {key: value for key, value in document.items() if key != "picture_sizes"}
         if sizes := newest.design.get("picture_sizes"):
             same["picture_sizes"] = sizes
         if _content_sha256(config, same) == newest.content_sha256:
-            return same
-    return document
+            return same, newest.content_sha256
+    return document, _content_sha256(config, document)
 
 
 def _content_sha256(config: Mapping[str, Any], document: Mapping[str, Any]) -> str:
