@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from playwright.sync_api import Locator, Page, TimeoutError
@@ -31,6 +32,18 @@ READ_CANVASES = f"""(size) => {{
   const root = document.getElementById("plausibly-player").shadowRoot;
   return [...root.querySelectorAll("canvas")].map((_, place) => read(size, place));
 }}"""
+
+
+def until(page: Page, expression: str, seconds: float = 15) -> None:
+    """Waits until an expression is true in a page.
+
+    Playwright's `wait_for_function` looks a second time by `eval`, which our pages forbid: a test
+    with it passes as long as the first look already succeeds.
+    """
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"still not true: {expression}"
+        page.wait_for_timeout(20)
 
 
 class Player:

@@ -13,7 +13,7 @@ from fake_server import Study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import QUESTIONS
-from player_page import Player
+from player_page import Player, until
 from playwright.sync_api import Browser, Page
 from pydantic import TypeAdapter
 
@@ -68,7 +68,7 @@ def measuring(browser: Browser) -> Iterator[Page]:
     script = assets.player_script().content.decode()
     told = "Object.assign(window, { Exposure, Painter, tenth });"
     page.add_script_tag(content=f"{script}\n{told}", type="module")
-    page.wait_for_function("window.Exposure !== undefined")
+    until(page, "window.Exposure !== undefined")
     yield page
     page.close()
 

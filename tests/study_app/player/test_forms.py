@@ -8,7 +8,7 @@ import pytest
 from fake_server import Study
 from layouts import FORMS, demographics, item, screening
 from made_up_study import CONSENT_SHA256, TITLE
-from player_page import Player
+from player_page import Player, until
 from playwright.sync_api import expect
 
 from study_app.forms import Device
@@ -306,7 +306,7 @@ def test_the_length_of_a_frame_is_known_before_the_first_question(
     # Whoever comes back has read the instructions before: the frames are watched meanwhile.
     player.page.reload()
     player.ready("label_nafc")
-    player.page.wait_for_function("window.framesSeen > 15")
+    until(player.page, "window.framesSeen > 15")
 
 
 # --- languages ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_server import Study
-from player_page import Player
+from player_page import Player, until
 from playwright.sync_api import BrowserContext, expect
 
 Open = Callable[..., Player]
@@ -94,7 +94,7 @@ def test_a_run_left_for_ten_minutes_is_somebodys_else_until_they_say_so(
     player.find("#other-person").click()
     player.screen("consent")
     # What the first one answered is still sent, as theirs; nothing else is left of them.
-    player.page.wait_for_function(f"{STORED} === '{{}}'")
+    until(player.page, f"{STORED} === '{{}}'")
     (person,) = study.state["participants"].values()
     assert [answer["answer"] for answer in person["answers"].values()] == ["7"]
     player.start()
