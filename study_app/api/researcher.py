@@ -199,7 +199,7 @@ def _zip(
 ) -> tuple[bytes, str]:
     """The export of a stage, by default the newest version's, as a zip; and which stage it is."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / study
+        out = Path(folder) / "export"  # a name from an address may be no file's
         made = export.write_csv(
             state.database, study, out, now, judge=exclusions.judge, stage=stage, actor=actor
         )

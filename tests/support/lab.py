@@ -21,6 +21,7 @@ from engine import results
 from engine.artifacts import ArtifactStore
 from study_app import study
 from study_app.api import Context, create_api
+from study_app.api.limits import consent_limit
 from study_app.design import publish
 from study_app.design.study_design import Design, design
 from study_app.installation import AppState
@@ -169,5 +170,7 @@ def open_lab(
     version = publish.publish(loaded, store, database, drawn)
     login.ensure_password(database, PASSWORD)
     state = AppState(database, store, KEY)
-    app = create_api(Context(state), [Middleware(SecurityMiddleware)])
+    # All of a test's people come from one address.
+    unbounded = consent_limit(at_once=10**6)
+    app = create_api(Context(state, consents=unbounded), [Middleware(SecurityMiddleware)])
     return Lab(state, version, TestClient(app, raise_server_exceptions=False))

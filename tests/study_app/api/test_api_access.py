@@ -97,9 +97,12 @@ def test_the_export_holds_the_tables_and_neither_tokens_nor_secrets(lab):
     assert archive.read("demo/ratings.csv").count(b"\n") == 53
 
 
-def test_an_unknown_study_has_no_export(lab):
+@pytest.mark.parametrize("name", ["nope", "x" * 300, "%00", "..", "a%5Cb"])
+def test_an_unknown_study_has_no_export_whatever_its_name(lab, name):
     lab.log_in()
-    assert lab.client.get("/api/export/nope.zip").status_code == 404
+    answer = lab.client.get(f"/api/export/{name}.zip")
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"error", "message"}
 
 
 def test_login_and_logout(lab):
