@@ -50,7 +50,7 @@ def do(work: str, network: nn.Module, x: np.ndarray, y: np.ndarray) -> None:
     if work == "answers":
         inference.logits(network, x)
     elif work == "saliency":
-        saliency.create("input_gradient").attribute(network, x, y)
+        saliency.create("input_gradient").attribute(network, x, saliency.Target(y))
     elif work == "measures":
         inference.gradient_norms(network, x, y)
         features.penultimate(network, x)

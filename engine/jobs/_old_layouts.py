@@ -5,6 +5,7 @@ stored otherwise:
 
 - examples: the source images, their labels and the model's answers to them lay in every artifact;
 - maps: all in one compressed file, without scales, and its parents were called by the attack alone;
+- maps, up to version 2: each of the true label alone, without a word on whether the method applies;
 - curve: predictions lay beside the labels, under the model's label alone.
 
 Before the versions in `_IN_THE_BALL` examples were rounded to 8 bits by going to the nearest level,
@@ -16,16 +17,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Artifact, Recipe, Role
+from engine import rendering
+from engine.artifacts import (
+    Artifact,
+    Recipe,
+    Role,
+    labels_of,
+    write_arrays,
+    write_blocks,
+    write_json,
+)
+from engine.datasets import spread
+from engine.jobs import _subset
 from engine.jobs._kinds import Reader
+from engine.jobs._maps import summarise
 from engine.jobs.answers import Answers
 from engine.jobs.source import Source
 from engine.rendering import pixels_sha256
+from engine.saliency import SaliencyMethod, Target
 
 if TYPE_CHECKING:
     from engine.datasets import Split
+    from engine.jobs.context import Job
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -81,9 +97,56 @@ def without_source(roles: Iterable[str], label: str | None = None) -> Role:
     return next(r for r in found if r.kind == "examples" and label in (None, r.label))
 
 
-def explained(recipe: Recipe) -> dict[str, Role]:
-    """Return the parents of maps that are examples, by attack."""
-    return {role: Role(role) for role in recipe.parents if role != "model"}
+def explains_labels(recipe: Recipe) -> bool:
+    """Say whether maps explain true labels, with nothing said of method and network."""
+    return recipe.versions.get("maps", 1) < 3
+
+
+def make_maps(job: Job, method: SaliencyMethod) -> None:
+    """Make maps as versions 1 and 2 stored them."""
+    from engine.jobs import examples
+
+    source, network, old = job.source(), job.model(Role("model")), is_old(job.recipe)
+    chosen = spread(source.labels, job.config.get("images"))
+    split = _subset.some(source, chosen)
+    found = {"clean": method.attribute(network, split.images, Target(split.labels)).maps}
+    indices = {"clean": chosen}
+    if old:
+        attacked = {role: Role(role) for role in job.recipe.parents if role != "model"}
+    else:
+        known = labels_of("examples", job.recipe.parents)
+        attacked = {label: Role("examples", label) for label in known}
+    for attack, role in sorted(attacked.items()):
+        made = job.parent(role).arrays(examples.FILE)
+        both, rows, _ = np.intersect1d(examples.indices(made), chosen, return_indices=True)
+        images, labels = rendering.to_images(made["pixels"][rows]), source.labels[both]
+        found[attack] = method.attribute(network, images, Target(labels)).maps
+        indices[attack] = both
+    said = {"quantity": _quantity(method)}
+    if old:
+        write_arrays(job.draft / "maps.npz", found)
+        write_json(job.draft / "result.json", {**said, "images": sorted(found)})
+        return
+    summaries, records = {}, {}
+    for image, maps in found.items():
+        records[image] = write_blocks(job.draft / f"{image}.npy", maps)
+        for name, value in vars(summarise(maps)).items():
+            if name != "negative":
+                summaries[f"{name}/{image}"] = np.asarray(value)
+        for name, array in _subset.stored(indices[image], len(source)).items():
+            summaries[f"{name}/{image}"] = array
+    write_arrays(job.draft / "summary.npz", summaries)
+    write_json(job.draft / "result.json", {**said, "images": records})
+
+
+def _quantity(method: SaliencyMethod) -> str:
+    """Return what input gradients, the only maps then, were said to be."""
+    if not method.explains_a_class:
+        return method.quantity("")
+    return (
+        "gradient of the true label's log-probability log p(y): where it is positive, brightening "
+        "the pixel speaks for the true label"
+    )
 
 
 def predictions(arrays: Arrays) -> Arrays:

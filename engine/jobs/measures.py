@@ -98,7 +98,8 @@ def make(job: Job) -> None:
     test = measured(data.test, images)
     norms = inference.gradient_norms(network, test.images, test.labels)
     job.progress({"step": 1, "steps": 3})
-    maps = saliency.create("input_gradient").attribute(network, test.images, test.labels)
+    target = saliency.Target(test.labels)
+    maps = saliency.create("input_gradient").attribute(network, test.images, target).maps
     job.progress({"step": 2, "steps": 3})
     layers, absent = _of_features(network, measured(data.train, images), test)
     arrays = {

@@ -165,14 +165,19 @@ def parts(model: nn.Module, *arrays: NDArray[Any], work: Work) -> Iterator[tuple
         arrays: images (N, C, H, W) first, and what belongs to them.
         work: what is done with a part.
     """
-    images, size = arrays[0], BATCH
-    applied = memory.applied()
-    if applied is not None and len(images):
-        with frozen(model):
-            some = copied(images[:2], device_of(model))
-            size = applied.batch(model, some, work)
+    images = arrays[0]
+    size = batch_size(model, images, work=work)
     for start in range(0, len(images), size):
         yield tuple(array[start : start + size] for array in arrays)
+
+
+def batch_size(model: nn.Module, images: NDArray[Any], *, work: Work) -> int:
+    """Return how many of these images `model` is given at a time; see `parts`."""
+    applied = memory.applied()
+    if applied is None or not len(images):
+        return BATCH
+    with frozen(model):
+        return applied.batch(model, copied(images[:2], device_of(model)), work)
 
 
 def input_gradient(loss: Tensor, x: Tensor) -> Tensor:

@@ -2,66 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from engine.networks.inference import GRADIENT, copied, device_of, frozen, looked_at, parts
 from engine.saliency import SaliencyMethod, register
 
-_QUANTITIES = {
-    "sum_log_probabilities": (
-        "gradient of the summed log-probabilities Σₖ log pₖ: where it is negative, brightening the "
-        "pixel makes the model more certain"
-    ),
-    "log_probability": (
-        "gradient of the true label's log-probability log p(y): where it is positive, brightening "
-        "the pixel speaks for the true label"
-    ),
-}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.saliency._batch import Batch, Explained
+
+_SUMMED = (
+    "gradient of the summed log-probabilities Σₖ log pₖ: where it is negative, brightening the "
+    "pixel makes the model more certain"
+)
 
 
 @register
 class InputGradient(SaliencyMethod):
     """grad_x of `of`, signed, by Captum's `Saliency` with `abs=False`.
 
-    Ross & Doshi-Velez (2018), section 4, draw the gradient of sum_k log p_k.
+    Ross & Doshi-Velez (2018), section 4, draw the gradient of sum_k log p_k, which explains no
+    class.
 
     Attributes:
         of: the scalar that is differentiated: `sum_log_probabilities` (the paper's) or
-            `log_probability` of the true label.
+            `log_probability` of what is explained.
     """
 
     of: Literal["sum_log_probabilities", "log_probability"] = "sum_log_probabilities"
 
     @property
-    def quantity(self) -> str:
-        """What the map is, with the reading of its sign."""
-        return _QUANTITIES[self.of]
+    def explains_a_class(self) -> bool:
+        """See `SaliencyMethod.explains_a_class`; the paper's scalar names none."""
+        return self.of != "sum_log_probabilities"
 
-    def attribute(
-        self, model: nn.Module, images: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return signed gradients; see `SaliencyMethod.attribute`."""
+    def quantity(self, of: str) -> str:
+        """What the map is, with the reading of its sign."""
+        if self.of == "sum_log_probabilities":
+            return _SUMMED
+        label = of.removeprefix("the logit of ")
+        return (
+            f"gradient of the log-probability log p(y), where y is {label}: where it is positive, "
+            "brightening the pixel speaks for y"
+        )
+
+    def explain(self, batch: Batch) -> Explained:
+        """Return signed gradients."""
         from captum.attr import Saliency  # with all that it draws with, half a second and more
 
-        maps, device = [], device_of(model)
-        with frozen(model):
-            for image_batch, label_batch in parts(model, images, labels, work="gradients"):
-                x = copied(image_batch, device).requires_grad_(True)
-                scalar = self._scalar(model, torch.from_numpy(label_batch).to(device))
-                maps.append(Saliency(scalar).attribute(x, abs=False).detach().cpu())
-        return looked_at(torch.cat(maps), GRADIENT).numpy()
+        from engine.saliency._batch import Explained
 
-    def _scalar(self, model: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
         def scalar(x: Tensor) -> Tensor:
-            log_p: Tensor = model(x).log_softmax(1)
+            log_p: Tensor = batch.model(x).log_softmax(1)
             if self.of == "log_probability":
-                return log_p.gather(1, y[:, None])[:, 0]
+                return log_p.gather(1, batch.classes[:, None])[:, 0]
             return log_p.sum(1)
 
-        return scalar
+        return Explained(Saliency(scalar).attribute(batch.x.requires_grad_(True), abs=False))

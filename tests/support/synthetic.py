@@ -18,6 +18,7 @@ from engine.jobs import experiment as index
 from engine.jobs.model import CURVE
 from engine.results import WEIGHTS, Results
 from engine.robustness.doubt import MASKED
+from engine.saliency import Attribution
 
 CLASSES = 10
 IMAGES = 60
@@ -221,10 +222,16 @@ def _examples(store, facts, own, attack, clean, labels, shift, chosen) -> Artifa
 
 
 def _maps(store, facts, model, images, made, taken, *, zero: bool, size: int) -> Artifact:
-    config = {**facts, "saliency": {"name": "input_gradient", "of": "sum_log_probabilities"}}
+    config = {
+        **facts,
+        "saliency": {"name": "input_gradient", "of": "sum_log_probabilities"},
+        "explains": "true_label",
+        "against": None,
+        "baseline": None,
+    }
     attacked = {f"examples:{attack}": made[attack].as_parent() for attack in made}
     parents = {"model": model.as_parent(), "source": images.as_parent(), **attacked}
-    recipe = Recipe("maps", config, parents, DATA_SHA256, {"maps": 2})
+    recipe = Recipe("maps", config, parents, DATA_SHA256, {"maps": 3})
     rng = np.random.default_rng(size)
     shape = (IMAGES, 1, SIDE, SIDE)
     with store.draft(recipe) as draft:
@@ -237,8 +244,17 @@ def _maps(store, facts, model, images, made, taken, *, zero: bool, size: int) ->
         everything = np.arange(IMAGES)
         own = taken.get("input_gradient", everything)
         indices = {image: np.intersect1d(own, taken.get(image, everything)) for image in values}
-        chosen = ((image, values[image][indices[image]]) for image in values)
-        maps.write(draft, "gradient of Σₖ log pₖ", chosen, indices, IMAGES)
+        nothing = np.full(IMAGES, -1)
+        chosen = (
+            (
+                image,
+                Attribution(values[image][rows]),
+                {"class": nothing[rows], "against": nothing[rows]},
+            )
+            for image, rows in indices.items()
+        )
+        about = maps.About("gradient of Σₖ log pₖ", (SIDE, SIDE))
+        maps.write(draft, about, chosen, indices, IMAGES)
     return store.get("maps", recipe.key)
 
 
