@@ -65,7 +65,12 @@ class OfLayer(SaliencyMethod):
                 "cam: {layer: NAME} beside its module, for a transformer cam: {layer: NAME, "
                 "reshape: tokens, skip: 1}, or give the method a layer",
             )
-        return network, CamLayer(**{**({} if cam is None else cam.model_dump()), **said})
+        whole = {**({} if cam is None else cam.model_dump()), **said}
+        if whole.get("reshape", "none") == "none":
+            if self.skip:
+                raise UnfitError("no_map", "skip is of tokens; write reshape: tokens beside it")
+            whole["skip"] = 0
+        return network, CamLayer(**whole)
 
 
 def _weighted(batch: Batch, module: nn.Module, cam: CamLayer, draws: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from engine.saliency import Reason, register
 from engine.saliency._batch import Explained
 from engine.saliency._cam import OfLayer
-from engine.saliency._rectifiers import unreached
+from engine.saliency._rectifiers import guided, unreached
 
 if TYPE_CHECKING:
     from engine.networks.structure import Structure
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class GuidedGradCam(OfLayer):
     """Guided backprop times the positive part of Grad-CAM, drawn out to the image's size.
 
-    Selvaraju et al. (2017), section 3.2. Guided backprop (Springenberg et al. 2015) is Captum's.
-    It hardly depends on the weights of upper layers (Adebayo et al. 2018): compare its maps with
-    those of `randomised_weights`.
+    Selvaraju et al. (2017), section 3.2. Guided backprop (Springenberg et al. 2015) hardly
+    depends on the weights of upper layers (Adebayo et al. 2018): compare its maps with those of
+    `randomised_weights`.
     """
 
     def quantity(self, of: str) -> str:
@@ -39,11 +39,6 @@ class GuidedGradCam(OfLayer):
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed maps (N, C, H, W)."""
-        from captum.attr import GuidedBackprop
-
         cams = self.cam(batch).clamp_min(0)
         drawn = torch.nn.functional.interpolate(cams, batch.x.shape[2:], mode="bilinear")
-        x = batch.x.requires_grad_(True)
-        further = (batch.classes, batch.against)
-        guided = GuidedBackprop(batch.scalar).attribute(x, additional_forward_args=further)
-        return Explained(guided * drawn)
+        return Explained(guided(batch) * drawn)
