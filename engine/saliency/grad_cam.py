@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.saliency import register
 from engine.saliency._batch import Explained
-from engine.saliency._cam import OfLayer
+from engine.saliency._of_layer import OfLayer
 
 if TYPE_CHECKING:
     from engine.saliency._batch import Batch

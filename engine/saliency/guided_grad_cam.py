@@ -8,7 +8,7 @@ import torch
 
 from engine.saliency import Reason, register
 from engine.saliency._batch import Explained
-from engine.saliency._cam import OfLayer
+from engine.saliency._of_layer import OfLayer
 from engine.saliency._rectifiers import guided, unreached
 
 if TYPE_CHECKING:
