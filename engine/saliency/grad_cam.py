@@ -19,6 +19,10 @@ class GradCam(OfLayer):
     Selvaraju, Cogswell, Das, Vedantam, Parikh & Batra (2017), equations 1 and 2, without the ReLU
     of equation 2: below zero a map says what speaks against what is explained, and a map that is
     negative everywhere is one, and not an empty picture. In the resolution of the layer.
+
+    It is what it says where the rest of the network takes means over all places. Behind a dense
+    layer, which treats places differently, the mean gradient may point elsewhere than the gradients
+    do (Draelos & Carin 2020): compare with `occlusion` and `rise`.
     """
 
     def quantity(self, of: str) -> str:

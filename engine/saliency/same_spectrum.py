@@ -42,19 +42,28 @@ class SameSpectrum(Null):
     def explain(self, batch: Batch) -> Explained:
         """Return signed noise, of the shape that the method's maps have."""
         found = self.method.explain(batch)
-        shifts = [_shift(found.maps.shape[2:], seed) for seed in batch.seeds]
-        spectrum = torch.fft.fft2(found.maps.detach().double())
-        shifted = spectrum * torch.stack(shifts)[:, None].to(spectrum.device)
-        return Explained(torch.fft.ifft2(shifted).real.float(), found.upsampling)
+        size = found.maps.shape[2:]
+        spectrum = torch.fft.rfft2(found.maps.detach().double())
+        shifted = spectrum * _shifts(size, batch.seeds)[:, None].to(spectrum.device)
+        return Explained(torch.fft.irfft2(shifted, size).float(), found.upsampling)
 
 
-def _shift(size: torch.Size, seed: int) -> Tensor:
-    """Return factors (h, w) of size 1 that shift phases and leave the mean and realness.
+def _shifts(size: torch.Size, image_seeds: tuple[int, ...]) -> Tensor:
+    """Return factors (N, h, w // 2 + 1) of size 1 that shift phases and leave the mean.
 
-    Those of white noise: for opposite frequencies they are conjugate.
+    Those of white noise: for opposite frequencies they are conjugate, so that maps stay real.
     """
-    generator = torch.Generator().manual_seed(seeds.derive(seed, "same_spectrum"))
-    noise = torch.fft.fft2(torch.randn(size, generator=generator, dtype=torch.float64))
-    shift: Tensor = noise / noise.abs()
-    shift[0, 0] = 1
-    return shift
+    noise = torch.stack(
+        [
+            torch.randn(
+                size,
+                generator=torch.Generator().manual_seed(seeds.derive(seed, "same_spectrum")),
+                dtype=torch.float64,
+            )
+            for seed in image_seeds
+        ]
+    )
+    found = torch.fft.rfft2(noise)
+    shifts: Tensor = found / found.abs()
+    shifts[:, 0, 0] = 1
+    return shifts
