@@ -47,6 +47,16 @@ class RandomisedWeights(Null):
     down_to: str | None = Field(None, min_length=1)
     seed: int = Field(0, ge=0)
 
+    @property
+    def draws(self) -> bool:  # type: ignore[override]
+        """See `SaliencyMethod.draws`; the random weights are no image's."""
+        return self.method.draws
+
+    @property
+    def complete(self) -> bool:  # type: ignore[override]
+        """See `SaliencyMethod.complete`; of the randomised network."""
+        return self.method.complete
+
     def quantity(self, of: str) -> str:
         """What the map is, with the reading of its sign."""
         far = "of all layers" if self.down_to is None else f"from the logits to {self.down_to}"

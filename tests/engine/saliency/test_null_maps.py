@@ -76,6 +76,9 @@ def test_a_null_map_has_the_resolution_of_its_method_and_names_it():
         assert (method.explains_a_class, method.uses_baseline) == (True, False)
         asks = saliency.create(name, of={"name": "rise", "masks": 9})
         assert (asks.uses_baseline, asks.work) == (True, "answers")
+        assert asks.draws
+        assert method.draws == (name == "same_spectrum")
+        assert not method.complete
         with pytest.raises(UsageError, match="unknown saliency 'rice'"):
             saliency.create(name, of={"name": "rice"})
 
