@@ -9,13 +9,24 @@ from pydantic import Field
 
 from engine import preprocessing as steps
 from engine.components import Component, Registry
+from engine.models._cam import CamLayer, Reshape, declare, declared, layer_of
 from engine.models._code import changes
 from engine.preprocessing import Steps
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Architecture", "changes", "create", "register", "registry"]
+__all__ = [
+    "Architecture",
+    "CamLayer",
+    "Reshape",
+    "changes",
+    "create",
+    "declared",
+    "layer_of",
+    "register",
+    "registry",
+]
 
 
 class Architecture(Component):
@@ -55,6 +66,11 @@ class Architecture(Component):
         """Whether `build` returns a network that is trained already."""
         return False
 
+    @property
+    def cam_layer(self) -> CamLayer | None:
+        """The layer that class activation maps are made of; None where none is declared."""
+        return None
+
     def code(self) -> Mapping[str, str]:
         """Return the SHA-256 of each file of code that is not this program's, by its path."""
         return {}
@@ -77,10 +93,12 @@ class Architecture(Component):
 
         Equal seeds give equal weights; the caller's random state is untouched. With steps it is
         an `engine.networks.spaces.Preprocessed`, without any the plain network; with draws that
-        network is an `engine.networks.stochastic.Expectation`.
+        network is an `engine.networks.stochastic.Expectation`. Innermost, it says which layer
+        class activation maps are made of; see `declared`.
 
         Raises:
-            UsageError: a step or the network cannot take images of `shape`.
+            UsageError: a step or the network cannot take images of `shape`, or the network has no
+                layer `cam_layer`.
         """
         import torch
 
@@ -97,6 +115,7 @@ class Architecture(Component):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = self.network((channels, height, width), classes)
+        declare(network, self.cam_layer, self.called)
         if self.draws > 1:
             network = Expectation(network, self.draws)
         return Preprocessed(before, within, network) if before or within else network

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from engine.errors import UsageError
-from engine.models import Architecture
+from engine.models import Architecture, CamLayer
 
 Width = Annotated[int, Field(ge=1)]
 
@@ -32,6 +32,15 @@ class TwoConvolutions(Architecture):
     hidden: Width
     dropout: float = Field(0.5, ge=0, lt=1)
     batch_norm: bool = True
+
+    @property
+    def cam_layer(self) -> CamLayer:
+        """The rectified maps of the last convolution.
+
+        They are what the dense layers see, as in Selvaraju et al. (2017), but before pooling, which
+        keeps twice the resolution: 14x14 of 28x28.
+        """
+        return CamLayer(layer="relu2")
 
     def network(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Return a fresh network; see `Architecture.network`.

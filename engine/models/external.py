@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine import canonical
 from engine.errors import ChangedCodeError, UsageError, said
-from engine.models import Architecture, _code, _weights, register
+from engine.models import Architecture, CamLayer, _code, _weights, register
 from engine.networks.probe import require_logits
 
 _SHA256 = r"^[0-9a-f]{64}$"
@@ -57,6 +57,8 @@ class External(Architecture):
         code_sha256: SHA-256 of the code. Filled in; where it is given, the code must have it. None
             where there is no source in a file.
         class_names: the label in words, by class index, as the network was trained on them.
+        cam: the layer that class activation maps are made of; without it a saliency method has to
+            name one.
     """
 
     module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
@@ -65,6 +67,8 @@ class External(Architecture):
     weights_sha256: str | None = Field(None, pattern=_SHA256)
     code_sha256: str | None = Field(None, pattern=_SHA256)
     class_names: tuple[str, ...] | None = None
+    # Left out where it is None, so that what was made before it was known is found again.
+    cam: CamLayer | None = Field(None, exclude_if=lambda cam: cam is None)
 
     @field_validator("module")
     @classmethod
@@ -108,6 +112,11 @@ class External(Architecture):
     def called(self) -> str:
         """The class, as it was given."""
         return self.module
+
+    @property
+    def cam_layer(self) -> CamLayer | None:
+        """The layer that class activation maps are made of: `cam`."""
+        return self.cam
 
     @property
     def pretrained(self) -> bool:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pydantic import Field
 from torch import Tensor, nn
 
-from engine.models import Architecture, register
+from engine.models import Architecture, CamLayer, register
 
 
 @register
@@ -24,6 +24,11 @@ class ResNet18(Architecture):
     """
 
     width: int = Field(64, ge=1)
+
+    @property
+    def cam_layer(self) -> CamLayer:
+        """The last stage, whose mean over all places the logits are linear in."""
+        return CamLayer(layer="stage4")
 
     def network(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Return a fresh network; see `Architecture.network`."""

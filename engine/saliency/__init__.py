@@ -15,6 +15,7 @@ from engine.components import Component, Registry
 from engine.saliency._attribution import Attribution, Upsampling, upsampled
 from engine.saliency._baselines import BASELINES, BaselineName, baseline_images
 from engine.saliency._fit import DELTA, Fit, Reason
+from engine.saliency._laplacian import laplacian_of_gaussian
 from engine.saliency._target import RULES, Rule, Target, chosen, in_words
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "chosen",
     "create",
     "in_words",
+    "laplacian_of_gaussian",
     "register",
     "registry",
     "upsampled",

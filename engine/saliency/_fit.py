@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from engine.errors import UsageError
+
 Verdict: TypeAlias = Literal["fits", "doubtful", "refused"]
 DELTA = 0.05
 """A map that should add up to F(image) - F(baseline) and is off by more than this share of it is
@@ -25,6 +27,14 @@ class Reason:
     code: str
     says: str
     refuses: bool = True
+
+
+class UnfitError(UsageError):
+    """A method does not apply to a network: raised where that shows when maps are made alone."""
+
+    def __init__(self, code: str, says: str) -> None:
+        super().__init__(says)
+        self.reason = Reason(code, says)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import nn
 from engine.errors import NotFiniteError, said
 from engine.networks import memory, structure
 from engine.networks.inference import copied, device_of
-from engine.saliency._fit import Fit, Reason
+from engine.saliency._fit import Fit, Reason, UnfitError
 from engine.saliency._target import Target
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def fit(
             )
     except NotFiniteError:
         raise  # the network's fault, and not the method's
+    except UnfitError as error:
+        return found.also(error.reason)
     except Exception as error:
         if memory.ran_out(error):
             raise

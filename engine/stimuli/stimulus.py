@@ -16,6 +16,7 @@ from engine.attacks import levels
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
 from engine.results import CLEAN, WEIGHTS, Examples, Results, Role
+from engine.saliency import laplacian_of_gaussian
 
 PASSPORT_SCHEMA = 1
 Scale: TypeAlias = Literal["image", "model"]
@@ -217,8 +218,8 @@ def edges(
         "content_sha256": None,
         "placebo": True,
     }
-    own = _laplacian_of_gaussian(images[row : row + 1])
-    wide = _laplacian_of_gaussian(images) if scale == "model" else own
+    own = laplacian_of_gaussian(images[row : row + 1])
+    wide = laplacian_of_gaussian(images) if scale == "model" else own
     value = scale_of(wide.sum(axis=1))
     return _drawn(_explained(results, defense, image, index), own[0], value, scale, facts)
 
@@ -250,22 +251,6 @@ def _drawn(
         "saliency": {**facts, "scale": value, "scale_over": scale},
     }
     return Stimulus(pixels, passport)
-
-
-def _laplacian_of_gaussian(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the second derivative of images (N, C, H, W), smoothed by a twentieth of their side.
-
-    Without smoothing an enlarged image shows the grid it was enlarged from.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    sigma = max(images.shape[-2:]) / 20
-    smooth = gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
-    padded = np.pad(smooth, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    up, down = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1]
-    left, right = padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
-    second: NDArray[np.float32] = up + down + left + right - 4 * smooth
-    return second
 
 
 def _stimulus(

@@ -425,3 +425,44 @@ def test_external_says_what_is_no_file_of_weights(package, tmp_path):
     made = models.create("external", module=f"{package}:Tiny", weights=str(path))
     with pytest.raises(UsageError, match=r"not a safetensors file .*; save the state dict with"):
         made.build(SHAPE, CLASSES, seed=0)
+
+
+def test_every_built_in_network_declares_a_layer_with_a_height_and_a_width(name, architecture):
+    made = architecture.build(SHAPE, CLASSES, seed=0).eval()
+    network, cam = models.declared(nn.Sequential(made))
+    assert network is (made.network if architecture.preprocessing else made)
+    assert cam == architecture.cam_layer
+    assert "declared_cam" not in " ".join(made.state_dict())
+    if name == "external":
+        assert cam is None
+        return
+    given = []
+    models.layer_of(network, cam.layer, name).register_forward_hook(
+        lambda *called: given.append(called[2].shape)
+    )
+    made(torch.rand(2, *SHAPE))
+    side = {"resnet18": 2}.get(name, 6)
+    assert given == [(2, given[0][1], side, side)]
+
+
+def test_external_declares_a_layer_for_class_activation_maps(package):
+    plain = models.create("external", module=f"{package}:Tiny")
+    assert "cam" not in plain.config()
+    cam = {"layer": "1", "reshape": "tokens", "skip": 1}
+    made = models.create("external", module=f"{package}:Tiny", cam=cam)
+    assert made.config() == {**plain.config(), "cam": cam}
+    assert models.registry.from_config(made.config()) == made
+    assert eval(repr(made), {"models": models}) == made
+    assert models.declared(made.build(SHAPE, CLASSES, seed=0))[1] == models.CamLayer(**cam)
+    with pytest.raises(
+        UsageError, match=r"Tiny, cam: .* no layer '9'; its last ones are 0, 1, 2, 3, 4$"
+    ):
+        models.create("external", module=f"{package}:Tiny", cam={"layer": "9"}).build(
+            SHAPE, CLASSES, seed=0
+        )
+    with pytest.raises(UsageError, match="skip is 1, and only tokens can be skipped"):
+        models.create("external", module=f"{package}:Tiny", cam={"layer": "1", "skip": 1})
+    with pytest.raises(UsageError, match=r"cam\.reshape = 'patches'"):
+        models.create(
+            "external", module=f"{package}:Tiny", cam={"layer": "1", "reshape": "patches"}
+        )

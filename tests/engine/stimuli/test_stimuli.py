@@ -156,7 +156,7 @@ def test_edges_depend_on_the_image_and_on_no_model(found):
 def test_edges_are_neutral_in_the_open_and_change_sign_at_an_edge():
     image = np.zeros((1, 1, 40, 40), np.float32)
     image[..., 20:] = 1
-    second = stimulus._laplacian_of_gaussian(image)[0, 0]
+    second = stimulus.laplacian_of_gaussian(image)[0, 0]
     assert np.abs(second[:, [0, 5, 34, 39]]).max() < 1e-3
     assert (second[:, 19] > 0.01).all()  # the dark side
     assert (second[:, 20] < -0.01).all()

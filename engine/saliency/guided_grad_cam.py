@@ -1,0 +1,44 @@
+"""Guided Grad-CAM of Selvaraju et al. (2017)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from engine.saliency import Reason, register
+from engine.saliency._batch import Explained
+from engine.saliency._of_layer import OfLayer
+from engine.saliency._rectifiers import guided, unreached
+
+if TYPE_CHECKING:
+    from engine.networks.structure import Structure
+    from engine.saliency._batch import Batch
+
+
+@register
+class GuidedGradCam(OfLayer):
+    """Guided backprop times the positive part of Grad-CAM, drawn out to the image's size.
+
+    Selvaraju et al. (2017), section 3.2. Guided backprop (Springenberg et al. 2015) hardly
+    depends on the weights of upper layers (Adebayo et al. 2018): compare its maps with those of
+    `randomised_weights`.
+    """
+
+    def quantity(self, of: str) -> str:
+        """What the map is, with the reading of its sign."""
+        return (
+            f"guided Grad-CAM of {of}: guided backprop where Grad-CAM of {self.of_layer} is "
+            "positive, zero elsewhere; where it is positive, brightening the pixel strengthens "
+            "features that speak for it"
+        )
+
+    def unfit(self, structure: Structure) -> list[Reason]:
+        """Refuse where rectifiers cannot be reached; see `SaliencyMethod.unfit`."""
+        return unreached(structure)
+
+    def explain(self, batch: Batch) -> Explained:
+        """Return signed maps (N, C, H, W)."""
+        cams = self.cam(batch).clamp_min(0)
+        drawn = torch.nn.functional.interpolate(cams, batch.x.shape[2:], mode="bilinear")
+        return Explained(guided(batch) * drawn)
