@@ -130,7 +130,7 @@ class Given:
             "network": (self.network is None or self.target is None, "no_network"),
             "class": (not self.of_a_class, "no_class"),
             "baseline": (self.baseline is None, "no_baseline"),
-            "method": (self.explain is None or self.network is None, "no_method"),
+            "method": (self.explain is None, "no_method"),
             "clean": (self.clean is None, "no_clean"),
         }
         return next((absent[need][1] for need in needs if absent[need][0]), None)

@@ -39,7 +39,8 @@ def random_like(
 ) -> NDArray[np.float32]:
     """Return noise (N, C, H, W) with the mean and the amplitude spectrum of each map.
 
-    The phases are those of white noise, the same for all channels.
+    Its phases are the map's, shifted by those of white noise, for all channels alike: so channels
+    go together as they did (Theiler et al. 1992; Prichard & Theiler 1994).
 
     Args:
         maps: whose spectra they have.
@@ -56,5 +57,5 @@ def random_like(
     phase = np.fft.rfft2(noise)
     phase = phase / np.abs(phase)
     phase[:, 0, 0] = 1
-    drawn = np.fft.irfft2(np.abs(np.fft.rfft2(maps)) * phase[:, None], shape)
+    drawn = np.fft.irfft2(np.fft.rfft2(maps) * phase[:, None], shape)
     return drawn.astype(np.float32)

@@ -32,16 +32,11 @@ class MaxSensitivity(MapMetric):
         "changes by more than .02."
     )
     source: ClassVar[str] = "Yeh et al. (2019)"
-    needs: ClassVar[tuple[Need, ...]] = ("method",)
+    needs: ClassVar[tuple[Need, ...]] = ("network", "method")
 
     draws: int = Field(3, ge=1)
     radius: float = Field(0.02, gt=0, le=1)
     images: int = Field(20, ge=1)
-
-    @property
-    def asks_network(self) -> bool:
-        """It makes maps again."""
-        return True
 
     @property
     def most(self) -> int | None:

@@ -32,16 +32,11 @@ class Randomisation(MapMetric):
         "the rank correlation of the two."
     )
     source: ClassVar[str] = "Adebayo et al. (2018)"
-    needs: ClassVar[tuple[Need, ...]] = ("method",)
+    needs: ClassVar[tuple[Need, ...]] = ("network", "method")
 
     down_to: str | None = None
     seed: int = Field(0, ge=0)
     images: int = Field(20, ge=1)
-
-    @property
-    def asks_network(self) -> bool:
-        """It makes maps again."""
-        return True
 
     @property
     def most(self) -> int | None:
