@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, TypeAlias
 
+import numpy as np
+
 from engine.components import Component, Registry
 from engine.metrics._given import Explain, Given
 from engine.metrics._measured import WHY, Measured, Need, Why
@@ -34,6 +36,8 @@ __all__ = [
 
 Sign: TypeAlias = Literal["signed", "magnitude"]
 Direction: TypeAlias = Literal["higher", "lower", "neither"]
+_AT_A_TIME = 1000
+"""Maps that are measured at a time, so that memory does not grow with their number."""
 
 
 class MapMetric(Component):
@@ -79,8 +83,11 @@ class MapMetric(Component):
             return Measured.none(len(given), lacking)
         why = given.blank()
         found = Measured.none(len(given), why)
-        rows = why == ""
-        return found.at(rows, self.of(given.rows(rows))) if rows.any() else found
+        rows = np.flatnonzero(why == "")
+        for start in range(0, len(rows), _AT_A_TIME):
+            some = rows[start : start + _AT_A_TIME]
+            found = found.at(some, self.of(given.rows(some)))
+        return found
 
     def of(self, given: Given) -> Measured:
         """Return one number per map: of at least one, none of them zero or constant.

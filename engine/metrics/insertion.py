@@ -34,7 +34,7 @@ class Insertion(MapMetric):
 
     steps: int = Field(10, ge=2)
     order: Order = "magnitude"
-    images: int = Field(50, ge=1)
+    images: int = Field(40, ge=1)
 
     @property
     def most(self) -> int | None:

@@ -92,6 +92,15 @@ def test_a_number_is_the_same_alone_and_again_and_the_network_is_left_as_found(n
     assert all((value == before[key]).all() for key, value in own.network.state_dict().items())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_many_maps_are_measured_some_at_a_time(name, monkeypatch):
+    metric, own = metrics.create(name), given()
+    monkeypatch.setattr(metrics, "_AT_A_TIME", 4)
+    parts = metric.measure(replace(own, _kept={})).values
+    monkeypatch.undo()
+    assert np.allclose(parts, metric.measure(own).values, atol=1e-6)
+
+
 def test_nan_and_reasons_belong_together():
     with pytest.raises(ValueError, match="without a reason"):
         Measured(np.array([np.nan, 1]), np.array(["", ""]))
