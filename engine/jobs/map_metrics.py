@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -315,11 +316,14 @@ class _Measuring:
 
     def _baseline(self, picked: _Picked) -> NDArray[np.float32]:
         """Return the maps' own baselines, or where they have none the test images' mean colour."""
-        name = self._stored.about.baseline
-        train = name == "mean"
+        name = self._stored.about.baseline or "mean"
+        return saliency.baseline_images(name, picked.images, self._mean, picked.seeds)
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
+        train = self._stored.about.baseline == "mean"
         pixels = self._job.data().train.pixels if train else self._source.pixels
-        mean = maps_kind.mean_colour(pixels)
-        return saliency.baseline_images(name or "mean", picked.images, mean, picked.seeds)
+        return maps_kind.mean_colour(pixels)
 
 
 def _again(

@@ -13,7 +13,7 @@ from engine.errors import UsageError
 from engine.experiments import plan
 from engine.metrics import Given
 from engine.rendering import to_images
-from engine.results import Results, Role
+from engine.results import Results, Role, naming
 from engine.saliency import Reason
 from engine.saliency.input_gradient import InputGradient
 
@@ -112,6 +112,11 @@ def test_maps_are_made_again_with_what_they_were_made_with(run):
             assert set(found.reason("max_sensitivity", image)) == {"", "not_asked"}
 
 
+def test_they_have_a_name_in_messages(run):
+    said = naming.in_words(Role("map_metrics", "none", "paper"), run.config)
+    assert said == "the metrics of the maps “Input gradient” of “No defense”"
+
+
 def test_maps_that_explain_no_class_are_compared_with_no_answer(run):
     found = run.map_metrics("none", "paper")
     assert set(found.reason("infidelity", "clean")) == {"no_class"}
@@ -126,6 +131,7 @@ def test_where_the_method_does_not_apply_the_reason_is_kept(run, monkeypatch):
     (index,) = plan.run(other, store, Log(), InThisProcess(store))
     found = Results(store, index).map_metrics("none", "paper")
     assert found.images == ()
+    assert found.metrics == tuple(metrics.registry.names())
     assert "no ReLU modules" in found.absent
 
 
