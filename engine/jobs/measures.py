@@ -28,6 +28,7 @@ STAGE = "measure"
 FILE = "measures.npz"
 ABSENT = "absent.json"
 """What the network does not have, with the reasons; there is none where all is measured."""
+_METRICS = ("smoothness", "edge_alignment")
 _OF_FEATURES = ("singular_values", "margins")
 
 
@@ -68,8 +69,9 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for the measures of the model `label`."""
     parents = {Role("model"): Role("model", label)}
     config = _subset.said(run.section(SECTION.name).images)
-    method = saliency.registry.get("input_gradient")
-    yield Request(Role("measures", label), f"measure {label}", config, parents, versions_of(method))
+    members = [saliency.registry.get("input_gradient"), *map(metrics.registry.get, _METRICS)]
+    versions = versions_of(*members)
+    yield Request(Role("measures", label), f"measure {label}", config, parents, versions)
 
 
 def image_notes(section: MeasureSpec, data: Data) -> Iterator[str]:
@@ -107,8 +109,7 @@ def make(job: Job) -> None:
         "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
         "gradient_norms": norms,
         "zero_gradient": norms[np.arange(len(test)), test.labels] == 0,
-        "smoothness": metrics.create("smoothness").measure(given).values,
-        "edge_alignment": metrics.create("edge_alignment").measure(given).values,
+        **{name: metrics.create(name).measure(given).values for name in _METRICS},
     }
     write_arrays(job.draft / FILE, arrays | layers)
     if absent:
