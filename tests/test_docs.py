@@ -56,13 +56,15 @@ def test_options_named_in_the_readme_exist():
 def test_the_example_of_an_experiment_file_is_one():
     text = (ROOT / "docs/experiments.md").read_text()
     blocks = re.findall(r"```yaml\n(.+?)```", text, re.S)
-    whole, folder, layers, own = (yaml.safe_load(block) for block in blocks)
+    whole, folder, measured, layers, own = (yaml.safe_load(block) for block in blocks)
     experiment = experiment_file.Experiment(**whole)
     assert [run.name for run in experiment.runs(2)][::2] == [
         "penalties_digits",
         "penalties_digits_seed1",
     ]
     experiment_file.Experiment(**{**whole, **layers})
+    metrics = experiment_file.Experiment(**{**whole, **measured}).section("map_metrics").metrics
+    assert metrics[2].order == "signed"
     without = {key: value for key, value in whole.items() if key != "datasets"}
     pictures = experiment_file.Experiment(**without, **folder).dataset
     assert pictures.background == "#ffffff"

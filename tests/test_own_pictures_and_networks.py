@@ -55,6 +55,7 @@ EXPERIMENT = {
         "strong": "fgsm",
     },
     "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
+    "map_metrics": {"images": 10},
 }
 STUDY = {
     "name": "lab",

@@ -255,7 +255,7 @@ else:
 
         Either `dataset`, or `datasets` by label. What else a file may ask for, attacks, maps and
         measurements, is declared by the kinds of artifacts (`engine.jobs`): a section each.
-        `doubt: null` leaves the ladder out.
+        `doubt: null` leaves the ladder out, `map_metrics: null` the metrics of maps.
         """,
         **_fields(),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, TypeAlias
 
-from engine import attacks, datasets, defenses, models, preprocessing, saliency
+from engine import attacks, datasets, defenses, metrics, models, preprocessing, saliency
 from engine.components import Registry, yaml_files
 from engine.experiments import experiment_file, sweeps
 from engine.theory import linear
@@ -23,6 +23,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     "defense": defenses.registry,
     "attack": attacks.registry,
     "saliency": saliency.registry,
+    "metric": metrics.registry,
     "step": preprocessing.registry,
 }
 _NUMBERS = ("number", "integer")

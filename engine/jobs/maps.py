@@ -266,23 +266,31 @@ class Asked:
         A seed is that of the clean image, whatever was made of it: noise is the same on a clean and
         on an attacked image, and for every model.
         """
-        own = np.array(
-            [
-                seeds.derive(self._job.config["seed"], "saliency", rendering.pixels_sha256(image))
-                for image in self.source.pixels[indices]
-            ]
-        )
+        own = image_seeds(self._job.config["seed"], self.source.pixels[indices])
         name = self._job.config["baseline"]
         if name is None:
             return {"seeds": own, "baseline": None}
         if self._mean is None:
             # Of a large dataset only one baseline needs it.
             train = self._job.data().train.pixels if name == "mean" else self.source.pixels[:1]
-            self._mean = (train.mean((0, 2, 3)) / 255).astype(np.float32)
+            self._mean = mean_colour(train)
         return {
             "seeds": own,
             "baseline": saliency.baseline_images(name, split.images, self._mean, own),
         }
+
+
+def image_seeds(seed: int, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the seed (N,) of each clean image's maps in a run with `seed`."""
+    return np.array(
+        [seeds.derive(seed, "saliency", rendering.pixels_sha256(image)) for image in pixels]
+    )
+
+
+def mean_colour(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean (C,) of images (N, C, H, W), in [0, 1]."""
+    found: NDArray[np.float32] = (pixels.mean((0, 2, 3)) / 255).astype(np.float32)
+    return found
 
 
 def write(

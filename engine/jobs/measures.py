@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import saliency
+from engine import metrics, saliency
 from engine.artifacts import Artifact, Role, write_arrays, write_json
 from engine.components import Document, versions_of
 from engine.datasets import Data, Split
@@ -28,6 +28,7 @@ STAGE = "measure"
 FILE = "measures.npz"
 ABSENT = "absent.json"
 """What the network does not have, with the reasons; there is none where all is measured."""
+_METRICS = ("smoothness", "edge_alignment")
 _OF_FEATURES = ("singular_values", "margins")
 
 
@@ -68,8 +69,9 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
     """Ask for the measures of the model `label`."""
     parents = {Role("model"): Role("model", label)}
     config = _subset.said(run.section(SECTION.name).images)
-    method = saliency.registry.get("input_gradient")
-    yield Request(Role("measures", label), f"measure {label}", config, parents, versions_of(method))
+    members = [saliency.registry.get("input_gradient"), *map(metrics.registry.get, _METRICS)]
+    versions = versions_of(*members)
+    yield Request(Role("measures", label), f"measure {label}", config, parents, versions)
 
 
 def image_notes(section: MeasureSpec, data: Data) -> Iterator[str]:
@@ -89,7 +91,6 @@ def make(job: Job) -> None:
     features' `singular_values` (D,) and the head's `margins` (N,). Where no linear layer gives the
     logits these two are absent, and `ABSENT` has the reason.
     """
-    from engine.metrics import smoothness_and_edges
     from engine.networks import inference
 
     data = job.data()
@@ -100,6 +101,7 @@ def make(job: Job) -> None:
     job.progress({"step": 1, "steps": 3})
     target = saliency.Target(test.labels)
     maps = saliency.create("input_gradient").attribute(network, test.images, target).maps
+    given = metrics.Given(maps, test.images)
     job.progress({"step": 2, "steps": 3})
     layers, absent = _of_features(network, measured(data.train, images), test)
     arrays = {
@@ -107,8 +109,7 @@ def make(job: Job) -> None:
         "log_probabilities": inference.logits(network, test.images).log_softmax(1).numpy(),
         "gradient_norms": norms,
         "zero_gradient": norms[np.arange(len(test)), test.labels] == 0,
-        "smoothness": smoothness_and_edges.smoothness(maps),
-        "edge_alignment": smoothness_and_edges.edge_alignment(maps, test.images),
+        **{name: metrics.create(name).measure(given).values for name in _METRICS},
     }
     write_arrays(job.draft / FILE, arrays | layers)
     if absent:

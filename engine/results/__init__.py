@@ -8,6 +8,7 @@ from engine.jobs.answers import Answers
 from engine.jobs.curve import Predictions
 from engine.jobs.examples import CLEAN, Examples
 from engine.jobs.grid import Grid
+from engine.jobs.map_metrics import MapMetrics
 from engine.jobs.maps import Maps
 from engine.jobs.measures import Measures
 from engine.jobs.minimum_norm import MinimumNorm
@@ -23,6 +24,7 @@ __all__ = [
     "Examples",
     "Failure",
     "Grid",
+    "MapMetrics",
     "Maps",
     "Measures",
     "MinimumNorm",

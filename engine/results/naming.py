@@ -19,6 +19,7 @@ _OF_A_MODEL = {
 _OF_A_MODEL_BY = {
     "examples": ("attacks", "the attack {by} on {of}"),
     "maps": ("saliency", "the maps {by} of {of}"),
+    "map_metrics": ("saliency", "the metrics of the maps {by} of {of}"),
 }
 _BY_OF_A_MODEL = {
     "curve": ("curves", "the curve {by} of {of}"),

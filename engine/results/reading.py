@@ -23,6 +23,7 @@ from engine.jobs.curve import Predictions
 from engine.jobs.dataset import DataFacts
 from engine.jobs.examples import Examples
 from engine.jobs.grid import Grid
+from engine.jobs.map_metrics import MapMetrics
 from engine.jobs.maps import Maps
 from engine.jobs.measures import Measures
 from engine.jobs.minimum_norm import MinimumNorm
@@ -195,6 +196,11 @@ class Results:
         """Return the signed maps by `method` of the model with `defense`."""
         maps: Maps = self.read(Role("maps", defense, method))
         return maps
+
+    def map_metrics(self, defense: str, method: str) -> MapMetrics:
+        """Return what the metrics say of the maps by `method` of the model with `defense`."""
+        found: MapMetrics = self.read(Role("map_metrics", defense, method))
+        return found
 
     def evaluation(self) -> dict[str, Any]:
         """Return clean accuracies, shares of zero gradients, and the transfer matrices."""

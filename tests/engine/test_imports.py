@@ -32,6 +32,7 @@ TORCH_FREE = [
     "engine.replication.ross2018",
     "engine.attacks",
     "engine.defenses",
+    "engine.metrics",
     "engine.models",
     "engine.preprocessing",
     "db.repository",

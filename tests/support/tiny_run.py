@@ -34,6 +34,7 @@ def experiment(**changes) -> Experiment:
             "strong": "fgsm",
         },
         "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
+        "map_metrics": None,
     }
     return Experiment(**{**document, **changes})
 

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from engine import attacks, datasets, defenses, models, preprocessing, saliency
+from engine import attacks, datasets, defenses, metrics, models, preprocessing, saliency
 from engine.errors import UsageError
 from study_app import providers, questions
 
-MODULES = (attacks, datasets, defenses, models, preprocessing, saliency, questions, providers)
+MODULES = (
+    attacks, datasets, defenses, metrics, models, preprocessing, saliency, questions, providers,
+)  # fmt: skip
 READERS_IMPORTS = """
-from engine import attacks, datasets, defenses, models, preprocessing, saliency
+from engine import attacks, datasets, defenses, metrics, models, preprocessing, saliency
 from study_app import providers, questions
 """
 REQUIRED = {

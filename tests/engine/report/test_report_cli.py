@@ -31,6 +31,7 @@ DOCUMENT = {
         "fgsm": {"title": "FGSM", "attack": "fgsm", "over": {"eps": [0, 0.3]}, "images": 20}
     },
     "saliency": {"input_gradient": {"title": "Input gradient", "method": "input_gradient"}},
+    "map_metrics": None,
 }
 
 

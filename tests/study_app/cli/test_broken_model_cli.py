@@ -21,6 +21,7 @@ DOCUMENT = {
     "doubt": None,
     "curves": {},
     "saliency": {"gradient": {"title": "Gradient", "method": "input_gradient"}},
+    "map_metrics": None,
 }
 SAID = """\
 1 failure

@@ -1,9 +1,19 @@
-"""Measures of gradient maps on maps whose answer is known."""
+"""Smoothness and edges on maps whose answer is known."""
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from engine.metrics.smoothness_and_edges import edge_alignment, smoothness
+from engine import metrics
+from engine.metrics import Given
+
+
+def smoothness(maps):
+    images = np.random.default_rng(0).random((len(maps), 1, *maps.shape[2:]))
+    return metrics.create("smoothness").measure(Given(maps, images)).values
+
+
+def edge_alignment(maps, images):
+    return metrics.create("edge_alignment").measure(Given(maps, images)).values
 
 
 def test_smoothness_of_noise_of_a_ramp_and_of_a_checkerboard():
