@@ -284,14 +284,16 @@ class _Measuring:
     def _nulls(self, image: str, picked: _Picked, own: Given) -> Iterator[tuple[Null, Given]]:
         clean = None
         if own.clean is not None:
-            clean = metrics.edges(rendering.to_images(self._source.pixels[picked.indices]))
+            clean = saliency.laplacian_of_gaussian(
+                rendering.to_images(self._source.pixels[picked.indices])
+            )
 
         def edges(
             _network: nn.Module, images: NDArray[np.float32], _places: NDArray[np.int64]
         ) -> NDArray[np.float32]:
-            return metrics.edges(images)
+            return saliency.laplacian_of_gaussian(images)
 
-        yield "edges", own.with_maps(metrics.edges(picked.images), edges, clean)
+        yield "edges", own.with_maps(saliency.laplacian_of_gaussian(picked.images), edges, clean)
         noise = metrics.random_like(own.maps, picked.seeds, image)
         if own.clean is not None:
             clean = metrics.random_like(own.clean, picked.seeds, CLEAN)

@@ -13,7 +13,7 @@ import numpy as np
 from engine.components import Component, Registry
 from engine.metrics._given import Explain, Given
 from engine.metrics._measured import WHY, Measured, Need, Why
-from engine.metrics._null import NULLS, Null, edges, random_like
+from engine.metrics._null import NULLS, Null, random_like
 
 __all__ = [
     "NULLS",
@@ -28,7 +28,6 @@ __all__ = [
     "Sign",
     "Why",
     "create",
-    "edges",
     "random_like",
     "register",
     "registry",

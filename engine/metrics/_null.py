@@ -18,22 +18,6 @@ NULLS: tuple[Null, ...] = get_args(Null)
 each map its own."""
 
 
-def edges(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the second derivative of images (N, C, H, W), smoothed by a twentieth of their side.
-
-    Marr & Hildreth (1980). It has both signs, follows the strokes and knows nothing of a network.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    sigma = max(images.shape[-2:]) / 20
-    smooth = gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
-    padded = np.pad(smooth, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    up, down = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1]
-    left, right = padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
-    second: NDArray[np.float32] = up + down + left + right - 4 * smooth
-    return second
-
-
 def random_like(
     maps: NDArray[np.floating[Any]], image_seeds: NDArray[np.int64], kind: str
 ) -> NDArray[np.float32]:

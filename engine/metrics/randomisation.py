@@ -17,8 +17,8 @@ class Randomisation(MapMetric):
     """Spearman's correlation of |map| with that of the network whose weights are drawn anew.
 
     Adebayo et al. (2018), "Sanity checks for saliency maps": the end of the cascade that goes from
-    the logits down (`engine.networks.randomised`), or its beginning, with `down_to`. A map that
-    stays the same does not explain what was learned.
+    the logits down (`engine.saliency.randomised_weights`), or its beginning, with `down_to`. A map
+    that stays the same does not explain what was learned.
 
     Attributes:
         down_to: the last layer that is drawn, by its name in the network; None means all.
@@ -45,10 +45,13 @@ class Randomisation(MapMetric):
 
     def of(self, given: Given) -> Measured:
         """Return the correlation, in [-1, 1]; none where the other map is constant."""
-        from engine.networks.randomised import randomised
+        from engine.networks.inference import copied, device_of
+        from engine.saliency.randomised_weights import RandomisedWeights
 
         assert given.network is not None
-        network = randomised(given.network, self.down_to, self.seed)
+        some = copied(given.images[:2], device_of(given.network))
+        drawn_anew = RandomisedWeights(down_to=self.down_to, seed=self.seed)
+        network = drawn_anew.randomised(given.network, some)
         theirs = drawn(given.again(network, given.images))
         theirs[constant(theirs)] = 0
         own, theirs = (np.abs(each).reshape(len(given), -1) for each in (given.drawn(), theirs))

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine import seeds as seeding
+from engine.errors import said
 from engine.models import declared, layer_of
 from engine.networks.inference import copied, device_of, frozen
 from engine.saliency import register
@@ -92,9 +93,14 @@ class RandomisedWeights(Null):
             x: some images that it takes (N, C, H, W).
 
         Raises:
-            UnfitError: it has no layer `down_to`, or none with weights there.
+            UnfitError: it has no layer `down_to`, or none with weights there, or it cannot be
+                copied.
         """
-        made = copy.deepcopy(model)
+        try:
+            made = copy.deepcopy(model)
+        except Exception as error:
+            what = f"the network cannot be copied ({said(error)}), so its weights stay"
+            raise UnfitError("no_copy", what) from error
         network, _ = declared(made)
         names = _from_the_top(network, made, x)
         done: set[Tensor] = set()

@@ -14,7 +14,7 @@ from engine.experiments import plan
 from engine.metrics import Given
 from engine.rendering import to_images
 from engine.results import Results, Role, naming
-from engine.saliency import Reason
+from engine.saliency import Reason, laplacian_of_gaussian
 from engine.saliency.input_gradient import InputGradient
 
 METHODS = {
@@ -86,7 +86,9 @@ def test_they_are_those_of_the_stored_maps(run):
             assert np.allclose(found.values(name, image), expected)
     agreement = metrics.create("agreement").measure(given).values
     assert np.array_equal(found.values("agreement", "fgsm"), agreement)
-    edges = metrics.create("sparseness").measure(Given(metrics.edges(given.images), given.images))
+    edges = metrics.create("sparseness").measure(
+        Given(laplacian_of_gaussian(given.images), given.images)
+    )
     assert np.array_equal(found.null("sparseness", "fgsm", "edges"), edges.values)
 
 

@@ -7,14 +7,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from metric_cases import IMAGES, SIDE, Linear, given
 from scipy.stats import spearmanr
 from torch import nn
 
 from engine import metrics, seeds
 from engine.metrics import Given
-from engine.networks.randomised import randomised
 from engine.saliency import Target
+from engine.saliency.randomised_weights import RandomisedWeights
 
 
 def _rng(own: Given, n: int, name: str) -> np.random.Generator:
@@ -188,7 +189,9 @@ def test_top_k_is_the_share_of_the_largest_pixels_in_common():
 def test_randomisation_is_the_rank_correlation_with_the_map_of_the_network_drawn_anew():
     own = given()
     found = metrics.create("randomisation", seed=3).measure(own).values
-    theirs = own.explain(randomised(own.network, seed=3), own.images, np.arange(IMAGES))
+    asked = torch.from_numpy(own.images[:2])
+    anew = RandomisedWeights(seed=3).randomised(own.network, asked)
+    theirs = own.explain(anew, own.images, np.arange(IMAGES))
     for n in range(IMAGES):
         expected = spearmanr(np.abs(own.maps[n]).ravel(), np.abs(theirs[n]).ravel()).statistic
         assert np.isclose(found[n], expected)

@@ -188,3 +188,11 @@ def test_a_layer_that_cannot_be_randomised_is_refused(down_to, says):
     found = method.fit(small_cnn(), IMAGES, TARGET, seeds=np.arange(4), baseline=None)
     assert [each.code for each in found.reasons] == ["no_such_layer"]
     assert says in found.reasons[0].says
+
+
+def test_a_network_that_cannot_be_copied_is_refused():
+    net = small_cnn()
+    net.kept = (weight * 2 for weight in net.parameters())
+    method = saliency.create("randomised_weights")
+    found = method.fit(net, IMAGES, TARGET, seeds=np.arange(4), baseline=None)
+    assert [each.code for each in found.reasons] == ["no_copy"]

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, laplace
 
 from engine import metrics
-from engine.metrics import Given, edges, random_like
+from engine.metrics import Given, random_like
+from engine.saliency import laplacian_of_gaussian
 
 
 def test_edges_are_the_laplacian_of_gaussian():
@@ -12,7 +13,9 @@ def test_edges_are_the_laplacian_of_gaussian():
     for n in range(2):
         for c in range(3):
             smooth = gaussian_filter(images[n, c], 24 / 20, mode="nearest")
-            assert np.allclose(edges(images)[n, c], laplace(smooth, mode="nearest"), atol=1e-5)
+            assert np.allclose(
+                laplacian_of_gaussian(images)[n, c], laplace(smooth, mode="nearest"), atol=1e-5
+            )
 
 
 def test_noise_has_the_maps_mean_and_spectrum_and_is_another_for_each_image_and_kind():
