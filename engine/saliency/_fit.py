@@ -8,6 +8,8 @@ Codes of reasons are stored with the maps, and stay what they are. By what the n
     unsupported_operations  the same of other operations, and no map is drawn
     averaged_draws          it is a mean over random draws, and the method's rules see single ones
     no_cam_layer            it has, or declares, no layer whose activations are a map
+    no_such_layer           it has no layer of the name that the method is given, or one without
+                            weights
 
 By a trial on two images:
 
@@ -15,6 +17,7 @@ By a trial on two images:
     no_gradient             what is explained does not follow from what is differentiated
     empty                   it gives nothing
     no_map                  what it gives has no height and width
+    no_windows              the windows that it hides do not cover the image
     not_finite              what it gives is NaN or infinite, though the gradient is finite
     plain_gradient          it gives the gradient, in place of which it should put something else
     blank                   (doubt) every map is zero in every pixel

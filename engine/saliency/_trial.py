@@ -70,7 +70,9 @@ def _by_structure(
     """Return why not, by what the network is made of; one reason of each code."""
     from engine.saliency import SaliencyMethod
 
-    if not method.guided and type(method).unfit is SaliencyMethod.unfit:
+    # A null map of a guided method rests on what that rests on.
+    guided = any(getattr(each, "guided", False) for each in (method, *method.made_of()))
+    if not guided and type(method).unfit is SaliencyMethod.unfit:
         return []
     try:
         seen = structure.of(model, copied(images, device_of(model)))
@@ -80,7 +82,7 @@ def _by_structure(
         inference.logits(model, images)  # raises where it does not answer unwatched either
         return [Reason("raises", f"what the network is made of cannot be seen: {said(error)}")]
     reasons: dict[str, Reason] = {}
-    for reason in (*method.unfit(seen), *(_rectified(seen) if method.guided else ())):
+    for reason in (*method.unfit(seen), *(_rectified(seen) if guided else ())):
         reasons.setdefault(reason.code, reason)
     return list(reasons.values())
 

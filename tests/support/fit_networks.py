@@ -92,6 +92,8 @@ CASES = {
         {"layer": "enc.layers.0.norm1", "reshape": "tokens", "skip": 1},
     ),
     "smooth": Case("GELU", Smooth, {"layer": "gelu"}),
-    "averaged": Case("mean over 3 draws", lambda: Expectation(Noisy(), 3), {"layer": "n.5"}),
+    "averaged": Case(
+        "mean over 3 draws", lambda: Expectation(Noisy(), 3), {"layer": "network.n.5"}
+    ),
 }
 """By name: the four kinds that were measured to get wrong maps or none, and others beside them."""

@@ -124,6 +124,12 @@ def test_a_rule_for_relu_modules_asks_for_them(name, verdict, expected):
     assert (found.verdict, codes(found)) == (verdict, expected)
 
 
+def test_a_null_map_of_a_guided_method_is_refused_where_that_is():
+    part = type("Part", (Given,), {"guided": True})()
+    found = of(gradient, "tutorial", made_of=lambda self: (part,))
+    assert codes(found) == {"no_relu_modules"}
+
+
 def test_rectifiers_beside_relu_modules_are_refused_and_other_activations_doubted():
     class Halves(type(CASES["plain"].network())):
         def __init__(self, first) -> None:
