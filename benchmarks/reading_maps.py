@@ -11,7 +11,8 @@ Two processes of their own, which import no torch, then read. One browses at ran
 opened when it is first looked at and kept, each map is hashed as always, and each read is timed.
 The other opens one artifact anew for each of some maps: file by file, from nothing but its key.
 What is imported is left out of Python's collections of garbage, one of which takes 15 to 20 ms
-whatever is read. With `--cold` the files are first dropped from the kernel's cache, as far as it lets them go.
+whatever is read. With `--cold` the files are first dropped from the kernel's cache, as far as it
+lets them go.
 
 Times are those of the processor, since what others do on the machine is no part of a read, and by
 the clock. Memory is what the process itself holds (`Anonymous` of `/proc/self/smaps_rollup`): pages
