@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 
 def unreached(structure: Structure) -> list[Reason]:
     """Return why guided backprop would be the plain gradient, in part or as a whole."""
-    found = []
+    functional = structure.functional_relus
     if not structure.named("ReLU"):
-        says = "the network has no ReLU modules: guided backprop would be the plain gradient"
-        found.append(Reason("no_relu_modules", says))
-    if structure.functional_relus > 0:
+        also = f", and {functional} rectifiers in none" if functional > 0 else ""
+        says = f"the network has no ReLU modules{also}: the map would be the plain gradient"
+        return [Reason("no_relu_modules", says)]
+    if functional > 0:
         says = (
-            f"{structure.functional_relus} of {structure.relu_operations} rectifiers are functions "
-            "and no modules: guided backprop would take the plain gradient through them"
+            f"{functional} of {structure.relu_operations} rectifiers are functions and no modules: "
+            "there the gradient would be the plain one"
         )
-        found.append(Reason("functional_relus", says))
-    return found
+        return [Reason("functional_relus", says)]
+    return []
 
 
 def guided(batch: Batch) -> Tensor:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class GuidedGradCam(OfLayer):
     """Guided backprop times the positive part of Grad-CAM, drawn out to the image's size.
 
-    Selvaraju et al. (2017), section 3.2. Guided backprop (Springenberg et al. 2015) hardly
-    depends on the weights of upper layers (Adebayo et al. 2018): compare its maps with those of
-    `randomised_weights`.
+    Selvaraju et al. (2017), section 3.2. A map is zero where Grad-CAM is negative everywhere.
+    Guided backprop (Springenberg et al. 2015) hardly depends on the weights of upper layers
+    (Adebayo et al. 2018): compare its maps with those of `randomised_weights`.
     """
 
     def quantity(self, of: str) -> str:
