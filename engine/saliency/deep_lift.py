@@ -45,9 +45,8 @@ class DeepLift(SaliencyMethod):
     there to where the baseline's is, and windows that overlap are added up. Maps add up to
     F(x) - F(b).
 
-    The rules sit on calls of modules, so that a module may be called twice. Captum 0.9 takes none
-    of these; its maps of a pooled image depend on the batch (`grad_input[0]`), and its windows
-    must not overlap.
+    The rules sit on calls of modules, so that a module may be called twice. Captum 0.9 refuses
+    that, and its maps of a network with max pooling miss F(x) - F(b), by a third and more.
     """
 
     uses_baseline: ClassVar[bool] = True

@@ -29,10 +29,10 @@ class LRP(SaliencyMethod):
     gamma is 0 in dense layers. Biases keep their share, so that maps do not add up to the scalar.
     Batch normalisation is a layer of its own, without epsilon and gamma.
 
-    The rules are written as factors on gradients, which a sum of two branches and a module that
-    is called twice need no care for. Captum 0.9 hands on relevance itself, and doubles it there in
-    silence. With gamma 0 and a small epsilon a map is input times gradient (Ancona et al. 2018),
-    as all maps of Captum's default rules are.
+    The rules are written as factors on gradients, so that sums of two branches and modules that
+    are called twice need no rule. Captum 0.9 hands on relevance itself, and is wrong there in
+    silence. With gamma 0 and a small epsilon a map is input times gradient (Ancona et al. 2018), as
+    it is by Captum's default rules.
 
     Attributes:
         epsilon: in units of a layer's output; draws back what rests on small outputs.
