@@ -5,31 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.saliency._batch import Batch
-
 _ROUNDING = 1e-5
 """What float32 leaves of sums over layers and pixels, as a share of the scalars."""
 
 
-def difference(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return F(image) - F(baseline), float64 (N,), and how large the two are.
-
-    The size is |F(image)| + |F(baseline)|, to tell a difference from rounding.
-    """
-    assert batch.baseline is not None
-    with torch.no_grad():
-        scalars = [
-            batch.scalar(x.clone(), batch.classes, batch.against).double()
-            for x in (batch.x, batch.baseline)
-        ]
-    return scalars[0] - scalars[1], scalars[0].abs() + scalars[1].abs()
-
-
-def delta(maps: Tensor, gap: Tensor, size: Tensor) -> Tensor:
-    """Return by how much maps (N, C, H, W) miss what `difference` gave, as shares of it (N,).
+def delta(maps: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    """Return by how much maps miss F(image) - F(baseline), as shares of its size, float64 (N,).
 
     A miss that is no more than rounding of the scalars is 0, so that the map of an image that is
     its own baseline adds up.
+
+    Args:
+        maps: signed (N, C, H, W).
+        own: F(image) (N,).
+        other: F(baseline) (N,).
     """
-    off = (maps.double().flatten(1).sum(1) - gap).abs()
-    return torch.where(off <= _ROUNDING * size, torch.zeros_like(off), off / gap.abs())
+    own, other = own.double(), other.double()
+    off = (maps.double().flatten(1).sum(1) - (own - other)).abs()
+    near = off <= _ROUNDING * (own.abs() + other.abs())
+    return torch.where(near, torch.zeros_like(off), off / (own - other).abs())

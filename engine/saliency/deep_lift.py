@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.networks.inference import input_gradient
 from engine.networks.structure import Structure
 from engine.saliency import Reason, SaliencyMethod, register
 from engine.saliency._batch import Batch, Explained
-from engine.saliency._completeness import delta, difference
+from engine.saliency._completeness import delta
 from engine.saliency._hooks import hooked
 from engine.saliency._operations import averaged, left_over
 
@@ -69,32 +70,39 @@ class DeepLift(SaliencyMethod):
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed shares."""
-        ruled = [each for each in batch.model.modules() if type(each).__name__ in _NODES]
-        half = max(1, batch.size // 2)  # baselines stand beside their images
+        layers = [each for each in batch.model.modules() if type(each).__name__ in _NODES]
+        half = max(1, batch.size // 2)  # what the network does with baselines is kept meanwhile
         rows = torch.arange(len(batch), device=batch.x.device)
-        with hooked(hook for each in ruled for hook in _Rule().on(each)):
-            shares = [_shares(batch.of(rows[at : at + half])) for at in range(0, len(batch), half)]
-        maps = torch.cat(shares)
-        return Explained(maps, facts={"delta": delta(maps, *difference(batch))})
+        found = [
+            _shares(batch.of(rows[at : at + half]), layers) for at in range(0, len(batch), half)
+        ]
+        maps, own, other = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return Explained(maps, facts={"delta": delta(maps, own, other)})
 
 
-def _shares(batch: Batch) -> Tensor:
-    """Return the maps of some images; the hooks are there."""
+def _shares(batch: Batch, layers: list[nn.Module]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the maps of some images, F(image) and F(baseline)."""
     assert batch.baseline is not None
-    count = len(batch)
-    with torch.enable_grad():
-        x = torch.cat([batch.x, batch.baseline]).requires_grad_(True)
-        against = None if batch.against is None else batch.against.repeat(2)
-        scalar = batch.scalar(x, batch.classes.repeat(2), against)
-        (slopes,) = torch.autograd.grad(scalar[:count].sum(), x)
-    return (batch.x - batch.baseline) * slopes[:count]
+    rules = [(layer, _Rule()) for layer in layers]
+    with hooked(hook for layer, rule in rules for hook in rule.on(layer)):
+        with torch.no_grad():
+            other = batch.scalar(batch.baseline.clone(), batch.classes, batch.against)
+        with torch.enable_grad():
+            x = batch.x.clone().requires_grad_(True)
+            own = batch.scalar(x, batch.classes, batch.against)
+            slopes = input_gradient(own.sum(), x)
+    return (batch.x - batch.baseline) * slopes, own.detach(), other
 
 
 class _Rule:
-    """The rule of one module, for batches of images and, behind them, their baselines."""
+    """The rule of one module: the network is asked of baselines, without gradients, then of images.
+
+    A module may be called several times: its first call on images goes with that on baselines.
+    """
 
     def __init__(self) -> None:
         self._given = torch.empty(0)
+        self._of_baselines: list[tuple[Tensor, Tensor]] = []
 
     def on(self, module: nn.Module) -> list[Any]:
         """Register its two hooks on `module`, and return them."""
@@ -103,45 +111,42 @@ class _Rule:
             module.register_forward_hook(self._after),
         ]
 
-    def _before(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        # A copy: a module that works in place writes its output over it.
-        self._given = inputs[0].detach().clone()
+    def _before(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given = inputs[0].detach()
+        # A module that works in place writes its output over it.
+        self._given = given.clone() if getattr(module, "inplace", False) else given
 
     def _after(self, module: nn.Module, _inputs: object, output: Tensor) -> None:
-        node = output.grad_fn
-        if node is None or not node.name().startswith(f"{_NODES[type(module).__name__]}Backward"):
-            raise ValueError(f"{type(module).__name__} does not work as one operation")
-        given, made = _halves(self._given), _halves(output.detach())
-        if isinstance(module, nn.MaxPool2d):
-            rise, fall = _moves(module, self._given, made)
-            node.register_hook(partial(_pooled, rise, fall, given))
-        else:
-            away = given[0] - given[1]
-            far = away.abs() > _NEAR
-            slope = (made[0] - made[1]) / torch.where(far, away, 1)
-            node.register_hook(partial(_rescaled, far, slope))
+        given, made = self._given, output.detach()
         self._given = torch.empty(0)
-
-
-def _halves(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what is of the images, and what is of the baselines behind them."""
-    own, other = values.chunk(2)
-    return own, other
+        node = output.grad_fn
+        if node is None:
+            # Copies: what follows may write over them.
+            self._of_baselines.append((given.clone(), made.clone()))
+            return
+        if not node.name().startswith(f"{_NODES[type(module).__name__]}Backward"):
+            raise ValueError(f"{type(module).__name__} does not work as one operation")
+        before, after = self._of_baselines.pop(0)
+        away = given - before
+        if isinstance(module, nn.MaxPool2d):
+            top = torch.maximum(made, after)
+            rise = (top - after, _places(module, given))
+            fall = (made - top, _places(module, before))
+            node.register_hook(partial(_pooled, rise, fall, away))
+        else:
+            slope = (made - after).div_(away)
+            node.register_hook(partial(_rescaled, away.abs_() > _NEAR, slope))
 
 
 def _rescaled(
     far: Tensor, slope: Tensor, inward: tuple[Tensor, ...], outward: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    """Return what goes on to an activation's input, for half of the batch; else zeros."""
-    count = len(far)
-    found = torch.where(far, outward[0][:count] * slope, inward[0][:count])
-    return (torch.cat([found, torch.zeros_like(found)]),)
+    """Return what goes on to an activation's input."""
+    return (torch.where(far, outward[0] * slope, inward[0]),)
 
 
-def _moves(
-    pool: nn.MaxPool2d, given: Tensor, made: tuple[Tensor, Tensor]
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Return how far maxima rise and where to, and how far they fall and from where."""
+def _places(pool: nn.MaxPool2d, given: Tensor) -> Tensor:
+    """Return where the maxima are, by pixel number (N, C, h, w)."""
     _, places = F.max_pool2d(
         given,
         pool.kernel_size,
@@ -151,25 +156,19 @@ def _moves(
         pool.ceil_mode,
         return_indices=True,
     )
-    own, other = _halves(places.flatten(2))
-    top = torch.maximum(*made)
-    return ((top - made[1]).flatten(2), own), ((made[0] - top).flatten(2), other)
+    return places
 
 
 def _pooled(
     rise: tuple[Tensor, Tensor],
     fall: tuple[Tensor, Tensor],
-    given: tuple[Tensor, Tensor],
+    away: Tensor,
     inward: tuple[Tensor, ...],
     outward: tuple[Tensor, ...],
 ) -> tuple[Tensor, ...]:
-    """Return what goes on to a max pooling's input, for half of the batch; else zeros."""
-    away = given[0] - given[1]
-    count = len(away)
-    slopes = outward[0][:count].flatten(2)
+    """Return what goes on to a max pooling's input."""
     moved = torch.zeros_like(away).flatten(2)
     for change, places in (rise, fall):
-        moved.scatter_add_(2, places, slopes * change)
-    far = away.abs() > _NEAR
-    found = torch.where(far, moved.view_as(away) / torch.where(far, away, 1), inward[0][:count])
-    return (torch.cat([found, torch.zeros_like(found)]),)
+        moved.scatter_add_(2, places.flatten(2), (outward[0] * change).flatten(2))
+    slope = moved.view_as(away).div_(away)
+    return (torch.where(away.abs() > _NEAR, slope, inward[0]),)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.saliency import DELTA, SaliencyMethod, register
 from engine.saliency._batch import Batch, Explained
-from engine.saliency._completeness import delta, difference
+from engine.saliency._completeness import delta
 from engine.saliency._gradients import weighted_sum
 
 
@@ -57,15 +57,20 @@ class IntegratedGradients(SaliencyMethod):
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed shares."""
-        gap, size = difference(batch)
+        assert batch.baseline is not None
+        with torch.no_grad():
+            own, other = (
+                batch.scalar(x.clone(), batch.classes, batch.against)
+                for x in (batch.x, batch.baseline)
+            )
         maps = _integrated(batch, self.steps)
-        off = delta(maps, gap, size)
+        off = delta(maps, own, other)
         steps = torch.full_like(off, self.steps)
         more = self.steps
         while more < self.most_steps and len(wanting := (~(off <= DELTA)).nonzero()[:, 0]):
             more = min(2 * more, self.most_steps)
             finer = _integrated(batch.of(wanting), more)
-            now = delta(finer, gap[wanting], size[wanting])
+            now = delta(finer, own[wanting], other[wanting])
             gains = now < off[wanting]
             better = wanting[gains]
             maps[better], off[better], steps[better] = finer[gains], now[gains], more

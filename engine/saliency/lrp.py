@@ -65,10 +65,25 @@ class LRP(SaliencyMethod):
         way = output
         if self.gamma and isinstance(layer, nn.Conv2d):
             way = _convolved(layer, inputs[0], self.gamma)
-        sign = torch.where(way >= 0, 1.0, -1.0)
-        share = (output / (way + self.epsilon * sign)).detach()
-        handed: Tensor = way * share
-        return output.detach() + (handed - handed.detach())
+        found: Tensor = _Handed.apply(way, output.detach(), self.epsilon)  # type: ignore[no-untyped-call]
+        return found
+
+
+class _Handed(torch.autograd.Function):
+    """z, whose gradient g goes to u as g * z / (u + epsilon sign(u))."""
+
+    @staticmethod
+    def forward(ctx: Any, way: Tensor, output: Tensor, epsilon: float) -> Tensor:
+        """Return `output`."""
+        below = torch.full_like(way, epsilon).copysign_(way).add_(way)
+        ctx.save_for_backward(output / below)
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        """Return the gradient for `way`."""
+        (share,) = ctx.saved_tensors
+        return gradients[0] * share, None, None
 
 
 def _convolved(layer: nn.Conv2d, x: Tensor, gamma: float) -> Tensor:
