@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -17,30 +14,29 @@ from engine.saliency._operations import averaged, left_over
 
 _SCALING = ("Relu", "LeakyRelu", "MaxPool2DWithIndices", "AdaptiveMaxPool2D")
 """Operations that are not linear, but f(s x) = s f(x) for s > 0: all relevance goes through."""
+_TINY = 1e-30
 
 
 @register
 class LRP(SaliencyMethod):
-    """Relevance of pixels by the epsilon rule in dense layers, the gamma rule in convolutions.
+    """Relevance of pixels by the epsilon rule, in dense layers and convolutions.
 
-    Bach et al. (2015), equation 58; Montavon et al. (2019), "Layer-wise relevance propagation: an
-    overview", section 10.2. A layer z_j = sum_i a_i w_ij + b_j hands on R_i = sum_j a_i v_ij R_j /
-    (u_j + epsilon sign(u_j)), with v = w + gamma max(w, 0) and u_j what the layer gives with v;
-    gamma is 0 in dense layers. Biases keep their share, so that maps do not add up to the scalar.
-    Batch normalisation is a layer of its own, without epsilon and gamma.
+    Bach et al. (2015), equation 58: a layer z_j = sum_i a_i w_ij + b_j hands on R_i = sum_j a_i
+    w_ij R_j / (z_j + e sign(z_j)), with e = `epsilon` times the root mean square of the layer's
+    outputs to the image, as Montavon et al. (2019) have it. Biases and e keep their share, so that
+    maps do not add up to the scalar.
 
-    The rules are written as factors on gradients, so that sums of two branches and modules that
-    are called twice need no rule. Captum 0.9 hands on relevance itself, and is wrong there in
-    silence. With gamma 0 and a small epsilon a map is input times gradient (Ancona et al. 2018), as
-    it is by Captum's default rules.
+    The rule is written as a factor |z_j| / (|z_j| + e) on gradients, so that sums of two branches
+    and modules that are called twice need no rule. Captum 0.9 hands on relevance itself, and is
+    wrong there in silence. With epsilon near 0 a map is input times gradient (Ancona et al. 2018),
+    as it is by Captum's default rules. The gamma rule is not here: with batch normalisation behind
+    a convolution, and with signed inputs, it divides by what may be 0.
 
     Attributes:
-        epsilon: in units of a layer's output; draws back what rests on small outputs.
-        gamma: how much positive weights of convolutions are favoured.
+        epsilon: how much is taken from what rests on small outputs; more gives sparser maps.
     """
 
-    epsilon: float = Field(1e-6, gt=0)
-    gamma: float = Field(0.25, ge=0)
+    epsilon: float = Field(0.25, gt=0)
 
     def quantity(self, of: str) -> str:
         """What the map is, with the reading of its sign."""
@@ -56,39 +52,21 @@ class LRP(SaliencyMethod):
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed relevance."""
+
+        def hand_back(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
+            if output.requires_grad:
+                share = self._share(output.detach())
+                output.register_hook(share.mul)  # type: ignore[no-untyped-call]
+
         layers = [e for e in batch.model.modules() if isinstance(e, nn.Linear | nn.Conv2d)]
-        with hooked(each.register_forward_hook(self._hand_back) for each in layers):
+        with hooked(each.register_forward_hook(hand_back) for each in layers):
             return Explained(batch.x * gradient(batch, batch.x))
 
-    def _hand_back(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """Return the layer's output, whose gradient takes the way of the rule."""
-        way = output
-        if self.gamma and isinstance(layer, nn.Conv2d):
-            way = _convolved(layer, inputs[0], self.gamma)
-        found: Tensor = _Handed.apply(way, output.detach(), self.epsilon)  # type: ignore[no-untyped-call]
-        return found
-
-
-class _Handed(torch.autograd.Function):
-    """z, whose gradient g goes to u as g * z / (u + epsilon sign(u))."""
-
-    @staticmethod
-    def forward(ctx: Any, way: Tensor, output: Tensor, epsilon: float) -> Tensor:
-        """Return `output`."""
-        below = torch.full_like(way, epsilon).copysign_(way).add_(way)
-        ctx.save_for_backward(output / below)
-        return output.view_as(output)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        """Return the gradient for `way`."""
-        (share,) = ctx.saved_tensors
-        return gradients[0] * share, None, None
-
-
-def _convolved(layer: nn.Conv2d, x: Tensor, gamma: float) -> Tensor:
-    """Return what the convolution gives with its positive weights and biases favoured."""
-    weight = layer.weight + gamma * layer.weight.clamp(min=0)
-    bias = None if layer.bias is None else layer.bias + gamma * layer.bias.clamp(min=0)
-    found: Tensor = layer._conv_forward(x, weight, bias)
-    return found
+    def _share(self, outputs: Tensor) -> Tensor:
+        """Return the factors on the gradient at a layer's outputs (N, ...), of the same shape."""
+        sizes = outputs.abs()
+        dimensions = tuple(range(1, outputs.ndim))
+        mean = outputs.square().mean(dimensions, keepdim=True).sqrt()
+        # Outputs that are all zero hand on nothing: their share is 0, not 0 / 0.
+        below = (sizes + self.epsilon * mean).clamp_(min=_TINY)
+        return sizes.div_(below)
