@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 import re
@@ -29,6 +28,7 @@ import numpy as np
 
 from engine import canonical
 from engine.artifacts import provenance
+from engine.artifacts.entries import Entries
 from engine.errors import ArtifactError, MachineError
 
 SCHEMA_VERSION = 2
@@ -184,8 +184,11 @@ class Artifact:
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Return the arrays of the npz file `name`, checked; pickled arrays are refused."""
-        with np.load(io.BytesIO(self.read(name)), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
+        return dict(self.entries(name))
+
+    def entries(self, name: str) -> Entries:
+        """Return the arrays of the npz file `name`, checked; each is unpacked when asked for."""
+        return Entries(self.read(name))
 
     def problems(self) -> list[str]:
         """Re-hash every file; return a sentence for each that is not as recorded."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from engine.jobs import _subset
 from engine.rendering import scale_of
 
 Values = NDArray[np.float32]
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Maps:
 
     def facts(self, image: str) -> dict[str, NDArray[Any]]:
         """Return what is known of each map of a kind (N,), by name; see the class."""
-        return {name: values for (name, kind), values in self._facts.items() if kind == image}
+        return {name: self._facts[name, kind] for name, kind in self._facts if kind == image}
 
     def marked(self, image: str) -> NDArray[np.bool_]:
         """Return which maps (N,) do not add up to what they explain, by more than `DELTA`."""
@@ -204,6 +205,35 @@ class Maps:
     def _at_size(self, maps: Values) -> Values:
         size = self.about.size
         return maps if size is None else saliency.upsampled(maps, size, self.about.upsampling)
+
+
+class Named(Mapping[K, NDArray[Any]]):
+    """Stored arrays under other names; each is read when it is first asked for.
+
+    Args:
+        arrays: as they are stored.
+        names: what each is stored as.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], names: Mapping[K, str]) -> None:
+        self._arrays = arrays
+        self._names = names
+
+    def __getitem__(self, name: K) -> NDArray[Any]:
+        """Return an array."""
+        return self._arrays[self._names[name]]
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is such an array, without reading it."""
+        return name in self._names
+
+    def __iter__(self) -> Iterator[K]:
+        """Go through the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._names)
 
 
 class Whole:

@@ -31,7 +31,7 @@ from engine.components import Document, member
 from engine.datasets import Data, Split, spread
 from engine.jobs import _old_layouts, _subset, examples
 from engine.jobs._kinds import Reader
-from engine.jobs._maps import About, Maps, Summary, Whole, summarise
+from engine.jobs._maps import About, Maps, Named, Summary, Whole, summarise
 from engine.jobs._requests import Asking, Label, Request, Section
 from engine.jobs.examples import CLEAN
 from engine.saliency import Attribution, BaselineName, Fit, Reason, Rule, SaliencyMethod
@@ -354,7 +354,7 @@ def read(artifact: Artifact, reader: Reader) -> Maps:
     before = _old_layouts.explains_labels(artifact.recipe)
     about = About(**told) if before else About.from_json(told)
     stored = {image: Blocks(artifact, record) for image, record in records.items()}
-    arrays = artifact.arrays(SUMMARY)
+    arrays = artifact.entries(SUMMARY)
 
     def summary(image: str) -> Summary:
         names = [field.name for field in fields(Summary) if f"{field.name}/{image}" in arrays]
@@ -363,9 +363,9 @@ def read(artifact: Artifact, reader: Reader) -> Maps:
 
     named = {key: key.rsplit("/", 1) for key in arrays}
     facts = {
-        (name.removeprefix(_FACT), image): arrays[key]
+        (name.removeprefix(_FACT), image): key
         for key, (name, image) in named.items()
         if name.startswith(_FACT)
     }
-    indices = {image: arrays[k] for k, (name, image) in named.items() if name == _subset.INDICES}
-    return Maps(artifact, about, stored, summary, facts, indices)
+    indices = {image: key for key, (name, image) in named.items() if name == _subset.INDICES}
+    return Maps(artifact, about, stored, summary, Named(arrays, facts), Named(arrays, indices))

@@ -62,6 +62,9 @@ class SaliencyMethod(Component):
     """What it does with a network: how many images it is given at a time depends on it."""
     complete: ClassVar[bool] = False
     """Whether a map's values add up to F(image) - F(baseline), so that `Attribution.delta` is."""
+    guided: ClassVar[bool] = False
+    """Whether ReLU modules let only what is positive of the gradient through, or the like. It is
+    refused where rectifiers are in no such module, and where its maps are the plain gradient."""
 
     @property
     def explains_a_class(self) -> bool:
@@ -96,7 +99,11 @@ class SaliencyMethod(Component):
         """Return whether it applies to `model`, asked on the first two images.
 
         Where `unfit` does not refuse, it is tried: what raises, what is empty, has no height and
-        width or is not finite is refused too. Arguments as for `attribute`.
+        width or is not finite is refused too, and maps that are zero in every pixel are a doubt.
+        The codes of reasons stand in `engine.saliency._fit`. Arguments as for `attribute`.
+
+        Raises:
+            NotFiniteError: the network's logits or input gradients are NaN or infinite.
         """
         from engine.saliency import _trial
 

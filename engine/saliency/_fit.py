@@ -1,10 +1,39 @@
-"""Whether a method applies to a network, and why not."""
+"""Whether a method applies to a network, and why not.
+
+Codes of reasons are stored with the maps, and stay what they are. By what the network is made of:
+
+    no_relu_modules         it has none, and the method is a rule for them
+    functional_relus        rectifiers are in no module of their own, where the method has its rule
+    other_activations       (doubt) activations for which the method has no rule
+    unsupported_operations  the same of other operations, and no map is drawn
+    averaged_draws          it is a mean over random draws, and the method's rules see single ones
+    no_cam_layer            it has, or declares, no layer whose activations are a map
+    no_such_layer           it has no layer of the name that the method is given, or one without
+                            weights
+
+By a trial on two images:
+
+    raises                  it cannot be computed
+    no_gradient             what is explained does not follow from what is differentiated
+    empty                   it gives nothing
+    no_map                  what it gives has no height and width
+    no_windows              the windows that it hides do not cover the image
+    not_finite              what it gives is NaN or infinite, though the gradient is finite
+    plain_gradient          it gives the gradient, in place of which it should put something else
+    blank                   (doubt) every map is zero in every pixel
+
+By the maps of all images, when they are stored: `blank` (doubt), and
+
+    incomplete              (doubt) maps do not add up to what they explain, beyond `DELTA`
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
+
+from engine.errors import UsageError
 
 Verdict: TypeAlias = Literal["fits", "doubtful", "refused"]
 DELTA = 0.05
@@ -25,6 +54,14 @@ class Reason:
     code: str
     says: str
     refuses: bool = True
+
+
+class UnfitError(UsageError):
+    """A method does not apply to a network: raised where that shows when maps are made alone."""
+
+    def __init__(self, code: str, says: str) -> None:
+        super().__init__(says)
+        self.reason = Reason(code, says)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 
@@ -18,3 +19,12 @@ def hooked(handles: Iterable[RemovableHandle]) -> Iterator[None]:
     finally:
         for handle in made:
             handle.remove()
+
+
+def of_classes(model: nn.Module, *names: str) -> list[nn.Module]:
+    """Return the modules of these classes of PyTorch; subclasses and namesakes are left out."""
+    return [
+        each
+        for each in model.modules()
+        if type(each).__name__ in names and type(each).__module__.startswith("torch.nn.")
+    ]

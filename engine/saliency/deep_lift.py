@@ -15,7 +15,7 @@ from engine.networks.structure import Structure
 from engine.saliency import Reason, SaliencyMethod, register
 from engine.saliency._batch import Batch, Explained
 from engine.saliency._completeness import delta
-from engine.saliency._hooks import hooked
+from engine.saliency._hooks import hooked, of_classes
 from engine.saliency._operations import averaged, left_over
 
 _NODES = {
@@ -70,7 +70,7 @@ class DeepLift(SaliencyMethod):
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed shares."""
-        layers = [each for each in batch.model.modules() if type(each).__name__ in _NODES]
+        layers = of_classes(batch.model, *_NODES)
         half = max(1, batch.size // 2)  # what the network does with baselines is kept meanwhile
         rows = torch.arange(len(batch), device=batch.x.device)
         found = [

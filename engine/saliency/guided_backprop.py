@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
-from engine.networks.structure import Structure
-from engine.saliency import Reason, SaliencyMethod, register
+from engine.saliency import SaliencyMethod, register
 from engine.saliency._batch import Batch, Explained
 from engine.saliency._gradients import gradient
-from engine.saliency._hooks import hooked
-
-_OTHERS = """
-    CELU ELU GELU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid Mish PReLU RReLU
-    ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold
-"""
+from engine.saliency._hooks import hooked, of_classes
 
 
 @register
@@ -29,33 +25,14 @@ class GuidedBackprop(SaliencyMethod):
     less than it seems to.
     """
 
+    guided: ClassVar[bool] = True
+
     def quantity(self, of: str) -> str:
         """What the map is, with the reading of its sign."""
         return (
             f"guided backpropagation of {of}: where it is positive, brightening the pixel excites "
             "features that raise that; its size is no rate of change"
         )
-
-    def unfit(self, structure: Structure) -> list[Reason]:
-        """Refuse what has no ReLU modules or others beside them; mark other activations."""
-        relus = sum(structure.calls[name] for name in structure.named("ReLU"))
-        functional = structure.functional_relus
-        if not relus:
-            also = f", and {functional} ReLUs that are functions" if functional else ""
-            said = f"the network has no ReLU modules{also}: the map would be the plain gradient"
-            return [Reason("no_relu_modules", said)]
-        if functional:
-            said = (
-                f"of {relus + functional} ReLUs {functional} are functions and no modules: there "
-                "the gradient would be the plain one"
-            )
-            return [Reason("functional_relus", said)]
-        others = structure.named(*_OTHERS.split())
-        if not others:
-            return []
-        kinds = ", ".join(sorted({structure.kinds[name] for name in others}))
-        said = f"{len(others)} activations are no ReLUs ({kinds}): there the gradient is plain"
-        return [Reason("other_activations", said, refuses=False)]
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed maps."""
@@ -64,7 +41,7 @@ class GuidedBackprop(SaliencyMethod):
             if output.requires_grad:
                 output.register_hook(_positive)  # type: ignore[no-untyped-call]
 
-        relus = [each for each in batch.model.modules() if type(each).__name__ == "ReLU"]
+        relus = of_classes(batch.model, "ReLU")
         with hooked(each.register_forward_hook(guide) for each in relus):
             return Explained(gradient(batch, batch.x))
 

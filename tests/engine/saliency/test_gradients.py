@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from engine import saliency
 from engine.errors import UsageError
-from engine.networks import structure
 from engine.saliency import DELTA, Target
 
 IMAGES = np.random.default_rng(1).random((6, 1, 12, 12), dtype=np.float32)
@@ -175,8 +174,9 @@ def test_guided_backpropagation_of_a_reused_relu_is_that_of_a_network_written_so
 
 
 def _verdict(network: nn.Module) -> list[tuple[str, bool]]:
-    reasons = saliency.create("guided_backprop").unfit(structure.of(network, X[:2]))
-    return [(reason.code, reason.refuses) for reason in reasons]
+    guided = saliency.create("guided_backprop")
+    fit = guided.fit(network, IMAGES, Target(CLASSES), seeds=SEEDS, baseline=None)
+    return [(reason.code, reason.refuses) for reason in fit.reasons]
 
 
 class Functional(nn.Module):
@@ -191,7 +191,8 @@ class Functional(nn.Module):
 
 class Mixed(nn.Sequential):
     def __init__(self, *activations: nn.Module) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(144, 4), *activations)
+        torch.manual_seed(0)
+        super().__init__(nn.Flatten(), nn.Linear(144, 8), *activations, nn.Linear(8, 4))
 
 
 @pytest.mark.parametrize(
