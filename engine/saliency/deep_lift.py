@@ -126,6 +126,8 @@ class _Rule:
             return
         if not node.name().startswith(f"{_NODES[type(module).__name__]}Backward"):
             raise ValueError(f"{type(module).__name__} does not work as one operation")
+        if not self._of_baselines:
+            raise ValueError(f"{type(module).__name__} is called less often for the baselines")
         before, after = self._of_baselines.pop(0)
         away = given - before
         if isinstance(module, nn.MaxPool2d):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -66,7 +69,7 @@ class LRP(SaliencyMethod):
         """Return the factors on the gradient at a layer's outputs (N, ...), of the same shape."""
         sizes = outputs.abs()
         dimensions = tuple(range(1, outputs.ndim))
-        mean = outputs.square().mean(dimensions, keepdim=True).sqrt()
+        norm = torch.linalg.vector_norm(sizes, dim=dimensions, keepdim=True)
+        mean = norm / math.sqrt(outputs[0].numel())
         # Outputs that are all zero hand on nothing: their share is 0, not 0 / 0.
-        below = (sizes + self.epsilon * mean).clamp_(min=_TINY)
-        return sizes.div_(below)
+        return sizes.div_(sizes + (self.epsilon * mean).clamp(min=_TINY))
