@@ -22,7 +22,8 @@ class Attribution:
         upsampling: how they get the images' size.
         facts: what else is known of each map (N,), by name: `delta`, `steps`. `delta` is
             |sum of the map - (F(image) - F(baseline))| / |F(image) - F(baseline)|, of methods that
-            are complete.
+            are complete; 0 where the former is no more than float32's rounding. `steps` are the
+            gradients that integrated gradients took for the image.
     """
 
     maps: NDArray[np.float32]

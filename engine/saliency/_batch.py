@@ -71,19 +71,22 @@ class Batch:
         """Return a new CPU generator per image, started by its seed."""
         return [torch.Generator().manual_seed(seed) for seed in self.seeds]
 
+    def of(self, rows: Tensor) -> Batch:
+        """Return some of the images, at indices int64 (M,)."""
+        return Batch(
+            self.model,
+            self.x[rows],
+            self.classes[rows],
+            None if self.against is None else self.against[rows],
+            tuple(self.seeds[row] for row in rows.tolist()),
+            None if self.baseline is None else self.baseline[rows],
+            self.size,
+        )
+
     def ones(self) -> Iterator[Batch]:
         """Yield the images one by one, each as a batch."""
-        for i, seed in enumerate(self.seeds):
-            rows = slice(i, i + 1)
-            yield Batch(
-                self.model,
-                self.x[rows],
-                self.classes[rows],
-                None if self.against is None else self.against[rows],
-                (seed,),
-                None if self.baseline is None else self.baseline[rows],
-                self.size,
-            )
+        for row in torch.arange(len(self), device=self.x.device):
+            yield self.of(row[None])
 
 
 @dataclass(frozen=True)
