@@ -29,6 +29,7 @@ import numpy as np
 from engine import canonical
 from engine.artifacts import provenance
 from engine.artifacts.entries import Entries
+from engine.artifacts.writing import sync
 from engine.errors import ArtifactError, MachineError
 
 SCHEMA_VERSION = 2
@@ -342,7 +343,7 @@ def _seal(
     for path in sorted(draft.iterdir()):
         data = path.read_bytes()
         files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        _sync(path)
+        sync(path)
     manifest = {
         "schema": SCHEMA_VERSION,
         "key": recipe.key,
@@ -356,8 +357,8 @@ def _seal(
     }
     # Keys keep their order: arrays come in that of a recipe's parents, also when made again.
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=1))
-    _sync(draft / MANIFEST)
-    _sync(draft)
+    sync(draft / MANIFEST)
+    sync(draft)
 
 
 def _content_sha256(files: dict[str, Any]) -> str:
@@ -372,7 +373,7 @@ def _rename_once(source: Path, target: Path) -> None:
         if not target.exists():
             raise
         raise FileExistsError from None
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _fault_of_disk(error: Exception, home: Path) -> str | None:
@@ -384,14 +385,6 @@ def _fault_of_disk(error: Exception, home: Path) -> str | None:
     # A network that looks for a file of its own is at fault itself.
     elsewhere = isinstance(error.filename, str) and not Path(error.filename).is_relative_to(home)
     return None if elsewhere and error.errno not in _OF_DISK else error.strerror or str(error)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(home: Path) -> None:

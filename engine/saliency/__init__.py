@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from engine.networks.memory import Work
     from engine.networks.structure import Structure
-    from engine.saliency._batch import Batch, Explained
+    from engine.saliency._explained import Batch, Explained
 
 __all__ = [
     "BASELINES",
@@ -136,12 +136,12 @@ class SaliencyMethod(Component):
             ValueError: it needs a baseline and got none, or lengths differ.
             NotFiniteError: a logit or an input gradient was NaN or infinite.
         """
-        from engine.saliency import _batch
+        from engine.saliency import _explained
 
         if self.uses_baseline and baseline is None:
             raise ValueError(f"{self.name}: its maps are relative to a baseline, and there is none")
         given = np.arange(len(images)) if seeds is None else seeds
-        return _batch.attributed(self, model, images, target, given, baseline)
+        return _explained.attributed(self, model, images, target, given, baseline)
 
     def explain(self, batch: Batch) -> Explained:
         """Return the maps of one batch; the model is frozen, and there is at least one image."""

@@ -10,6 +10,7 @@ Codes of reasons are stored with the maps, and stay what they are. By what the n
     no_cam_layer            it has, or declares, no layer whose activations are a map
     no_such_layer           it has no layer of the name that the method is given, or one without
                             weights
+    no_copy                 it cannot be copied, and the method asks a copy with other weights
 
 By a trial on two images:
 

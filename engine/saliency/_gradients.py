@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.networks.inference import input_gradient
-from engine.saliency._batch import Batch
+from engine.saliency._explained import Batch
 
 
 def gradient(batch: Batch, x: Tensor) -> Tensor:

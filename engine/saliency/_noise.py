@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from engine.saliency._batch import Batch
+from engine.saliency._explained import Batch
 
 
 def normal(batch: Batch, generators: list[Generator]) -> Tensor:

@@ -16,7 +16,7 @@ from engine.saliency import SaliencyMethod
 from engine.saliency._fit import UnfitError
 
 if TYPE_CHECKING:
-    from engine.saliency._batch import Batch
+    from engine.saliency._explained import Batch
 
 
 class OfLayer(SaliencyMethod):

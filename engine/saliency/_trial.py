@@ -15,7 +15,7 @@ from engine.networks import inference, memory, structure
 from engine.networks.inference import copied, device_of, frozen
 from engine.networks.structure import Structure
 from engine.saliency._attribution import Attribution
-from engine.saliency._batch import Scalar
+from engine.saliency._explained import Scalar
 from engine.saliency._fit import Fit, Reason, UnfitError
 from engine.saliency._target import Target
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from engine.networks.inference import input_gradient
 from engine.networks.structure import Structure
 from engine.saliency import Reason, SaliencyMethod, register
-from engine.saliency._batch import Batch, Explained
 from engine.saliency._completeness import delta
+from engine.saliency._explained import Batch, Explained
 from engine.saliency._hooks import hooked, of_classes
 from engine.saliency._operations import averaged, left_over
 

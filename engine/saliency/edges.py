@@ -8,7 +8,7 @@ from engine.saliency import SaliencyMethod, laplacian_of_gaussian, register
 
 if TYPE_CHECKING:
     from engine.networks.memory import Work
-    from engine.saliency._batch import Batch, Explained
+    from engine.saliency._explained import Batch, Explained
 
 
 @register
@@ -37,6 +37,6 @@ class Edges(SaliencyMethod):
         """Return the edges (N, C, H, W); the model is not asked."""
         import torch
 
-        from engine.saliency._batch import Explained
+        from engine.saliency._explained import Explained
 
         return Explained(torch.from_numpy(laplacian_of_gaussian(batch.x.cpu().numpy())))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.saliency import register
-from engine.saliency._batch import Explained
+from engine.saliency._explained import Explained
 from engine.saliency._of_layer import OfLayer
 
 if TYPE_CHECKING:
-    from engine.saliency._batch import Batch
+    from engine.saliency._explained import Batch
 
 
 @register

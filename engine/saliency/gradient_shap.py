@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.saliency import SaliencyMethod, register
-from engine.saliency._batch import Batch, Explained
+from engine.saliency._explained import Batch, Explained
 from engine.saliency._gradients import gradient, parts
 from engine.saliency._noise import normal
 

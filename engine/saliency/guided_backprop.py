@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from engine.saliency import SaliencyMethod, register
-from engine.saliency._batch import Batch, Explained
+from engine.saliency._explained import Batch, Explained
 from engine.saliency._gradients import gradient
 from engine.saliency._hooks import hooked, of_classes
 

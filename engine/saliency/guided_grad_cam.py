@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from engine.saliency import Reason, register
-from engine.saliency._batch import Explained
+from engine.saliency import SaliencyMethod, create, register
+from engine.saliency._explained import Explained
 from engine.saliency._of_layer import OfLayer
-from engine.saliency._rectifiers import guided, unreached
 
 if TYPE_CHECKING:
-    from engine.networks.structure import Structure
-    from engine.saliency._batch import Batch
+    from engine.saliency._explained import Batch
 
 
 @register
@@ -25,6 +23,8 @@ class GuidedGradCam(OfLayer):
     (Adebayo et al. 2018): compare its maps with those of `randomised_weights`.
     """
 
+    guided: ClassVar[bool] = True
+
     def quantity(self, of: str) -> str:
         """What the map is, with the reading of its sign."""
         return (
@@ -33,12 +33,12 @@ class GuidedGradCam(OfLayer):
             "features that speak for it"
         )
 
-    def unfit(self, structure: Structure) -> list[Reason]:
-        """Refuse where rectifiers cannot be reached; see `SaliencyMethod.unfit`."""
-        return unreached(structure)
+    def made_of(self) -> tuple[SaliencyMethod, ...]:
+        """Return guided backprop."""
+        return (create("guided_backprop"),)
 
     def explain(self, batch: Batch) -> Explained:
         """Return signed maps (N, C, H, W)."""
         cams = self.cam(batch).clamp_min(0)
         drawn = torch.nn.functional.interpolate(cams, batch.x.shape[2:], mode="bilinear")
-        return Explained(guided(batch) * drawn)
+        return Explained(create("guided_backprop").explain(batch).maps * drawn)

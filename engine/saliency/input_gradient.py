@@ -9,7 +9,7 @@ from engine.saliency import SaliencyMethod, register
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.saliency._batch import Batch, Explained
+    from engine.saliency._explained import Batch, Explained
 
 _SUMMED = (
     "gradient of the summed log-probabilities Σₖ log pₖ: where it is negative, brightening the "
@@ -68,7 +68,7 @@ class InputGradient(SaliencyMethod):
         """Return signed gradients."""
         from captum.attr import Saliency  # with all that it draws with, half a second and more
 
-        from engine.saliency._batch import Explained
+        from engine.saliency._explained import Explained
 
         def scalar(x: Tensor) -> Tensor:
             if self.of == "logit":

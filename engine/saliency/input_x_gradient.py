@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.saliency import SaliencyMethod, register
-from engine.saliency._batch import Batch, Explained
+from engine.saliency._explained import Batch, Explained
 from engine.saliency._gradients import gradient
 
 

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from engine.saliency import DELTA, SaliencyMethod, register
-from engine.saliency._batch import Batch, Explained
 from engine.saliency._completeness import delta
+from engine.saliency._explained import Batch, Explained
 from engine.saliency._gradients import weighted_sum
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.networks.structure import Structure
 from engine.saliency import Reason, SaliencyMethod, register
-from engine.saliency._batch import Batch, Explained
+from engine.saliency._explained import Batch, Explained
 from engine.saliency._gradients import gradient
 from engine.saliency._hooks import hooked
 from engine.saliency._operations import averaged, left_over

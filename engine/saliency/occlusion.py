@@ -11,12 +11,12 @@ import torch
 from pydantic import Field, model_validator
 
 from engine.saliency import SaliencyMethod, register
-from engine.saliency._batch import Explained
+from engine.saliency._explained import Explained
 from engine.saliency._fit import UnfitError
 
 if TYPE_CHECKING:
     from engine.networks.memory import Work
-    from engine.saliency._batch import Batch
+    from engine.saliency._explained import Batch
 
 _SHARE = 7
 """The window's side is this part of the image's."""

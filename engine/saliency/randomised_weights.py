@@ -22,7 +22,7 @@ from engine.saliency._nulls import Null
 
 if TYPE_CHECKING:
     from engine.saliency import Attribution, Target
-    from engine.saliency._batch import Batch, Explained
+    from engine.saliency._explained import Batch, Explained
 
 
 @register

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from engine import seeds
 from engine.saliency import SaliencyMethod, register
-from engine.saliency._batch import Explained
+from engine.saliency._explained import Explained
 
 if TYPE_CHECKING:
     from engine.networks.memory import Work
-    from engine.saliency._batch import Batch
+    from engine.saliency._explained import Batch
 
 
 @register

@@ -8,13 +8,13 @@ import torch
 
 from engine import seeds
 from engine.saliency import register
-from engine.saliency._batch import Explained
+from engine.saliency._explained import Explained
 from engine.saliency._nulls import Null
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.saliency._batch import Batch
+    from engine.saliency._explained import Batch
 
 
 @register

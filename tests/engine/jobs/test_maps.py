@@ -15,7 +15,7 @@ from engine.experiments import plan
 from engine.jobs import making, maps
 from engine.results import Results
 from engine.saliency import Fit, Reason, SaliencyMethod, baseline_images, chosen, upsampled
-from engine.saliency._batch import Explained
+from engine.saliency._explained import Explained
 
 PLAIN = {"none": {"title": "No defense", "defense": "none"}}
 

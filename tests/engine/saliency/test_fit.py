@@ -15,7 +15,7 @@ import engine
 from engine.errors import NotFiniteError
 from engine.networks import structure
 from engine.saliency import Fit, Reason, SaliencyMethod, Target, _fit
-from engine.saliency._batch import Explained
+from engine.saliency._explained import Explained
 
 IMAGES = np.random.default_rng(0).random((5, 3, 8, 8), dtype=np.float32)
 TARGET = Target(np.array([0, 1, 2, 3, 0]))
