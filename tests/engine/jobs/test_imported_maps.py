@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from engine.errors import UsageError
 from engine.execution import regenerate
 from engine.experiments import plan
 from engine.jobs import _npz, kinds, map_file
-from engine.results import Results
+from engine.results import Results, exported_maps
 from engine.saliency import upsampled
 
 NONE = {"title": "None", "defense": "none"}
@@ -143,6 +144,27 @@ def test_verify_says_that_a_file_is_not_made_again_and_makes_the_rest(results, s
     skipped, same = regenerate.run(artifacts, store, InThisProcess(store), Log())
     assert (skipped.outcome, same.outcome) == ("skipped", "same")
     assert "not made here" in str(skipped)
+
+
+def test_what_was_taken_away_and_is_brought_back_gives_the_same_maps(results, store, tmp_path):
+    exported_maps.export([results], tmp_path / "maps")
+    (run,) = json.loads((tmp_path / "maps" / "maps.json").read_text())["runs"]
+    brought = {}
+    for each in run["maps"]:
+        if each["method"]["label"] == "gradient":
+            with np.load(tmp_path / "maps" / each["file"]) as held:
+                name = f"{each['model']}/{each['image']}"
+                brought |= {name: held["a_batch"], f"{name}/indices": held["index"]}
+    asked = experiment(**BASE, name="again", maps={"ours": saved(tmp_path, **brought)})
+    (index,) = plan.run(asked, store, Log(), InThisProcess(store))
+    again = Results(store, index)
+    for model in ("none", "other"):
+        theirs, ours = (again.maps(model, each) for each in ("gradient", "ours"))
+        assert theirs.images == ours.images == ("clean", "fgsm")
+        for image in theirs.images:
+            assert np.array_equal(theirs.indices(image), ours.indices(image))
+            assert np.array_equal(theirs.all(image), ours.all(image))
+            assert ours.summary(image).model_scale == theirs.summary(image).model_scale
 
 
 @pytest.mark.parametrize(
