@@ -196,6 +196,20 @@ class Results:
         maps: Maps = self.read(Role("maps", defense, method))
         return maps
 
+    def refuse_unfit(self, defense: str, method: str) -> None:
+        """Check that `method` applies to the model with `defense`, so that there are maps.
+
+        Raises:
+            AbsentError: it does not, with the reasons, or what makes the maps failed.
+        """
+        fit = self.maps(defense, method).fit
+        if fit.verdict == "refused":
+            named = naming.in_words(Role("maps", defense, method), self.config)
+            reasons = "; ".join(reason.says for reason in fit.reasons)
+            raise AbsentError(
+                f"experiment {self.name!r}: {named}", reasons, "take another method or model"
+            )
+
     def evaluation(self) -> dict[str, Any]:
         """Return clean accuracies, shares of zero gradients, and the transfer matrices."""
         result: dict[str, Any] = self.read(Role("evaluation"))

@@ -73,6 +73,7 @@ class Method:
 
     Attributes:
         title: for readers.
+        name: of the component.
         native: channels, height and width of a map.
         fits: the verdict by defense, if it is not that the method fits.
         off: by how much every second map is off, by defense.
@@ -82,6 +83,7 @@ class Method:
     """
 
     title: str = "Grad-CAM"
+    name: str = "grad_cam"
     native: tuple[int, int, int] = (1, 4, 4)
     fits: Mapping[str, Fit] = field(default_factory=dict)
     off: Mapping[str, float] = field(default_factory=dict)
@@ -294,7 +296,7 @@ def _maps_by(store, facts, method: Method, defense, own, made, taken) -> Artifac
     model, images = own
     config = {
         **facts,
-        "saliency": {"name": "grad_cam", "layer": "last"},
+        "saliency": {"name": method.name, "layer": "last"},
         "explains": "predicted",
         "against": "true_label" if method.against else None,
         "baseline": "black" if method.off else None,

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from synthetic import CLASSES, DATA_SHA256, DEFENSES, IMAGES, Method, experiment
+from synthetic import CLASSES, DATA_SHA256, IMAGES, Method, experiment
 from typer.testing import CliRunner
 
 from engine.artifacts import ArtifactStore
@@ -18,16 +18,18 @@ from engine.saliency import Fit, Reason
 from study_app.cli import plausibly as cli
 
 REFUSED = Fit((Reason("no_relu_modules", "it has no ReLU modules to change"),))
+DEFENSES = {"none": "No defense", "distillation": "Distillation"}
+ATTACKS = {"fgsm": "FGSM"}
 METHODS = {
     "cam": Method(fits={"distillation": REFUSED}, against=True),
-    "ig": Method("Integrated gradients", (1, 8, 8), off={"none": 0.2}),
+    "ig": Method("Integrated gradients", native=(1, 8, 8), off={"none": 0.2}),
 }
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     store = ArtifactStore(tmp_path_factory.mktemp("home") / "artifacts")
-    return experiment(store, "taken", methods=METHODS, some={"fgsm": 20})
+    return experiment(store, "taken", DEFENSES, ATTACKS, some={"fgsm": 20}, methods=METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def test_a_refused_method_has_no_file_and_a_reason(exported, listed):
     assert "no ReLU modules" in absent["says"]
     assert exported.absent == (absent["says"],)
     held = {each["file"] for each in listed["maps"]}
-    assert len(held) == exported.files == 5 * (3 * len(DEFENSES) - 1)
+    assert len(held) == exported.files == 2 * (3 * 2 - 1)
     assert not any("distillation/cam" in file for file in held)
 
 
@@ -140,9 +142,9 @@ def test_the_command_writes_prints_and_refuses(results, tmp_path, monkeypatch):
     out = str(tmp_path / "maps")
     run = CliRunner().invoke(cli.app, ["export-maps", "taken", "--out", out])
     assert run.exit_code == 0, run.output
-    assert "55 files of maps in" in run.output
+    assert "10 files of maps in" in run.output
     assert "taken: no maps “Grad-CAM” of “Distillation”: it has no ReLU modules" in run.output
     run = CliRunner().invoke(cli.app, ["export-maps", "taken", "--out", out])
     assert isinstance(run.exception, UsageError)
     run = CliRunner().invoke(cli.app, ["export-maps", "taken", "--out", out, "--replace", "--json"])
-    assert json.loads(run.output)["files"] == 55
+    assert json.loads(run.output)["files"] == 10
