@@ -16,6 +16,8 @@ from engine.jobs import _subset
 from engine.rendering import scale_of
 
 Values = NDArray[np.float32]
+IMPORTED = "imported"
+"""Code of the reason that maps were brought from a file, and what their method is called."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,11 @@ class Maps:
     def fit(self) -> saliency.Fit:
         """Whether the method applies to the network; fits where that was not asked then."""
         return self.about.fit
+
+    @property
+    def imported(self) -> bool:
+        """Whether they were brought from a file, so that nobody asked whether they fit."""
+        return any(reason.code == IMPORTED for reason in self.fit.reasons)
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from engine.artifacts import Artifact, Role, labels_of
 from engine.errors import UsageError
 from engine.jobs import examples, map_file, maps
 from engine.jobs._kinds import Reader
-from engine.jobs._maps import About, Maps
+from engine.jobs._maps import IMPORTED, About, Maps
 from engine.jobs._requests import Asking, Request
 from engine.jobs.examples import CLEAN
 from engine.jobs.map_file import Brought
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 STAGE = "explain"
-NAME = "imported"
-"""What the method is called in recipes and passports, and the code of the reason."""
 _FILE = Role("map_file")
-_IMPORTED = Reason(
-    NAME,
+_NOT_EXAMINED = Reason(
+    IMPORTED,
     "brought from a file and not made here: whether they explain this network was not examined",
     refuses=False,
 )
@@ -49,7 +47,7 @@ def wanted(run: Asking, label: str) -> Iterator[Request]:
             for attack in run.section(examples.SECTION.name)
         }
         config = {
-            "saliency": {"name": NAME, "file_sha256": spec.file_sha256},
+            "saliency": {"name": IMPORTED, "file_sha256": spec.file_sha256},
             "split": "test",
             "label": method,
             "defense": label,
@@ -106,14 +104,14 @@ def read(artifact: Artifact, reader: Reader) -> Maps:
 def _fit(there: list[str], asked: tuple[str, ...], *, of_this_seed: bool) -> Fit:
     """Return what is to be said of them."""
     if not of_this_seed:
-        return Fit((_IMPORTED, _OTHER_SEED))
+        return Fit((_NOT_EXAMINED, _OTHER_SEED))
     lacking = ", ".join(image for image in asked if image not in there)
     if not there:
-        return Fit((_IMPORTED, Reason("not_brought", "the file has no maps of this model")))
+        return Fit((_NOT_EXAMINED, Reason("not_brought", "the file has no maps of this model")))
     if not lacking:
-        return Fit((_IMPORTED,))
+        return Fit((_NOT_EXAMINED,))
     said = f"the file has no maps of: {lacking}"
-    return Fit((_IMPORTED, Reason("not_brought", said, refuses=False)))
+    return Fit((_NOT_EXAMINED, Reason("not_brought", said, refuses=False)))
 
 
 def _indices(job: Job, brought: Brought, image: str, images: int) -> NDArray[np.int64]:
