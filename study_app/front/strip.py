@@ -68,6 +68,7 @@ def _cell(exhibit: Exhibit, choice: Choice, defense: str) -> str:
             view.place.map(view.method, view.scale),
             f"{title}: {exhibit.methods[view.method]} of the attacked picture",
         )
+        said += "; its map is zero everywhere" * (exhibit.largest(*where) == 0)
         said += f"; {meaning.MARK} its map is marked" * meaning.is_marked(exhibit, *where)
     return (
         f'<li><div class="fp-tiles">{shown}</div>'

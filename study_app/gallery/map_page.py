@@ -94,7 +94,7 @@ def figures(exhibit: Exhibit, view: MapView) -> str:
         mark=meaning.MARK,
         marks=known.marks if known else (),
         imported=bool(known and known.imported),
-        sentences=known.sentences if known else (),
+        sentences=list(known.sentences.values()) if known else (),
     )
 
 
@@ -211,7 +211,7 @@ def _map_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
         where = (facts["defense"], facts["image"], facts["index"], facts["method"]["label"])
         known = meaning.meaning(exhibit, *where)
         rows += [
-            *(_Row("Meaning", said) for said in known.sentences),
+            *(_Row(about, said) for about, said in known.sentences.items()),
             *(_Row("Imported" if known.imported else "Marked", said) for said in known.marks),
             _Row("Scale", f"full colour ±{number(scale['value'])}: {scale['definition']}"),
             _Row("Largest |value|", number(facts["max_abs"])),

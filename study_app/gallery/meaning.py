@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.results import Maps
+from engine.saliency import DELTA
 from study_app.gallery.exhibit import Exhibit
-from study_app.gallery.phrases import number, percent, strength
+from study_app.gallery.phrases import percent, strength
 
 MARK = "\N{DOUBLE DAGGER}"
 _OF_SOME = "incomplete"
@@ -42,13 +43,15 @@ class Meaning:
     imported: bool
 
     @property
-    def sentences(self) -> list[str]:
-        """All but the marks, where there is something to say."""
-        return [
-            said
-            for said in (self.explains, self.baseline, self.resolution, self.completeness)
-            if said
-        ]
+    def sentences(self) -> dict[str, str]:
+        """All but the marks, by what they are about, where there is something to say."""
+        said = {
+            "Explains": self.explains,
+            "Baseline": self.baseline,
+            "Resolution": self.resolution,
+            "Completeness": self.completeness,
+        }
+        return {about: sentence for about, sentence in said.items() if sentence}
 
 
 def meaning(exhibit: Exhibit, defense: str, image: str, index: int, method: str) -> Meaning:
@@ -61,25 +64,27 @@ def meaning(exhibit: Exhibit, defense: str, image: str, index: int, method: str)
         _resolution(maps, image, index),
         f"Relative to the {maps.about.baseline} baseline." if maps.about.baseline else "",
         _completeness(known),
-        tuple(marks(maps, off=known.get("delta") if maps.marked(image)[row] else None)),
+        tuple(marks(maps, off=bool(maps.marked(image)[row]))),
         maps.imported,
     )
 
 
-def marks(maps: Maps, *, off: float | None = None) -> list[str]:
+def marks(maps: Maps, *, off: bool = False) -> list[str]:
     """Return why maps of a method and a network are marked.
 
     Args:
         maps: of both.
-        off: by how much one of them does not add up to what it explains; None: leave that out.
+        off: whether it is asked of one that does not add up to what it explains.
     """
     found = [
         _sentence(reason.says)
         for reason in maps.fit.reasons
         if not reason.refuses and reason.code not in (_OF_SOME, _OF_VALUES, _NOT_BROUGHT)
     ]
-    if off is not None:
-        found.append(f"It does not add up to what it explains: it is off by {percent(off, 1)}.")
+    if off:
+        found.append(
+            f"It does not add up to what it explains: it is off by more than {percent(DELTA)}."
+        )
     return found
 
 
@@ -192,7 +197,7 @@ def _completeness(known: Mapping[str, float]) -> str:
     if "delta" not in known:
         return f"Made in {steps}." if steps else ""
     of = f", in {steps}" if steps else ""
-    return f"Off by {number(100 * known['delta'])} % of what it should add up to{of}."
+    return f"Off by {percent(known['delta'], 1)} of what it should add up to{of}."
 
 
 def _class(known: Mapping[str, Any], name: str) -> int | None:

@@ -162,7 +162,8 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     title = f"{exhibit.methods[view.method]} · {exhibit.defenses[place.defense]}"
     st.title(literal(title), anchor=False)
     kind = exhibit.image_kinds[place.image]
-    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind))
+    drawn = facts["absent"] is None
+    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind, drawn=drawn))
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
         there = exhibit.showing((place.image,), view.method)
@@ -175,14 +176,14 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
         scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}
         choose("Colour scale", "scale", scales, view.scale, query)
     st.html(sheet.figures(exhibit, view))
-    if facts["absent"] is None:
+    if drawn:
         st.html(sheet.legend(facts))
     st.subheader("The same image across defenses", anchor=False)
     st.html(sheet.strip(exhibit, view))
     st.subheader("Passport", anchor=False)
     st.html(sheet.passport(exhibit, facts))
     address = _link("Permanent link", view.href)
-    if facts["absent"] is None:
+    if drawn:
         st.caption("Suggested citation")
         today = datetime.now(UTC).date()
         st.code(sheet.citation(exhibit, facts, address, today), language=None, wrap_lines=True)

@@ -73,7 +73,7 @@ class Method:
 
     Attributes:
         title: for readers.
-        name: of the component.
+        name: of the component; different for each of an experiment.
         native: channels, height and width of a map.
         fits: the verdict by defense, if it is not that the method fits.
         off: by how much every second map is off, by defense.
