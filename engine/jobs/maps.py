@@ -347,7 +347,7 @@ def _incomplete(deltas: list[NDArray[np.float64]]) -> list[Reason]:
 def read(artifact: Artifact, reader: Reader) -> Maps:
     """Return the maps, none of which is read yet."""
     told = artifact.json(ABOUT)
-    records = told.pop("images")
+    records = told.pop("images", {})
     if _old_layouts.is_old(artifact.recipe):
         whole = {k: Whole(v) for k, v in artifact.arrays(OLD_FILE).items()}
         return Maps(artifact, About(**told), whole, lambda image: whole[image].summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,8 +14,11 @@ from engine.artifacts import ArtifactStore
 from engine.saliency import Fit, Reason
 from study_app.api import Context, create_api
 from study_app.front import front_page
-from study_app.gallery import meaning, page
+from study_app.gallery import grid_page, map_page, meaning, page
+from study_app.gallery.addresses import Place
 from study_app.gallery.exhibit import Exhibit
+from study_app.gallery.facts import map_facts
+from study_app.gallery.view import GalleryView, MapView
 from study_app.installation import AppState
 
 REFUSED = Fit((Reason("no_convolution", "it has no convolution that Grad-CAM could weigh"),))
@@ -66,24 +70,39 @@ def visit(state, exhibit, monkeypatch):
 
 
 @pytest.fixture
-def map_of(visit, held_back, exhibit):
-    index = str(exhibit.visible(held_back)[1])
+def map_of(exhibit, held_back):
+    """Returns what the page of a map says, without its controls."""
 
-    def open_map(method, defense="none", image="clean", **query):
-        asked = {"index": index, "defense": defense, "image": image, "method": method, **query}
-        return visit("map_page", **asked)
+    def written(method, defense="none", index=None):
+        index = exhibit.visible(held_back)[1] if index is None else index
+        view = MapView(Place(exhibit.key, defense, "clean", index), method, "row")
+        facts = map_facts(exhibit, view.place, method, "row")
+        parts = map_page.figures(exhibit, view), map_page.strip(exhibit, view)
+        return "\n".join([*parts, map_page.passport(exhibit, facts)])
 
-    return open_map
+    return written
 
 
-def test_the_reason_stands_in_the_place_of_a_map_that_is_refused(visit, map_of):
+@pytest.fixture
+def grid_of(exhibit):
+    """Returns the table of two images."""
+
+    def written(method):
+        view = replace(GalleryView.default(exhibit), method=method, image="clean")
+        return grid_page.legend(exhibit, view) + grid_page.grid(exhibit, view, [4, 5])
+
+    return written
+
+
+def test_the_reason_stands_in_the_place_of_a_map_that_is_refused(visit, map_of, exhibit, held_back):
     text = visit(method="cam", image="fgsm")
     assert set(re.findall(r'<span class="pg-name">(\D+?)</span>', text)) == {
         "No defense", "Distillation"
     }  # fmt: skip
     rows = text.count('<th scope="row"')
     assert text.count(WHY_NOT) == 2 * rows, "clean and attacked"
-    text = map_of("cam", "distillation")
+    index = str(exhibit.visible(held_back)[1])
+    text = visit("map_page", method="cam", defense="distillation", image="clean", index=index)
     assert f'<p class="pg-absent">{WHY_NOT}</p>' in text
     assert "The map shows which pixels" not in text
     assert "Full colour" not in text
@@ -107,23 +126,23 @@ def test_a_map_says_what_it_explains_in_the_names_of_classes(map_of, exhibit, he
     assert "It explains no one class." in map_of("input_gradient")
 
 
-def test_what_does_not_add_up_is_marked_map_by_map(visit, map_of, exhibit, held_back):
+def test_what_does_not_add_up_is_marked_map_by_map(grid_of, map_of, exhibit, held_back):
     off, fine = (
         next(i for i in exhibit.visible(held_back) if i % 2 == odd) for odd in (1, 0)
     )  # fmt: skip
-    text = map_of("ig", index=str(off))
+    text = map_of("ig", index=off)
     assert "Marked.</b> It does not add up to what it explains: it is off by more than 5" in text
     assert "Off by 21.3" in text
     assert "in 50 steps." in text
     assert "Relative to the black baseline." in text
-    assert "Marked." not in map_of("ig", index=str(fine))
-    head = visit(method="ig", image="clean")
+    assert "Marked." not in map_of("ig", index=fine)
+    head = grid_of("ig")
     assert f"{meaning.MARK} 60 of 120 maps do not add up to what they explain" in head
     assert f"{meaning.MARK} max" in head
 
 
-def test_what_is_said_of_a_method_marks_all_its_maps(visit, map_of):
-    assert f"{meaning.MARK} Its ReLUs are functions." in visit(method="gbp", image="clean")
+def test_what_is_said_of_a_method_marks_all_its_maps(grid_of, map_of):
+    assert f"{meaning.MARK} Its ReLUs are functions." in grid_of("gbp")
     assert "Marked.</b> Its ReLUs are functions." in map_of("gbp")
     text = map_of("ours")
     assert "Imported.</b> Whether they explain this network was not examined." in text
