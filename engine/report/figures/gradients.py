@@ -1,4 +1,4 @@
-"""Input gradients as pictures: the paper's grid, and the same on a fair signed scale."""
+"""Saliency maps as pictures: the paper's grid, and the same on a fair signed scale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.report.runs import Dataset
 from engine.results import CLEAN, Maps
 from engine.statistics import interval
 
-TITLE = "Input gradients"
+TITLE = "Saliency maps"
 READING = (
     "One column a class, one row a model, on the same clean test images. Grey, the papers' look: "
     "each map is stretched from its own minimum to its own maximum, so that structure shows and "
