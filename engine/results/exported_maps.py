@@ -188,6 +188,7 @@ def _said(run: Results, method: str, image: str, maps: Maps) -> dict[str, Any]:
     recipe = maps.artifact.recipe
     component = recipe.config["saliency"]
     facts = maps.facts(image)
+    of_a_class = bool((facts.get("class", np.array([-1])) >= 0).any())
     return {
         "method": {
             "label": method,
@@ -201,8 +202,8 @@ def _said(run: Results, method: str, image: str, maps: Maps) -> dict[str, Any]:
         "explains": {
             "rule": recipe.config.get("explains"),
             "against": recipe.config.get("against"),
-            "in_words": maps.about.explains,
-            "a_class": bool((facts.get("class", np.array([-1])) >= 0).any()),
+            "in_words": maps.about.explains if of_a_class else None,
+            "a_class": of_a_class,
         },
         "baseline": maps.about.baseline,
         "seed": recipe.config.get("seed"),

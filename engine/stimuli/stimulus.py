@@ -197,7 +197,7 @@ def saliency(
 def _meaning(maps: Maps, image: str, index: int) -> dict[str, Any]:
     """Return what the map of a test image explains, and whether the method applies to the network.
 
-    `class` and `against` are None where none is explained. `marked`: this very map does not add up
+    What is explained is None where it is no class. `marked`: this very map does not add up
     to what it explains. Nothing is returned of maps from before all that was stored, so that
     passports stay what they were.
     """
@@ -210,8 +210,10 @@ def _meaning(maps: Maps, image: str, index: int) -> dict[str, Any]:
         found = int(known[name][row])
         return None if found < 0 else found
 
+    first = of("class")
+    words = None if first is None else about.explains
     return {
-        "explains": {"in_words": about.explains, "class": of("class"), "against": of("against")},
+        "explains": {"in_words": words, "class": first, "against": of("against")},
         "baseline": about.baseline,
         "upsampling": {
             "rule": about.upsampling,

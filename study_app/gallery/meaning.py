@@ -143,7 +143,7 @@ def as_json(exhibit: Exhibit, defense: str, image: str, index: int, method: str)
     negative = summary.negative
     return {
         "explains": {
-            "in_words": about.explains,
+            "in_words": None if _class(known, "class") is None else about.explains,
             "class": _class(known, "class"),
             "against": _class(known, "against"),
         }

@@ -103,7 +103,7 @@ def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
         "quantity": maps.quantity,
         "content_sha256": found.artifact(Role("maps", "none", "input_gradient")).content_sha256,
         "placebo": False,
-        "explains": {"in_words": "the true label", "class": None, "against": None},
+        "explains": {"in_words": None, "class": None, "against": None},
         "baseline": None,
         "upsampling": {"rule": "none", "from": [8, 8]},
         "fit": {"verdict": "fits", "codes": []},
