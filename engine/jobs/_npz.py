@@ -71,7 +71,7 @@ class Npz:
             UsageError: it is no array, holds objects, or is not as large as its header says.
         """
         with self._entry(name) as entry:
-            return self._header(name, entry)[0]
+            return self._header(name, entry)
 
     def array(self, name: str) -> NDArray[Any]:
         """Return an array; look at its `header` first, which bounds what is read.
@@ -80,7 +80,7 @@ class Npz:
             UsageError: as `header`, or it ends early or is damaged.
         """
         with self._entry(name) as entry:
-            header, _ = self._header(name, entry)
+            header = self._header(name, entry)
             data = bytearray()
             while piece := entry.read(min(_PIECE, header.size - len(data))):
                 data += piece
@@ -89,15 +89,12 @@ class Npz:
         order: Any = "F" if header.fortran else "C"
         return np.frombuffer(data, header.dtype).reshape(header.shape, order=order)
 
-    def _header(self, name: str, entry: IO[bytes]) -> tuple[Header, int]:
-        version = np.lib.format.read_magic(entry)
-        readers = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        if version not in readers:
+    def _header(self, name: str, entry: IO[bytes]) -> Header:
+        # Later versions are for headers of more than 64 KiB, which no array of numbers has; nothing
+        # bounds those, so that gigabytes of header might be unpacked.
+        if np.lib.format.read_magic(entry) != (1, 0):
             raise UsageError(f"{self._path!r}: {name!r} is no plain array of numbers")
-        shape, fortran, dtype = readers[version](entry)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(entry)
         if dtype.hasobject:
             raise UsageError(
                 f"{self._path!r}: {name!r} holds Python objects, which only a pickle can; it is "
@@ -110,7 +107,7 @@ class Npz:
                 f"{self._path!r}: {name!r} is {self._infos[name].file_size} bytes, and {whole} by "
                 f"its header, an array of shape {shape}"
             )
-        return found, whole
+        return found
 
     @contextmanager
     def _entry(self, name: str) -> Iterator[IO[bytes]]:

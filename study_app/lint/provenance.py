@@ -79,9 +79,11 @@ def doubtful_maps(subject: Subject) -> Iterator[Finding]:
                 shown.setdefault((picture.defense, picture.method), []).append(label)
     for (defense, method), labels in shown.items():
         fit = results.maps(defense, method).fit
-        if fit.verdict != "doubtful":
+        # Of maps that are zero everywhere `lost_images` speaks.
+        told = [each for each in fit.reasons if each.code != "blank"]
+        if fit.verdict != "doubtful" or not told:
             continue
-        reasons = "; ".join(f"{each.says} ({each.code})" for each in fit.reasons)
+        reasons = "; ".join(f"{each.says} ({each.code})" for each in told)
         yield warn(
             f"conditions.{', '.join(dict.fromkeys(labels))}",
             f"shows maps by {method} of the model {defense} that are marked: {reasons}. What "

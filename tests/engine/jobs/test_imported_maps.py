@@ -17,7 +17,7 @@ from engine.artifacts import ArtifactStore, Recipe, Role
 from engine.errors import UsageError
 from engine.execution import regenerate
 from engine.experiments import plan
-from engine.jobs import _npz, kinds, map_file
+from engine.jobs import _npz, imported_maps, kinds, map_file
 from engine.results import Results, exported_maps
 from engine.saliency import upsampled
 
@@ -123,6 +123,9 @@ def test_they_are_of_the_models_of_one_seed(asked, store, results):
     assert request.config["of_this_seed"] is False
     own = results.artifact(Role("maps", "none", "ours")).recipe.config
     assert own["of_this_seed"] is True
+    fit = imported_maps._fit(["clean"], ("clean",), of_this_seed=False)
+    assert fit.verdict == "refused"
+    assert "of the experiment's own seed" in fit.reasons[-1].says
 
 
 def test_the_recipe_knows_the_files_hash_and_not_its_path(results, home, asked, store):
@@ -202,7 +205,7 @@ def test_values_that_are_no_numbers_fail_before_anything_is_trained(tmp_path):
     assert not list(ArtifactStore(tmp_path / "artifacts").all("map_file"))
 
 
-def test_a_file_that_would_unpack_to_more_than_it_says_is_not_unpacked(tmp_path, monkeypatch):
+def test_a_file_that_would_unpack_to_more_than_it_says_is_not_unpacked(tmp_path):
     path = tmp_path / "bomb.npz"
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -210,6 +213,14 @@ def test_a_file_that_would_unpack_to_more_than_it_says_is_not_unpacked(tmp_path,
     )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("none/clean.npy", header.getvalue() + bytes(2**24))
+    long = b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + bytes(2**20)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("none/fgsm.npy", long)
+    with (
+        _npz.opened(str(path)) as held,
+        pytest.raises(UsageError, match="'none/fgsm' is no plain array"),
+    ):
+        held.header("none/fgsm")
     with (
         _npz.opened(str(path)) as held,
         pytest.raises(UsageError, match="is 16777344 bytes, and 31096 by its header"),
@@ -244,3 +255,10 @@ def test_labels_and_datasets_that_a_file_cannot_serve_are_named(home, arrays):
     two = {f"d{i}": spec for i, spec in enumerate(two.values())}
     with pytest.raises(ValidationError, match="the maps of one dataset, and the experiment has 2"):
         experiment(**{**BASE, "dataset": None}, datasets=two, maps={"ours": path})
+
+
+def test_the_order_of_values_in_the_file_does_not_matter(tmp_path):
+    path = saved(tmp_path, columns=np.asfortranarray(CLEAN), big=CLEAN.astype(">f4"))
+    with _npz.opened(path) as held:
+        assert np.array_equal(held.array("columns"), CLEAN)
+        assert np.array_equal(held.array("big"), CLEAN.astype(np.float32))
