@@ -234,7 +234,7 @@ def _absent(run: Results) -> Iterator[dict[str, Any]]:
                 said = f"{what}: {run.missing[role]}"
                 yield {"model": model, "method": method, "fit": None, "says": said}
             elif run.has(role) and (fit := run.maps(model, method).fit).verdict == "refused":
-                reasons = "; ".join(reason.says for reason in fit.reasons)
+                reasons = "; ".join(reason.says for reason in fit.reasons if reason.refuses)
                 said = f"{what}: {reasons}"
                 yield {"model": model, "method": method, "fit": fit.to_json(), "says": said}
 

@@ -205,7 +205,7 @@ class Results:
         fit = self.maps(defense, method).fit
         if fit.verdict == "refused":
             named = naming.in_words(Role("maps", defense, method), self.config)
-            reasons = "; ".join(reason.says for reason in fit.reasons)
+            reasons = "; ".join(reason.says for reason in fit.reasons if reason.refuses)
             raise AbsentError(
                 f"experiment {self.name!r}: {named}", reasons, "take another method or model"
             )

@@ -95,8 +95,13 @@ def is_marked(exhibit: Exhibit, defense: str, image: str, index: int, method: st
 
 
 def of_network(exhibit: Exhibit, defense: str, method: str) -> list[str]:
-    """Return why maps by a method of a network are marked, those of single maps counted."""
+    """Return why maps by a method of a network are marked, those of single maps counted.
+
+    Nothing where there are none.
+    """
     maps = exhibit.results.maps(defense, method)
+    if not maps.images:
+        return []
     some = [reason.says for reason in maps.fit.reasons if reason.code == _OF_SOME]
     return [*marks(maps), *map(_sentence, some)]
 

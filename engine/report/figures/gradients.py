@@ -118,7 +118,8 @@ def _undrawn(data: Dataset, method: str) -> dict[str, str]:
     for defense, title in data.defenses.items():
         maps = data.first.maps(defense, method)
         if CLEAN not in maps.images:
-            reasons = "; ".join(reason.says for reason in maps.fit.reasons)
+            refused = maps.fit.verdict == "refused"
+            reasons = "; ".join(r.says for r in maps.fit.reasons if r.refuses or not refused)
             found[defense] = f"No map of “{title}”: {reasons}."
     return found
 

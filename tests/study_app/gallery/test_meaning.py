@@ -144,6 +144,7 @@ def test_what_does_not_add_up_is_marked_map_by_map(grid_of, map_of, exhibit, hel
 def test_what_is_said_of_a_method_marks_all_its_maps(grid_of, map_of):
     assert f"{meaning.MARK} Its ReLUs are functions." in grid_of("gbp")
     assert "Marked.</b> Its ReLUs are functions." in map_of("gbp")
+    assert grid_of("ours").count(f"{meaning.MARK} Whether they explain") == 1, "not where none is"
     text = map_of("ours")
     assert "Imported.</b> Whether they explain this network was not examined." in text
     assert "No map: the file has no maps of this model." in text
