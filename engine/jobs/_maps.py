@@ -16,8 +16,6 @@ from engine.jobs import _subset
 from engine.rendering import scale_of
 
 Values = NDArray[np.float32]
-IMPORTED = "imported"
-"""Code of the reason that maps were brought from a file, and what their method is called."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,10 @@ class About:
         """Return what `to_json` gave."""
         size, fit = tuple(value["size"]), saliency.Fit.from_json(value["fit"])
         return cls(**{**value, "size": size, "fit": fit})
+
+
+IMPORTED = "imported"
+"""Code of the reason that maps were brought from a file, and what their method is called."""
 
 
 class Maps:
