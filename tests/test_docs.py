@@ -33,7 +33,7 @@ def documented():
     for line in re.findall(r"^    plausibly (.+)$", README, flags=re.MULTILINE):
         words = []
         for word in line.split("  ")[0].split():
-            if not re.fullmatch(r"[a-z|]+", word):
+            if not re.fullmatch(r"[a-z][a-z|-]*", word):
                 break
             words.append(word.split("|"))
         for last in words[-1]:

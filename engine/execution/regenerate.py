@@ -135,6 +135,9 @@ def _hindrance(artifact: Artifact, store: ArtifactStore) -> Comparison | None:
     if artifact.kind == "model" and artifact.recipe.config["training"] is None:
         reason = "a network of one's own, which was not trained here"
         return Comparison(artifact.kind, artifact.key, "skipped", reason)
+    if artifact.kind == "map_file":
+        reason = "maps of one's own, which were not made here"
+        return Comparison(artifact.kind, artifact.key, "skipped", reason)
     not_again = gone(artifact.recipe)
     if not_again is not None:
         return Comparison(artifact.kind, artifact.key, "skipped", not_again)

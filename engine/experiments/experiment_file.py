@@ -318,6 +318,11 @@ class Run:
         """Label of the undefended model that others are compared with."""
         return self.experiment.selection.reference
 
+    @property
+    def is_further_seed(self) -> bool:
+        """Whether the seed is another than the experiment's own."""
+        return self.seed != self.experiment.seed
+
     def section(self, name: str) -> Any:
         """Return a section of the experiment file; see `engine.jobs.Section`."""
         return self.experiment.section(name)
@@ -329,7 +334,7 @@ class Run:
         )
 
     def _further(self, before: str) -> str:
-        return f"{before}{self.seed}" if self.seed != self.experiment.seed else ""
+        return f"{before}{self.seed}" if self.is_further_seed else ""
 
 
 def load(name_or_path: str) -> Experiment:

@@ -21,14 +21,14 @@ from engine.experiments.experiment_file import Experiment, Run
 from engine.experiments.tasks import Adoption, Planned, Tasks, Training, failing
 from engine.experiments.trainings import Models
 from engine.experiments.trying import refused_first
-from engine.jobs import ANSWERING, Request, answering, evaluation, kinds, model, selection
+from engine.jobs import ANSWERING, Request, answering, evaluation, kinds, selection
 from engine.jobs import experiment as index_kind
 from engine.networks import budget
 from engine.networks.memory import Memory
 
 STAGES = ("train", "select", "attack", "explain", "measure", "evaluate", "index")
-_NOT_INDEXED = ("candidate", "dataset")
-"""Kinds that are found otherwise: by the selection, and by the data."""
+_NOT_INDEXED = ("candidate", "dataset", "map_file")
+"""Kinds that are found otherwise: by the selection, the data, and the maps taken from a file."""
 
 
 def run(
@@ -128,7 +128,7 @@ def _stored_index(recipe: Recipe, store: ArtifactStore) -> Artifact | None:
 
 
 def _adopted(planned: Planned, store: ArtifactStore) -> list[Task]:
-    """Store the networks of people's own; return the tasks, of which those fail that could not be.
+    """Store what people bring of their own; return the tasks, failing where it could not be.
 
     Raises:
         MachineError: they cannot be written.
@@ -136,7 +136,7 @@ def _adopted(planned: Planned, store: ArtifactStore) -> list[Task]:
     broken: dict[str, Task] = {}
     for adoption in planned.adoptions:
         try:
-            model.adopt(adoption.task.recipe(Made()), store, adoption.architecture)
+            adoption.adopt(adoption.task.recipe(Made()), store)
         except MachineError:
             raise
         except PlausiblyError as error:
@@ -199,6 +199,10 @@ def _of_run(run: Run, data: Data) -> Planned:
     tasks = Tasks(run, data.sha256)
     models = Models(run, data, tasks)
     models.add()
+    for name, kind in kinds.having("adopted").items():
+        for request, adopt in kind.adopted(run):
+            tasks.add(kind.STAGE, name, request)
+            models.adoptions.append(Adoption(tasks.all[-1], adopt))
     wanted = {
         request.role: (stage, name, request)
         for stage in STAGES
@@ -246,8 +250,12 @@ def _index(run: Run, data: Data) -> dict[str, Any]:
     experiment = run.experiment
     titles = {
         # Pairs, since stored JSON sorts its keys and readers want the file's order.
-        name: [[label, spec.title] for label, spec in experiment.section(name).items()]
-        for name in index_kind.labelled()
+        name: [
+            [label, spec.title]
+            for section in sections
+            for label, spec in experiment.section(section).items()
+        ]
+        for name, sections in index_kind.labelled().items()
     }
     return {
         "name": run.name,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.artifacts import NUMERIC_PATH, Artifact, Parent, Recipe, Role
+from engine.artifacts import NUMERIC_PATH, Artifact, ArtifactStore, Parent, Recipe, Role
 from engine.datasets import Data
 from engine.defenses import Defense
 from engine.errors import MachineError, PlausiblyError
@@ -31,15 +31,15 @@ class ToCome:
 
 @dataclass(frozen=True)
 class Adoption:
-    """A network of one's own, whose artifact is stored before the tasks are run.
+    """What people bring of their own, whose artifact is stored before the tasks are run.
 
     Attributes:
         task: finds it.
-        architecture: knows where its weights lie.
+        adopt: stores it; it knows where the file lies.
     """
 
     task: Task
-    architecture: Architecture
+    adopt: Callable[[Recipe, ArtifactStore], Artifact]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Planned:
-    """What is to be done: networks to adopt, and then tasks, each after all that it needs."""
+    """What is to be done: what to adopt, and then tasks, each after all that it needs."""
 
     tasks: list[Task]
     adoptions: list[Adoption]

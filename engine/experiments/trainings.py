@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from engine import attacks
-from engine.artifacts import Artifact, Role
+from engine.artifacts import Artifact, ArtifactStore, Recipe, Role
 from engine.components import versions_of
 from engine.datasets import Data
 from engine.defenses import Combined, Defense
@@ -171,7 +172,8 @@ class Models:
         to_come = self._tasks.add_task(
             f"adopt {name}", "train", "model", lambda _: config, {}, versions
         )
-        self.adoptions.append(Adoption(self._tasks.all[-1], architecture))
+        adopt = partial(_adopt, architecture)
+        self.adoptions.append(Adoption(self._tasks.all[-1], adopt))
         return to_come
 
     def _network(self, architecture: Architecture) -> dict[str, Any]:
@@ -187,6 +189,10 @@ class Models:
             **architecture.versions_of_parts(),
             "dataset": self._run.spec.dataset.version,
         }
+
+
+def _adopt(architecture: Architecture, recipe: Recipe, store: ArtifactStore) -> Artifact:
+    return model.adopt(recipe, store, architecture)
 
 
 def _required(resolve: Resolve, role: str) -> Resolve:

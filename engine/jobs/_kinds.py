@@ -27,8 +27,9 @@ class Kind(Protocol):
     `problems(section, runs)`, sentences for what is wrong with it in that file, and
     `NEEDS_REFERENCE`, and `notes(section, data)`, sentences for readers on what it asks of a
     dataset; and `STAGE` with `wanted(run, label)`, what an experiment wants of it for
-    each model (`Asking`, `Request`). And `gone(recipe)`, a sentence where an artifact of an earlier
-    version can be read and not be made again, else None.
+    each model (`Asking`, `Request`), or `adopted(run)`, what is stored before the tasks of a run
+    begin, each with what stores it from its recipe and the store. And `gone(recipe)`, a sentence
+    where an artifact of an earlier version can be read and not be made again, else None.
     """
 
     VERSION: ClassVar[int | None]

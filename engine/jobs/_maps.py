@@ -111,6 +111,10 @@ class About:
         return cls(**{**value, "size": size, "fit": fit})
 
 
+IMPORTED = "imported"
+"""Code of the reason that maps were brought from a file, and what their method is called."""
+
+
 class Maps:
     """Signed maps of one model by one method, by image kind: "clean" or the label of an attack.
 
@@ -152,6 +156,11 @@ class Maps:
     def fit(self) -> saliency.Fit:
         """Whether the method applies to the network; fits where that was not asked then."""
         return self.about.fit
+
+    @property
+    def imported(self) -> bool:
+        """Whether they were brought from a file, so that nobody asked whether they fit."""
+        return any(reason.code == IMPORTED for reason in self.fit.reasons)
 
     @property
     def images(self) -> tuple[str, ...]:

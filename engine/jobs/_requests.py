@@ -44,12 +44,14 @@ class Section:
         annotation: what it holds, as a pydantic field has it.
         default: where the file leaves it out; for labelled ones there is none then.
         labelled: it holds one document per label, each with a `title` for readers.
+        titles_under: the section after whose titles a run lists its own; default: itself.
     """
 
     name: str
     annotation: Any
     default: Any = None
     labelled: bool = True
+    titles_under: str = ""
 
 
 class Asking(Protocol):
@@ -62,6 +64,10 @@ class Asking(Protocol):
     @property
     def reference(self) -> str:
         """Label of the undefended model that others are compared with."""
+
+    @property
+    def is_further_seed(self) -> bool:
+        """Whether the seed is another than the experiment's own."""
 
     def section(self, name: str) -> Any:
         """Return a section of the experiment file."""

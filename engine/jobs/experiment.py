@@ -14,10 +14,13 @@ VERSION = None
 FILE = "index.json"
 
 
-def labelled() -> list[str]:
-    """Return the parts of an experiment file that have titles by label."""
-    sections = [kind.SECTION for kind in kinds.having("SECTION").values()]
-    return ["defenses", *(section.name for section in sections if section.labelled)]
+def labelled() -> dict[str, list[str]]:
+    """Return under which names a run has titles by label, and of which parts of its file."""
+    found: dict[str, list[str]] = {"defenses": ["defenses"]}
+    sections = [kind.SECTION for kind in kinds.having("SECTION").values() if kind.SECTION.labelled]
+    for section in sorted(sections, key=lambda each: bool(each.titles_under)):
+        found.setdefault(section.titles_under or section.name, []).append(section.name)
+    return found
 
 
 def make(job: Job) -> None:

@@ -355,12 +355,23 @@ def _incomplete(deltas: list[NDArray[np.float64]]) -> list[Reason]:
 def read(artifact: Artifact, reader: Reader) -> Maps:
     """Return the maps, none of which is read yet."""
     told = artifact.json(ABOUT)
-    records = told.pop("images")
+    records = told.pop("images", {})
     if _old_layouts.is_old(artifact.recipe):
         whole = {k: Whole(v) for k, v in artifact.arrays(OLD_FILE).items()}
         return Maps(artifact, About(**told), whole, lambda image: whole[image].summary)
-    before = _old_layouts.explains_labels(artifact.recipe)
-    about = About(**told) if before else About.from_json(told)
+    if _old_layouts.explains_labels(artifact.recipe):
+        return _stored(artifact, About(**told), records)
+    return current(artifact)
+
+
+def current(artifact: Artifact) -> Maps:
+    """Return the maps that `write` stored, in an artifact of whatever kind; none is read yet."""
+    told = artifact.json(ABOUT)
+    records = told.pop("images")
+    return _stored(artifact, About.from_json(told), records)
+
+
+def _stored(artifact: Artifact, about: About, records: Mapping[str, Any]) -> Maps:
     stored = {image: Blocks(artifact, record) for image, record in records.items()}
     arrays = artifact.entries(SUMMARY)
 

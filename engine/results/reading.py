@@ -131,6 +131,20 @@ class Results:
             what = f"experiment {self.name!r}: {naming.in_words(role, self.config)}"
             raise AbsentError(what, self.missing[role])
 
+    def refuse_unfit(self, defense: str, method: str) -> None:
+        """Check that `method` applies to the model with `defense`, so that there are maps.
+
+        Raises:
+            AbsentError: it does not, with the reasons, or what makes the maps failed.
+        """
+        fit = self.maps(defense, method).fit
+        if fit.verdict == "refused":
+            named = naming.in_words(Role("maps", defense, method), self.config)
+            reasons = "; ".join(reason.says for reason in fit.reasons if reason.refuses)
+            raise AbsentError(
+                f"experiment {self.name!r}: {named}", reasons, "take another method or model"
+            )
+
     def labels(self, kind: str) -> list[str]:
         """Return the labels that the run has artifacts of this kind for."""
         return labels_of(kind, self.index.recipe.parents)

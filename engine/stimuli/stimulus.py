@@ -15,7 +15,7 @@ from engine import canonical
 from engine.attacks import levels
 from engine.errors import UsageError
 from engine.rendering import draw_map, pixels_sha256, png, scale_of, to_images
-from engine.results import CLEAN, WEIGHTS, Examples, Results, Role
+from engine.results import CLEAN, WEIGHTS, Examples, Maps, Results, Role
 from engine.saliency import laplacian_of_gaussian
 
 PASSPORT_SCHEMA = 1
@@ -164,9 +164,11 @@ def saliency(
 
     Raises:
         UsageError: there is no such map, of this image or at all.
-        AbsentError: it failed, or the attack whose example it explains.
+        AbsentError: it failed, or the attack whose example it explains, or the method does not
+            apply to the network.
     """
     maps = results.maps(defense, method)
+    results.refuse_unfit(defense, method)
     if image not in maps.images:
         results.refuse_failed(Role("examples", defense, image))
         raise UsageError(
@@ -188,8 +190,39 @@ def saliency(
         facts["shown_image_id"] = results.source.image_ids[shown]
     explained = _explained(results, defense, image, index)
     drawn, known = index if shown is None else shown, maps.summary(image)
+    facts |= _meaning(maps, image, drawn)
     value = float(known.scale[maps.row(image, drawn)]) if scale == "image" else known.model_scale
     return _drawn(explained, maps.map(image, drawn), value, scale, facts)
+
+
+def _meaning(maps: Maps, image: str, index: int) -> dict[str, Any]:
+    """Return what the map of a test image explains, and whether the method applies to the network.
+
+    What is explained is None where it is no class. `marked`: this very map does not add up
+    to what it explains. Nothing is returned of maps from before all that was stored, so that
+    passports stay what they were.
+    """
+    about = maps.about
+    if about.size is None:
+        return {}
+    row, known = maps.row(image, index), maps.facts(image)
+
+    def of(name: str) -> int | None:
+        found = int(known[name][row])
+        return None if found < 0 else found
+
+    first = of("class")
+    words = None if first is None else about.explains
+    return {
+        "explains": {"in_words": words, "class": first, "against": of("against")},
+        "baseline": about.baseline,
+        "upsampling": {
+            "rule": about.upsampling,
+            "from": list(maps.native(image, index).shape[1:]),
+        },
+        "fit": {"verdict": about.fit.verdict, "codes": [each.code for each in about.fit.reasons]},
+        "marked": bool(maps.marked(image)[row]),
+    }
 
 
 def edges(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -26,14 +27,17 @@ Draw = Callable[[Exhibit, Place, Request], Response]
 """Makes the answer about the picture at a place, once that may be shown."""
 
 
-def shown(draw: Draw) -> Handler:
-    """Make a handler of `draw`, which is asked only about what may be shown at this moment."""
+def shown(draw: Draw, *, drawn: bool = True) -> Handler:
+    """Make a handler of `draw`, which is asked only about what may be shown at this moment.
+
+    Without `drawn` also about a map that is not there for a reason.
+    """
 
     @route
     async def handler(request: Request) -> Response:
         here = context(request)
         try:
-            made = await read(here.database, lambda s: _look(s, here, draw, request))
+            made = await read(here.database, lambda s: _look(s, here, draw, request, drawn=drawn))
         except NotShownError:
             return failure(404, "not_found", "There is no such picture in the gallery.")
         return _fresh(request, made)
@@ -41,7 +45,7 @@ def shown(draw: Draw) -> Handler:
     return handler
 
 
-def _look(s: Session, here: Context, draw: Draw, request: Request) -> Response:
+def _look(s: Session, here: Context, draw: Draw, request: Request, *, drawn: bool) -> Response:
     given = request.path_params
     index = image_index(given["index"])
     place = Place(given["key"], given["defense"], given["image"], index)
@@ -52,6 +56,7 @@ def _look(s: Session, here: Context, draw: Draw, request: Request) -> Response:
         image=place.image,
         index=place.index,
         method=given.get("method"),
+        drawn=drawn,
     )
     return draw(exhibit, place, request)
 
@@ -76,9 +81,9 @@ def facts_of_picture(exhibit: Exhibit, place: Place, request: Request) -> Respon
     return JSONResponse(picture_facts(exhibit, place))
 
 
-@shown
+@partial(shown, drawn=False)
 def facts_of_map(exhibit: Exhibit, place: Place, request: Request) -> Response:
-    """Say what is known of a map."""
+    """Say what is known of a map, or why there is none."""
     method = request.path_params["method"]
     return JSONResponse(map_facts(exhibit, place, method, _scale_mode(request)))
 

@@ -41,7 +41,7 @@ def report(
         reporting.require_place(out)
     options = f" --seeds {seeds}" if seeds > 1 else ""
     options += "".join(f" --dataset {shlex.quote(label)}" for label in dataset or ())
-    name, title, find = _asked(experiment, seeds, dataset, options)
+    name, title, find = asked_for(experiment, seeds, dataset, options)
     folder = out or Path(f"report-{name}")
     reporting.require_place(folder)
     runs = find(Settings().store)
@@ -60,7 +60,7 @@ def report(
         say(f"Report: {page}")
 
 
-def _asked(
+def asked_for(
     experiment: str, seeds: int, datasets: Sequence[str] | None, options: str
 ) -> tuple[str, str | None, Callable[[ArtifactStore], list[Results]]]:
     """Return name and title of what is asked for, and what finds its runs.

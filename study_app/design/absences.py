@@ -1,4 +1,4 @@
-"""What a study shows of its experiment that failed when the experiment was run."""
+"""What a study shows that its experiment does not have: it failed, or a method was refused."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from study_app.study import Picture, Study
 
 
 def absences(study: Study, results: Results) -> dict[str, str]:
-    """Return, by condition that cannot be shown, what failed and why; the first thing of each."""
+    """Return, by condition that cannot be shown, what is not there and why; the first of each.
+
+    It failed when the experiment was run, or it is maps of a network that the method does not
+    apply to.
+    """
     found = {}
     for label, condition in study.conditions.items():
         try:
             for picture in condition.shown_pictures:
                 for role in _needed(picture):
                     results.refuse_failed(role)
+                    if role.kind == "maps" and results.has(role):
+                        results.refuse_unfit(role.label, role.further)
         except AbsentError as error:
             found[label] = str(error)
     return found

@@ -169,6 +169,7 @@ def _explained(study: Study, results: Results) -> Mask:
 def _mapped(results: Results, defense: str, method: str, image: str) -> Mask:
     """Return (N,) which test images have a map of this image kind."""
     maps = results.maps(defense, method)
+    results.refuse_unfit(defense, method)
     mask = np.zeros(len(results.source), dtype=np.bool_)
     # Where there is none at all, drawing it says so.
     mask[maps.indices(image) if image in maps.images else slice(None)] = True

@@ -39,9 +39,9 @@ def choose(exhibit: Exhibit, embargoed: Collection[str], count: int) -> list[Cho
     attack, method = exhibit.strongest_attack, next(iter(exhibit.methods), None)
     if attack is None or method is None:
         return []
-    if not exhibit.showing((attack,), method):
+    if not exhibit.explained((CLEAN, attack), method):
         return []
-    shown = exhibit.visible(embargoed, method=method, kinds=(CLEAN, attack))
+    shown = exhibit.visible(embargoed, method=method, kinds=(CLEAN, attack), everywhere=True)
     visible = np.array(shown, dtype=np.int64)
     fooled = _fooled(exhibit, attack, method)
     hits = fooled[:, visible].sum(axis=0)
@@ -84,7 +84,7 @@ def _fooled(exhibit: Exhibit, attack: str, method: str) -> NDArray[np.bool_]:
     Of all test images; one that was not attacked fooled none.
     """
     fooled = []
-    for defense in exhibit.showing((attack,), method):
+    for defense in exhibit.explained((CLEAN, attack), method):
         made = exhibit.results.examples(defense, attack)
         right = made.before_label == made.true_label
         fooled.append(made.over_all(right & (made.label != made.true_label), fill=False))
@@ -97,7 +97,7 @@ def _maps(
     """(D, N, P) the maps of the attacked pictures as they are drawn."""
     drawn = [
         [exhibit.drawn(defense, attack, int(index), method).ravel() for index in images]
-        for defense in exhibit.showing((attack,), method)
+        for defense in exhibit.explained((CLEAN, attack), method)
     ]
     return np.array(drawn, dtype=np.float32)
 

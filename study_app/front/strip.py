@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from study_app.front.choice import Choice
+from study_app.gallery import meaning
 from study_app.gallery.exhibit import CLEAN, Exhibit, ScaleMode
 from study_app.gallery.phrases import percent
 from study_app.gallery.tiles import factor_for
@@ -57,11 +58,18 @@ def _cell(exhibit: Exhibit, choice: Choice, defense: str) -> str:
     said = f"says {exhibit.results.class_names[label]}, {percent(confidence)}"
     attack = exhibit.attacks[choice.attack]
     shown = _tile(view, view.place.picture(), f"{title}: after {attack} the network {said}")
-    shown += _tile(
-        view,
-        view.place.map(view.method, view.scale),
-        f"{title}: {exhibit.methods[view.method]} of the attacked picture",
-    )
+    where = (defense, choice.attack, choice.index, view.method)
+    why_not = meaning.absent(exhibit, *where)
+    if why_not:
+        shown += f'<a href="{escape(view.href)}">{escape(why_not)}</a>'
+    else:
+        shown += _tile(
+            view,
+            view.place.map(view.method, view.scale),
+            f"{title}: {exhibit.methods[view.method]} of the attacked picture",
+        )
+        said += "; its map is zero everywhere" * (exhibit.largest(*where) == 0)
+        said += f"; {meaning.MARK} its map is marked" * meaning.is_marked(exhibit, *where)
     return (
         f'<li><div class="fp-tiles">{shown}</div>'
         f'<p><b>{escape(title)}</b><span class="fp-fact">{escape(said)}</span></p></li>'

@@ -71,9 +71,28 @@ class Exhibit:
         return self.results.whole_models
 
     def showing(self, images: Collection[str], method: str) -> dict[str, str]:
-        """Return the defenses that have all of these kinds of pictures, and their maps."""
+        """Return the defenses that have all of these kinds of pictures, and were to be explained.
+
+        The method may have been refused for some of them: see `explained`.
+        """
         there = [label for label in self.defenses if not self._failed(label, images, method)]
         return {label: self.defenses[label] for label in there}
+
+    def explained(
+        self, images: Collection[str], method: str, index: int | None = None
+    ) -> dict[str, str]:
+        """Return those of `showing` that have maps of all these kinds, and of test image `index`.
+
+        The method does not apply to the others, or a file that was brought lacks them.
+        """
+        found = {}
+        for label, title in self.showing(images, method).items():
+            maps = self.results.maps(label, method)
+            kinds = set(images) if images else {*maps.images}
+            there = bool(maps.images) and kinds <= {*maps.images}
+            if there and (index is None or all(index in maps.indices(kind) for kind in kinds)):
+                found[label] = title
+        return found
 
     def lacking(self, images: Collection[str], method: str) -> list[str]:
         """Return a sentence for each defense that `showing` leaves out: whose, and what failed.
@@ -157,19 +176,20 @@ class Exhibit:
         *,
         method: str | None = None,
         kinds: Collection[str] = (),
+        everywhere: bool = False,
     ) -> list[int]:
         """Return the test images that may be shown, of class `label` or of all, ascending.
 
-        With `method` those that have its maps of all image kinds of `kinds`.
+        With `method` those that have its maps of all image kinds of `kinds` for some network, with
+        `everywhere` for each that is explained: those of a file may differ.
         """
         known = set(range(len(self.image_ids)))
         if method is not None:
-            there = next(iter(self.showing(kinds, method)), None)
-            if there is None:
-                return []
-            # They are the same of every network.
-            maps = self.results.maps(there, method)
-            known = known.intersection(*(maps.indices(kind).tolist() for kind in kinds))
+            known = self._mapped_somewhere(kinds, method)
+        if method is not None and everywhere:
+            for defense in self.explained(kinds, method):
+                maps = self.results.maps(defense, method)
+                known = known.intersection(*(maps.indices(kind).tolist() for kind in kinds))
         return [
             index
             for index, image_id in enumerate(self.image_ids)
@@ -178,15 +198,56 @@ class Exhibit:
             and (label is None or self.labels[index] == label)
         ]
 
+    def _mapped_somewhere(self, kinds: Collection[str], method: str) -> set[int]:
+        """Return the test images of which a network has maps of all these kinds that it has any of.
+
+        Where no network has any, those that have pictures of these kinds: there are reasons why.
+        """
+        shown = list(self.showing(kinds, method))
+        found: set[int] = set()
+        there = [each for each in shown if set(kinds) & set(self.results.maps(each, method).images)]
+        for defense in there:
+            maps = self.results.maps(defense, method)
+            own = [set(maps.indices(kind).tolist()) for kind in kinds if kind in maps.images]
+            found |= set.intersection(*own) if own else set()
+        if shown and not there:
+            found = set(range(len(self.image_ids)))
+        for kind in kinds:
+            if kind != CLEAN and shown:
+                # Attacked were the same of every network.
+                found &= set(self.results.examples(shown[0], kind).indices.tolist())
+        return found
+
     def mapped(self, defense: str, method: str, index: int) -> dict[str, str]:
-        """Return titles of the image kinds of which a test image has a map by `method`."""
+        """Return titles of the image kinds of which a test image has a map by `method`.
+
+        Or a reason why not.
+        """
         kinds = self.image_kinds.items()
-        return {k: title for k, title in kinds if self._has_map(defense, k, index, method)}
+        return {k: title for k, title in kinds if self._was_asked(defense, k, index, method)}
 
     def mapping(self, defense: str, image: str, index: int) -> dict[str, str]:
-        """Return titles of the methods that explain a test image of this kind."""
+        """Return titles of the methods that explain a test image of this kind, or were refused."""
         methods = self.methods.items()
-        return {k: title for k, title in methods if self._has_map(defense, image, index, k)}
+        return {k: title for k, title in methods if self._was_asked(defense, image, index, k)}
+
+    def _was_asked(self, defense: str, image: str, index: int, method: str) -> bool:
+        """Say whether there is a map of a picture, or a reason why not."""
+        if self._has_map(defense, image, index, method):
+            return True
+        asked = self.results.has(Role("maps", defense, method))
+        if not asked or not self._has_picture(defense, image, index):
+            return False
+        maps = self.results.maps(defense, method)
+        return maps.imported or maps.fit.verdict == "refused"
+
+    def _has_picture(self, defense: str, image: str, index: int) -> bool:
+        """Say whether there is a test image of this kind."""
+        if image == CLEAN:
+            return True
+        if not self.results.has(Role("examples", defense, image)):
+            return False
+        return bool(self.results.examples(defense, image).taken[index])
 
     def _has_map(self, defense: str, image: str, index: int, method: str) -> bool:
         """Say whether a test image of this kind is explained."""
@@ -203,8 +264,11 @@ class Exhibit:
         image: str,
         index: int,
         method: str | None = None,
+        drawn: bool = True,
     ) -> None:
         """Check that there is such a picture, or with `method` such a map, and it may be shown.
+
+        Without `drawn` a reason why there is no map will do.
 
         Raises:
             NotShownError: it may not, or there is none.
@@ -217,13 +281,10 @@ class Exhibit:
         )
         if not known or self.image_ids[index] in embargoed:
             raise NotShownError
-        if image != CLEAN:
-            examples = Role("examples", defense, image)
-            if not self.results.has(examples):
-                raise NotShownError
-            if not self.results.examples(defense, image).taken[index]:
-                raise NotShownError
-        if method is not None and not self._has_map(defense, image, index, method):
+        if not self._has_picture(defense, image, index):
+            raise NotShownError
+        there = self._has_map if drawn else self._was_asked
+        if method is not None and not there(defense, image, index, method):
             raise NotShownError
 
     def pixels(self, defense: str, image: str, index: int) -> NDArray[np.uint8]:
@@ -290,7 +351,8 @@ class Exhibit:
         if mode == "image":
             stored = self.results.maps(defense, method)
             return float(stored.summary(image).scale[stored.row(image, index)])
-        maps = [self.drawn(each, image, index, method) for each in self.showing((image,), method)]
+        there = self.explained((image,), method, index)
+        maps = [self.drawn(each, image, index, method) for each in there]
         return scale_of(np.stack(maps), PERCENTILE)
 
     def largest(self, defense: str, image: str, index: int, method: str) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.results import WEIGHTS, code_sha256
+from study_app.gallery import meaning
 from study_app.gallery.addresses import Place
 from study_app.gallery.exhibit import CLEAN, PERCENTILE, SCALE_MODES, Exhibit, ScaleMode
 from study_app.gallery.view import MapView
@@ -38,9 +39,12 @@ def picture_facts(exhibit: Exhibit, place: Place) -> dict[str, Any]:
 
 
 def map_facts(exhibit: Exhibit, place: Place, method: str, mode: ScaleMode) -> dict[str, Any]:
-    """Return quantity, scale, strength and origin of the map of the picture at `place`."""
+    """Return quantity, scale, strength, meaning and origin of the map of the picture at `place`.
+
+    Where there is none, `absent` says why, and what is of the map alone is left out.
+    """
     where = (place.defense, place.image, place.index, method)
-    stored = exhibit.attribution(*where)
+    absent = meaning.absent(exhibit, *where)
     artifact = exhibit.maps_artifact(place.defense, method)
     model = exhibit.results.model(place.defense)
     return {
@@ -51,17 +55,10 @@ def map_facts(exhibit: Exhibit, place: Place, method: str, mode: ScaleMode) -> d
         "image": place.image,
         "index": place.index,
         "method": {"label": method, "title": exhibit.methods[method]},
-        "quantity": exhibit.quantity(method),
-        "scale": {
-            "mode": mode,
-            "value": exhibit.scale(mode, *where),
-            "percentile": PERCENTILE,
-            "definition": SCALE_MODES[mode][1],
-        },
-        "max_abs": exhibit.largest(*where),
-        "zero_share": float((exhibit.drawn(*where) == 0).mean()),
-        "shape": list(stored.shape),
-        "values_sha256": hashlib.sha256(np.ascontiguousarray(stored).tobytes()).hexdigest(),
+        "quantity": exhibit.results.maps(place.defense, method).quantity,
+        "fit": meaning.fit_facts(exhibit, place.defense, method),
+        "absent": absent or None,
+        **({} if absent else _of_map(exhibit, where, mode)),
         "artifact": asdict(artifact),
         "model": {
             "id": model.key,
@@ -72,9 +69,27 @@ def map_facts(exhibit: Exhibit, place: Place, method: str, mode: ScaleMode) -> d
         },
         "picture": picture_facts(exhibit, place),
         "links": {
-            "png": place.map(method, mode),
+            **({} if absent else {"png": place.map(method, mode)}),
             "page": MapView(place, method, mode).href,
         },
+    }
+
+
+def _of_map(exhibit: Exhibit, where: tuple[str, str, int, str], mode: ScaleMode) -> dict[str, Any]:
+    """Return what is known of a map that is there."""
+    stored = exhibit.attribution(*where)
+    return {
+        "scale": {
+            "mode": mode,
+            "value": exhibit.scale(mode, *where),
+            "percentile": PERCENTILE,
+            "definition": SCALE_MODES[mode][1],
+        },
+        "max_abs": exhibit.largest(*where),
+        "zero_share": float((exhibit.drawn(*where) == 0).mean()),
+        **meaning.as_json(exhibit, *where),
+        "shape": list(stored.shape),
+        "values_sha256": hashlib.sha256(np.ascontiguousarray(stored).tobytes()).hexdigest(),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.results import Role
 from engine.robustness.doubt import hides_gradients
 from engine.robustness.doubt import legend as doubt_legend
-from study_app.gallery import tiles
+from study_app.gallery import meaning, tiles
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit
 from study_app.gallery.phrases import answer, kept_in, number, outcome, percent
 from study_app.gallery.tiles import Tile
@@ -128,6 +128,9 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
         lines.append(f"loss gradients exactly zero on {share} of images")
     if view.image != CLEAN and (said := doubt_legend(exhibit.results.doubts(defense)["reasons"])):
         lines.append(said)
+    lines += [
+        f"{meaning.MARK} {said}" for said in meaning.of_network(exhibit, defense, view.method)
+    ]
     # Their first words; the report has them whole.
     lines += [note.partition(":")[0] for note in exhibit.results.notes(defense)]
     if view.scale == "model":
@@ -135,6 +138,7 @@ def _column_head(exhibit: Exhibit, view: GalleryView, defense: str) -> _Head:
             f"{'clean' if kind == CLEAN else 'attacked'} "
             f"±{number(exhibit.model_scale(defense, view.method, kind))}"
             for kind in view.shown_kinds
+            if kind in exhibit.results.maps(defense, view.method).images
         ]
     return _Head(exhibit.defenses[defense], lines, _tile_names(view))
 
@@ -150,6 +154,8 @@ def _row(exhibit: Exhibit, view: GalleryView, index: int) -> _Row:
     facts = [f"image {index}"]
     if view.scale == "row":
         for kind in view.shown_kinds:
+            if not exhibit.explained((kind,), view.method, index):
+                continue
             scale = exhibit.scale("row", first, kind, index, view.method)
             which = "clean" if kind == CLEAN else "attacked"
             facts.append(f"{which} ±{number(scale)}")
@@ -200,9 +206,12 @@ def _cell_width(exhibit: Exhibit, view: GalleryView) -> int:
 
 def _pale(exhibit: Exhibit, view: GalleryView) -> _Pale | None:
     """Say why most maps are pale on a shared scale, where one model's are far stronger."""
-    scales = {each: exhibit.model_scale(each, view.method) for each in _shown(exhibit, view)}
+    explained = exhibit.explained((CLEAN,), view.method)
+    scales = {each: exhibit.model_scale(each, view.method) for each in explained}
+    if view.scale != "row" or not scales:
+        return None
     weak, strong = min(scales, key=scales.__getitem__), max(scales, key=scales.__getitem__)
-    if view.scale != "row" or not scales[weak] or scales[strong] / scales[weak] < _PALE:
+    if not scales[weak] or scales[strong] / scales[weak] < _PALE:
         return None
     return _Pale(
         exhibit.defenses[strong],

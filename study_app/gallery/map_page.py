@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from engine.attacks import amount
-from study_app.gallery import tiles
+from study_app.gallery import meaning, tiles
 from study_app.gallery.exhibit import CLEAN, Exhibit
 from study_app.gallery.phrases import (
     answer,
@@ -17,7 +17,6 @@ from study_app.gallery.phrases import (
     outcome,
     parameters,
     percent,
-    strength,
 )
 from study_app.gallery.tiles import Tile
 from study_app.gallery.view import MapView
@@ -33,7 +32,10 @@ _TEMPLATE = "gallery/map_page.html"
 
 @dataclass(frozen=True)
 class _Large:
-    """A picture or map, large: its image, title, words, and how many times enlarged on which."""
+    """A picture or map, large: its image, title, words, and how many times enlarged on which.
+
+    Where there is no map, `absent` says why and stands in its place.
+    """
 
     source: str
     title: str
@@ -41,6 +43,7 @@ class _Large:
     width: int
     large: int
     small: int
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,11 @@ def figures(exhibit: Exhibit, view: MapView) -> str:
         words += f": {outcome(exhibit, place.defense, place.image, place.index)}"
     shown = [
         _large(exhibit, place.picture(), f"The picture: {kind}", words),
-        _large(exhibit, place.map(view.method, view.scale), *_map_words(exhibit, view)),
+        _of_map(exhibit, view),
     ]
+    where = (place.defense, place.image, place.index, view.method)
+    absent = meaning.absent(exhibit, *where)
+    known = None if absent else meaning.meaning(exhibit, *where)
     if view.pin:
         pinned = view.at(defense=view.pin[0], image=view.pin[1])
         title, text = _map_words(exhibit, pinned)
@@ -84,6 +90,11 @@ def figures(exhibit: Exhibit, view: MapView) -> str:
         pictures=shown,
         pin_href=(view.unpinned() if view.pin else view.pinned()).href,
         pinned=view.pin is not None,
+        absent=bool(absent),
+        mark=meaning.MARK,
+        marks=known.marks if known else (),
+        imported=bool(known and known.imported),
+        sentences=list(known.sentences.values()) if known else (),
     )
 
 
@@ -115,7 +126,7 @@ def passport(exhibit: Exhibit, facts: Mapping[str, Any]) -> str:
     """Return everything that is known of the map and its picture, as a table."""
     rows = [
         *_picture_rows(exhibit, facts),
-        *_map_rows(facts),
+        *_map_rows(exhibit, facts),
         *_image_rows(facts),
         *_origin_rows(facts),
     ]
@@ -139,12 +150,24 @@ def _large(exhibit: Exhibit, source: str, title: str, words: str) -> _Large:
     return _Large(source, title, words, exhibit.image_width, large, small)
 
 
+def _of_map(exhibit: Exhibit, view: MapView) -> _Large:
+    """Return the map, or why there is none."""
+    place = view.place
+    why_not = meaning.absent(exhibit, place.defense, place.image, place.index, view.method)
+    if not why_not:
+        source = place.map(view.method, view.scale)
+        return _large(exhibit, source, *_map_words(exhibit, view))
+    title = f"{exhibit.defenses[place.defense]}, {exhibit.image_kinds[place.image]}"
+    return replace(_large(exhibit, "", title, ""), absent=why_not)
+
+
 def _map_words(exhibit: Exhibit, view: MapView) -> tuple[str, str]:
     place = view.place
     where = (place.defense, place.image, place.index, view.method)
     scale = exhibit.scale(view.scale, *where)
     title = f"{exhibit.defenses[place.defense]}, {exhibit.image_kinds[place.image]}"
-    return title, f"{strength(exhibit.largest(*where), scale)}; full colour ±{number(scale)}"
+    words = f"{meaning.drawn_words(exhibit, *where, scale)}; full colour ±{number(scale)}"
+    return title, f"{meaning.MARK} {words}" if meaning.is_marked(exhibit, *where) else words
 
 
 def _picture_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
@@ -178,16 +201,25 @@ def _picture_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
     return rows
 
 
-def _map_rows(facts: Mapping[str, Any]) -> list[_Row]:
-    """What the map shows, and where it is stored."""
-    scale = facts["scale"]
+def _map_rows(exhibit: Exhibit, facts: Mapping[str, Any]) -> list[_Row]:
+    """What the map shows, what it means, and where it is stored."""
+    rows = [_Row("Map", facts["method"]["title"]), _Row("Quantity", facts["quantity"])]
+    if facts["absent"] is not None:
+        rows.append(_Row("Not drawn", facts["absent"]))
+    else:
+        scale = facts["scale"]
+        where = (facts["defense"], facts["image"], facts["index"], facts["method"]["label"])
+        known = meaning.meaning(exhibit, *where)
+        rows += [
+            *(_Row(about, said) for about, said in known.sentences.items()),
+            *(_Row("Imported" if known.imported else "Marked", said) for said in known.marks),
+            _Row("Scale", f"full colour ±{number(scale['value'])}: {scale['definition']}"),
+            _Row("Largest |value|", number(facts["max_abs"])),
+            _Row("Exactly zero", f"{percent(facts['zero_share'], 1)} of pixels"),
+            _Row("Map values, SHA-256", code=facts["values_sha256"]),
+        ]
     return [
-        _Row("Map", facts["method"]["title"]),
-        _Row("Quantity", facts["quantity"]),
-        _Row("Scale", f"full colour ±{number(scale['value'])}: {scale['definition']}"),
-        _Row("Largest |value|", number(facts["max_abs"])),
-        _Row("Exactly zero", f"{percent(facts['zero_share'], 1)} of pixels"),
-        _Row("Map values, SHA-256", code=facts["values_sha256"]),
+        *rows,
         _Row("Map artifact", code=facts["artifact"]["key"]),
         _Row("Map artifact, content", code=facts["artifact"]["content_sha256"]),
     ]

@@ -55,9 +55,17 @@ def map_page() -> None:
         view = MapView.parse(st.query_params.to_dict(), exhibit)
         embargoed = _embargoed()
         place = view.place
-        for defense, image in {(place.defense, place.image), *([view.pin] if view.pin else [])}:
+        for (defense, image), drawn in {
+            (place.defense, place.image): False,
+            **({view.pin: True} if view.pin else {}),
+        }.items():
             exhibit.require(
-                embargoed, defense=defense, image=image, index=place.index, method=view.method
+                embargoed,
+                defense=defense,
+                image=image,
+                index=place.index,
+                method=view.method,
+                drawn=drawn,
             )
         kinds = {place.image, *([view.pin[1]] if view.pin else [])}
         _map(exhibit, view, exhibit.visible(embargoed, method=view.method, kinds=kinds))
@@ -139,12 +147,13 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     facts = map_facts(exhibit, place, view.method, view.scale)
     name = exhibit.results.class_names[int(exhibit.labels[place.index])]
     gallery = GalleryView.default(exhibit).matching(view)
-    position = visible.index(place.index)
+    before = [index for index in visible if index < place.index]
+    after = [index for index in visible if index > place.index]
     ways = [(gallery.href, "Gallery")]
-    if position > 0:
-        ways.append((view.at(index=visible[position - 1]).href, "Previous image"))
-    if position + 1 < len(visible):
-        ways.append((view.at(index=visible[position + 1]).href, "Next image"))
+    if before:
+        ways.append((view.at(index=before[-1]).href, "Previous image"))
+    if after:
+        ways.append((view.at(index=after[0]).href, "Next image"))
     ways += [
         (place.map(view.method, view.scale, "json"), "Map as JSON"),
         (place.picture("json"), "Picture as JSON"),
@@ -153,7 +162,8 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     title = f"{exhibit.methods[view.method]} · {exhibit.defenses[place.defense]}"
     st.title(literal(title), anchor=False)
     kind = exhibit.image_kinds[place.image]
-    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind))
+    drawn = facts["absent"] is None
+    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind, drawn=drawn))
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
         there = exhibit.showing((place.image,), view.method)
@@ -166,15 +176,17 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
         scales = {str(mode): title for mode, (title, _) in SCALE_MODES.items()}
         choose("Colour scale", "scale", scales, view.scale, query)
     st.html(sheet.figures(exhibit, view))
-    st.html(sheet.legend(facts))
+    if drawn:
+        st.html(sheet.legend(facts))
     st.subheader("The same image across defenses", anchor=False)
     st.html(sheet.strip(exhibit, view))
     st.subheader("Passport", anchor=False)
     st.html(sheet.passport(exhibit, facts))
     address = _link("Permanent link", view.href)
-    st.caption("Suggested citation")
-    today = datetime.now(UTC).date()
-    st.code(sheet.citation(exhibit, facts, address, today), language=None, wrap_lines=True)
+    if drawn:
+        st.caption("Suggested citation")
+        today = datetime.now(UTC).date()
+        st.code(sheet.citation(exhibit, facts, address, today), language=None, wrap_lines=True)
 
 
 def _link(caption: str, href: str) -> str:

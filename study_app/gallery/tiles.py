@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.rendering import PALETTE
+from study_app.gallery import meaning
 from study_app.gallery.exhibit import SCALE_MODES, Exhibit, ScaleMode
-from study_app.gallery.phrases import number, strength
+from study_app.gallery.phrases import number
 from study_app.gallery.view import MapView
 
 _STOPS = 11
@@ -23,6 +24,7 @@ class Tile:
         href: the page.
         width: pixels.
         caption: below it, "" for none.
+        absent: why there is no map, which then stands in its place.
     """
 
     source: str
@@ -30,6 +32,7 @@ class Tile:
     href: str
     width: int
     caption: str
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,18 +65,26 @@ def picture(exhibit: Exhibit, view: MapView, factor: int) -> Tile:
 
 
 def attribution_map(exhibit: Exhibit, view: MapView, factor: int) -> Tile:
-    """Return the coloured map, `factor` times as large, linked to its page, with its strength."""
+    """Return the coloured map, `factor` times as large, linked to its page, with its strength.
+
+    Where there is none it is the reason.
+    """
     place = view.place
     where = (place.defense, place.image, place.index, view.method)
-    largest = exhibit.largest(*where)
-    scale = exhibit.scale(view.scale, *where)
-    caption = strength(largest, scale)
-    if view.scale == "image" and largest:
-        caption = f"colour ±{number(scale)}"
-    alt = (
+    named = (
         f"{exhibit.methods[view.method]}, {exhibit.defenses[place.defense]}, "
-        f"{exhibit.image_kinds[place.image]}: {_what(exhibit, view)}; {caption}"
+        f"{exhibit.image_kinds[place.image]}: {_what(exhibit, view)}"
     )
+    why_not = meaning.absent(exhibit, *where)
+    if why_not:
+        return Tile("", named, view.href, _width(exhibit, factor), "", why_not)
+    scale = exhibit.scale(view.scale, *where)
+    caption = meaning.drawn_words(exhibit, *where, scale)
+    if view.scale == "image" and exhibit.largest(*where):
+        caption = f"colour ±{number(scale)}{meaning.one_sign(exhibit, *where)}"
+    alt = f"{named}; {caption}"
+    if meaning.is_marked(exhibit, *where):
+        caption, alt = f"{meaning.MARK} {caption}", f"{alt}; marked"
     source = place.map(view.method, view.scale)
     return Tile(source, alt, view.href, _width(exhibit, factor), caption)
 

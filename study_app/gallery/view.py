@@ -141,7 +141,7 @@ class MapView:
         known = (
             method in exhibit.methods
             and image in exhibit.image_kinds
-            and defense in exhibit.showing((image,), method)
+            and defense in exhibit.explained((image,), method)
         )
         return cls(
             place=Place(

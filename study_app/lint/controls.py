@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.results import Role
 from study_app.lint.rules import Finding, Subject, lacking, rule, warn
-from study_app.study import answerable, obvious
+from study_app.study import Picture, answerable, obvious
+
+NULL_METHODS = ("edges", "same_spectrum", "randomised_weights")
+"""Methods whose maps explain nothing that the network has learned."""
 
 
 @rule
@@ -75,7 +79,10 @@ def clean_and_noise(subject: Subject) -> Iterator[Finding]:
 def explanations_without_placebo(subject: Subject) -> Iterator[Finding]:
     """Maps are compared to placebo maps and to no map at all (Adebayo 2022, Dinu 2020)."""
     study = subject.study
-    shown = {label: {p.show for p in c.shown_pictures} for label, c in study.conditions.items()}
+    shown = {
+        label: {_kind(p, subject) for p in c.shown_pictures}
+        for label, c in study.conditions.items()
+    }
     if not any("map" in kinds for kinds in shown.values()):
         return
     placebo = any("placebo" in kinds for kinds in shown.values())
@@ -85,16 +92,28 @@ def explanations_without_placebo(subject: Subject) -> Iterator[Finding]:
             study,
             "conditions",
             "maps without a placebo and without a condition or arm "
-            "that shows none: what they do for people cannot be told; add show: placebo",
+            "that shows none: what they do for people cannot be told; add show: placebo, or a "
+            "map by a null method",
         )
     elif not placebo:
         yield warn(
             "conditions",
             "no placebo map: any picture beside the image might do as much; "
-            "add a condition or arm with show: placebo",
+            "add a condition or arm with show: placebo, or with maps by a null method",
         )
     elif not none and not all("placebo" in kinds for kinds in shown.values() if "map" in kinds):
         yield warn(
             "conditions",
             "no condition or arm without a map: whether maps help at all stays open",
         )
+
+
+def _kind(picture: Picture, subject: Subject) -> str:
+    """Return what a picture shows; a map by a null method is a placebo."""
+    if picture.show != "map" or picture.method is None:
+        return picture.show
+    name, results = picture.method, subject.results
+    role = Role("maps", picture.defense or "", picture.method)
+    if results is not None and picture.defense and results.has(role):
+        name = results.artifact(role).recipe.config["saliency"]["name"]
+    return "placebo" if name in NULL_METHODS else "map"

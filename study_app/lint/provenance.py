@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.components import meant
-from engine.results import Results
+from engine.results import Results, Role
 from engine.robustness.marks import MARKS
 from study_app.lint.rules import Finding, Subject, error, rule, warn
 from study_app.study import Picture
@@ -62,6 +62,34 @@ def doubted_models(subject: Subject) -> Iterator[Finding]:
                 + ", and compared with others they say little about the defense" * (len(shown) > 1)
                 + "; say so where you report them, or leave it out",
             )
+
+
+@rule
+def doubtful_maps(subject: Subject) -> Iterator[Finding]:
+    """Maps that are marked, or that were brought from a file, are not shown without a word."""
+    results = subject.results
+    if results is None:
+        return
+    shown: dict[tuple[str, str], list[str]] = {}
+    for label, condition in subject.study.conditions.items():
+        for picture in condition.shown_pictures:
+            if picture.defense is None or picture.method is None:
+                continue
+            if results.has(Role("maps", picture.defense, picture.method)):
+                shown.setdefault((picture.defense, picture.method), []).append(label)
+    for (defense, method), labels in shown.items():
+        fit = results.maps(defense, method).fit
+        # Of maps that are zero everywhere `lost_images` speaks.
+        told = [each for each in fit.reasons if each.code != "blank"]
+        if fit.verdict != "doubtful" or not told:
+            continue
+        reasons = "; ".join(f"{each.says} ({each.code})" for each in told)
+        yield warn(
+            f"conditions.{', '.join(dict.fromkeys(labels))}",
+            f"shows maps by {method} of the model {defense} that are marked: {reasons}. What "
+            "people make of them says little about the network; say so where you report them, or "
+            "take another method",
+        )
 
 
 def _reasons(results: Results, defense: str) -> list[str]:

@@ -7,6 +7,7 @@ that moves nothing on the masked model, a control, and maps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from engine.jobs import experiment as index
 from engine.jobs.model import CURVE
 from engine.results import WEIGHTS, Results
 from engine.robustness.doubt import MASKED
-from engine.saliency import Attribution
+from engine.saliency import Attribution, Fit, in_words
 
 CLASSES = 10
 IMAGES = 60
@@ -66,6 +67,31 @@ ERRS = "brief"
 """This model labels every third clean image wrong."""
 
 
+@dataclass(frozen=True)
+class Method:
+    """A further method, whose maps are random.
+
+    Attributes:
+        title: for readers.
+        name: of the component; different for each of an experiment.
+        native: channels, height and width of a map.
+        fits: the verdict by defense, if it is not that the method fits.
+        off: by how much every second map is off, by defense.
+        sign: the largest value that a map has is 0 where it is -1.
+        blank: the test images whose maps are zero.
+        against: whether a second class is explained against.
+    """
+
+    title: str = "Grad-CAM"
+    name: str = "grad_cam"
+    native: tuple[int, int, int] = (1, 4, 4)
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    off: Mapping[str, float] = field(default_factory=dict)
+    sign: int = 1
+    blank: tuple[int, ...] = ()
+    against: bool = False
+
+
 def protocols(store: ArtifactStore) -> Results:
     """Write what stands for the experiment `protocols` and return how it is read."""
     return experiment(store, "protocols", PROTOCOLS_DEFENSES, PROTOCOLS_ATTACKS)
@@ -77,10 +103,12 @@ def experiment(
     defenses: dict[str, str] = DEFENSES,
     attacks: dict[str, str] = ATTACKS,
     some: Mapping[str, int] | None = None,
+    methods: Mapping[str, Method] | None = None,
 ) -> Results:
     """Write the experiment and return how it is read.
 
     `some` says of how many images an attack's examples are, or a method's maps, if not of all.
+    `methods` are further ones, by label.
     """
     taken = {k: spread(np.arange(IMAGES) % CLASSES, n) for k, n in (some or {}).items()}
     rng = np.random.default_rng(0)
@@ -115,6 +143,9 @@ def experiment(
             size=number + 1,
         )
         parents[f"maps:{defense}:input_gradient"] = explained.as_parent()
+        for label, method in (methods or {}).items():
+            own = _maps_by(store, facts, method, defense, (model, images), made, taken)
+            parents[f"maps:{defense}:{label}"] = own.as_parent()
     parents["evaluation"] = _evaluation(store, facts, defenses, attacks, some or {}).as_parent()
     config = {
         **facts,
@@ -127,7 +158,10 @@ def experiment(
         "defenses": [list(pair) for pair in defenses.items()],
         "attacks": [list(pair) for pair in attacks.items()],
         "curves": [],
-        "saliency": [["input_gradient", "Input gradient"]],
+        "saliency": [
+            ["input_gradient", "Input gradient"],
+            *([label, method.title] for label, method in (methods or {}).items()),
+        ],
     }
     recipe = Recipe("experiment", config, parents, DATA_SHA256)
     with store.draft(recipe) as draft:
@@ -255,6 +289,54 @@ def _maps(store, facts, model, images, made, taken, *, zero: bool, size: int) ->
         )
         about = maps.About("gradient of Σₖ log pₖ", (SIDE, SIDE))
         maps.write(draft, about, chosen, indices, IMAGES)
+    return store.get("maps", recipe.key)
+
+
+def _maps_by(store, facts, method: Method, defense, own, made, taken) -> Artifact:
+    model, images = own
+    config = {
+        **facts,
+        "saliency": {"name": method.name, "layer": "last"},
+        "explains": "predicted",
+        "against": "true_label" if method.against else None,
+        "baseline": "black" if method.off else None,
+    }
+    attacked = {f"examples:{attack}": made[attack].as_parent() for attack in made}
+    parents = {"model": model.as_parent(), "source": images.as_parent(), **attacked}
+    recipe = Recipe("maps", config, parents, DATA_SHA256, {"maps": 3})
+    about = maps.About(
+        "weighted activations of the last layer: where they are positive, they speak for it",
+        (SIDE, SIDE),
+        explains=in_words("predicted", config["against"], CLASSES),
+        baseline=config["baseline"],
+        fit=method.fits.get(defense, Fit()),
+    )
+    rng = np.random.default_rng(len(defense))
+    labels = np.arange(IMAGES) % CLASSES
+    upsampling = "none" if method.native[1:] == (SIDE, SIDE) else "bilinear"
+
+    indices: dict = {}
+
+    def drawn():
+        for image in ("clean", *made):
+            values = rng.normal(0, 1, (IMAGES, *method.native)).astype(np.float32)
+            values = values if method.sign > 0 else -np.abs(values)
+            values[list(method.blank)] = 0
+            against = (labels + 1) % CLASSES if method.against else np.full(IMAGES, -1)
+            known = {"class": labels, "against": against}
+            if method.off:
+                delta = np.where(np.arange(IMAGES) % 2, method.off.get(defense, 0.0), 0.01)
+                known |= {"delta": delta, "steps": np.full(IMAGES, 50.0)}
+            of = {n: a[taken.get(image, slice(None))] for n, a in known.items() if n == "delta"}
+            rows = indices[image] = taken.get(image, np.arange(IMAGES))
+            known = {name: array[rows] for name, array in known.items()}
+            yield image, Attribution(values[rows], upsampling, of), known
+
+    with store.draft(recipe) as draft:
+        if about.fit.verdict == "refused":
+            maps.write(draft, about, ())
+        else:
+            maps.write(draft, about, drawn(), indices, IMAGES)
     return store.get("maps", recipe.key)
 
 

@@ -1,8 +1,10 @@
-"""Input gradients as pictures: the paper's grid, and the same on a fair signed scale."""
+"""Saliency maps as pictures: the paper's grid, and the same on a fair signed scale."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -13,10 +15,10 @@ from engine.artifacts import Role
 from engine.report.figure import Cell, Figure, Picture, listed, number, short, table
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
-from engine.results import CLEAN
+from engine.results import CLEAN, Maps
 from engine.statistics import interval
 
-TITLE = "Input gradients"
+TITLE = "Saliency maps"
 READING = (
     "One column a class, one row a model, on the same clean test images. Grey, the papers' look: "
     "each map is stretched from its own minimum to its own maximum, so that structure shows and "
@@ -54,6 +56,7 @@ class _Maps:
         quantity: what the maps are.
         defenses: the models' labels.
         signed: channels summed, (models, I, H, W).
+        gradients: whether they are input gradients.
     """
 
     method: str
@@ -61,6 +64,7 @@ class _Maps:
     quantity: str
     defenses: list[str]
     signed: NDArray[np.float32]
+    gradients: bool
 
     @cached_property
     def largest(self) -> NDArray[np.float32]:
@@ -88,12 +92,43 @@ class _Maps:
 
 def draw(data: Dataset) -> list[Figure]:
     """Return a figure a saliency method, from the first seed."""
-    found = []
+    found: list[Figure] = []
+    nowhere: list[str] = []
     for method, title in data.has("saliency").items():
         there = data.having(partial(_role, method))
-        if there.defenses:
-            found.append(_figure(there, method, title, _images(there, method)))
+        undrawn = _undrawn(there, method)
+        drawn = _without(there, undrawn)
+        if not drawn.defenses:
+            nowhere += [f"“{title}” is not drawn: {said}" for said in undrawn.values()]
+            continue
+        images = _images(drawn, method)
+        if not len(images.places):
+            nowhere.append(f"“{title}” is not drawn: its maps are of no image in common.")
+            continue
+        figure = _figure(drawn, method, title, images)
+        found.append(replace(figure, notes=(*figure.notes, *undrawn.values())))
+    if found and nowhere:
+        found[-1] = replace(found[-1], notes=(*found[-1].notes, *nowhere))
     return found
+
+
+def _undrawn(data: Dataset, method: str) -> dict[str, str]:
+    """Return a sentence for each model without maps of clean images: the method was refused."""
+    found = {}
+    for defense, title in data.defenses.items():
+        maps = data.first.maps(defense, method)
+        if CLEAN not in maps.images:
+            refused = maps.fit.verdict == "refused"
+            reasons = "; ".join(r.says for r in maps.fit.reasons if r.refuses or not refused)
+            found[defense] = f"No map of “{title}”: {reasons}."
+    return found
+
+
+def _without(data: Dataset, left_out: Collection[str]) -> Dataset:
+    """Return the same with the other models alone."""
+    part = copy(data)
+    part.defenses = {d: title for d, title in data.defenses.items() if d not in left_out}
+    return part
 
 
 def _role(method: str, defense: str) -> list[Role]:
@@ -106,8 +141,11 @@ def _images(data: Dataset, method: str) -> _Images:
     answers = [data.first.answers(defense).label for defense in data.defenses]
     right = np.all([each == labels for each in answers], axis=0)
     names = data.first.class_names
-    explained = np.zeros(len(labels), dtype=np.bool_)
-    explained[data.first.maps(next(iter(data.defenses)), method).indices(CLEAN)] = True
+    explained = np.ones(len(labels), dtype=np.bool_)
+    for defense in data.defenses:
+        # Those of a method are the same for every model; those of a file may differ.
+        own = data.first.maps(defense, method).indices(CLEAN)
+        explained &= np.isin(np.arange(len(labels)), own)
     firsts = [_pick((labels == k) & explained, right) for k in range(len(names))]
     places = np.array([place for place in firsts if place is not None])
     classes = [name for name, place in zip(names, firsts, strict=True) if place is not None]
@@ -119,7 +157,9 @@ def _figure(data: Dataset, method: str, title: str, images: _Images) -> Figure:
     signed = np.stack(
         [np.stack([each.map(CLEAN, i).sum(0) for i in images.places]) for each in stored.values()]
     )
-    maps = _Maps(method, title, next(iter(stored.values())).quantity, list(stored), signed)
+    first = next(iter(stored.values()))
+    gradients = first.artifact.recipe.config["saliency"]["name"] == "input_gradient"
+    maps = _Maps(method, title, first.quantity, list(stored), signed, gradients)
     of_method = "" if method == "input_gradient" else f"{method}-"
     slug = f"gradients-{of_method}{data.label}"
     sentence = _sentence(data, maps)
@@ -131,7 +171,7 @@ def _figure(data: Dataset, method: str, title: str, images: _Images) -> Figure:
         (_picture(data, images, maps, slug, sentence),),
         table(slug, _COLUMNS, _rows(data, images, maps)),
         {f"{Role('maps', d, method)}, seed {seed}": each.artifact for d, each in stored.items()},
-        (*_notes(data, images, maps), *data.absence_notes()),
+        (*_notes(data, images, maps), *_marks(data, stored), *data.absence_notes()),
     )
 
 
@@ -194,12 +234,14 @@ def _sentence(data: Dataset, maps: _Maps) -> str:
     """Say whose gradients are the largest and the smallest, and whose the smoothest if known."""
     sizes = maps.sizes
     strongest, weakest = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
+    what = "gradients" if maps.gradients else "maps"
     sentence = (
-        f"The gradients of “{data.defenses[strongest]}” are the largest (the largest pixel of the "
+        f"The {what} of “{data.defenses[strongest]}” are the largest (the largest pixel of the "
         f"median image is {short(sizes[strongest])}), those of “{data.defenses[weakest]}” the "
         f"smallest ({short(sizes[weakest])})."
     )
-    return " ".join(filter(None, (sentence, _smoothest(data))))
+    # What was measured of all images are input gradients.
+    return " ".join(filter(None, (sentence, _smoothest(data) if maps.gradients else "")))
 
 
 def _smoothest(data: Dataset) -> str:
@@ -234,6 +276,19 @@ def _notes(data: Dataset, images: _Images, maps: _Maps) -> list[str]:
     if zero:
         notes.append(f"All maps of {listed(zero)} are exactly zero and drawn neutral.")
     return notes
+
+
+def _marks(data: Dataset, stored: Mapping[str, Maps]) -> list[str]:
+    """Say whose maps are drawn and marked, and why; that all are zero is said of those shown."""
+    found = {
+        defense: "; ".join(each.says for each in maps.fit.reasons if each.code != "blank")
+        for defense, maps in stored.items()
+    }
+    return [
+        f"‡ The maps of “{data.defenses[defense]}” are marked: {reasons}."
+        for defense, reasons in found.items()
+        if reasons
+    ]
 
 
 def _rows(data: Dataset, images: _Images, maps: _Maps) -> list[tuple[Cell, ...]]:

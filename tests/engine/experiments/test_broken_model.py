@@ -20,6 +20,7 @@ from engine.artifacts import ArtifactStore, Role
 from engine.errors import AbsentError, MachineError, PlausiblyError
 from engine.execution.executor import TasksFailedError
 from engine.experiments import plan
+from engine.jobs import model
 from engine.results import Results, failures
 
 OF_ODD = {
@@ -204,7 +205,7 @@ def test_a_network_of_ones_own_that_raises_on_the_images_fails_alone(tmp_path, m
     def adopt(*_arguments):
         raise RuntimeError("view size is not compatible")
 
-    monkeypatch.setattr(plan.model, "adopt", adopt)
+    monkeypatch.setattr(model, "adopt", adopt)
     weights = tmp_path / "weights.safetensors"
     save_file(odd_network.OddNetwork(784, 2).state_dict(), weights)
     odd = DOCUMENT["defenses"]["odd"]

@@ -103,6 +103,11 @@ def test_a_map_is_the_stored_one_drawn_and_leads_back_to_it(found):
         "quantity": maps.quantity,
         "content_sha256": found.artifact(Role("maps", "none", "input_gradient")).content_sha256,
         "placebo": False,
+        "explains": {"in_words": None, "class": None, "against": None},
+        "baseline": None,
+        "upsampling": {"rule": "none", "from": [8, 8]},
+        "fit": {"verdict": "fits", "codes": []},
+        "marked": False,
         "scale": scale_of(own.sum(axis=0)),
         "scale_over": "image",
     }

@@ -108,10 +108,11 @@ class Three:
         self._after = {"one": [1, 0, 1, 0], "two": [0, 0, 1, 0]}
         self._maps = {"one": [1, 1, 1, 1], "two": [-1, 1, -1, 0]}
 
-    def showing(self, images, method):
+    def explained(self, images, method):
         return self.defenses
 
-    def visible(self, embargoed, *, method, kinds):
+    def visible(self, embargoed, *, method, kinds, everywhere):
+        assert everywhere
         assert (method, kinds) == ("gradient", ("clean", "hits"))
         return [index for index in range(4) if index not in embargoed]
 
