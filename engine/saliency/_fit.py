@@ -24,6 +24,8 @@ By a trial on two images:
 
 By the maps of all images, when they are stored: `blank` (doubt), and
 
+    imported                (doubt) they were brought from a file, and nobody asked
+    other_seed              the file has maps of the models of another seed
     incomplete              (doubt) maps do not add up to what they explain, beyond `DELTA`
 """
 

@@ -190,10 +190,11 @@ def test_reasons_of_a_code_are_said_once_and_survive_json():
 
 
 def test_every_code_is_explained():
-    folder = Path(engine.__file__).parent
-    files = [*(folder / "saliency").glob("*.py"), folder / "jobs" / "maps.py"]
+    files = Path(engine.__file__).parent.rglob("*.py")
     said = re.compile(r'(?:Reason|UnfitError)\(\s*"(\w+)"')
     used = {code for file in files for code in said.findall(file.read_text())}
     explained = re.findall(r"^    (\w+)  +", _fit.__doc__, re.MULTILINE)
     assert used - set(explained) == set()
+    document = (Path(__file__).parents[3] / "docs" / "saliency.md").read_text()
+    assert [code for code in explained if f"`{code}`" not in document] == []
     assert len(explained) == len(set(explained))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fit_networks import CASES
-from fit_table import DOCUMENT, OF_A_LAYER, PARAMS, documented, table, verdict
+from fit_table import DOCUMENT, PARAMS, documented, judged, table, verdict
 from torch import nn
 from torch.nn import functional as F
 
@@ -82,8 +82,7 @@ def test_every_method_has_its_row():
 @pytest.mark.parametrize("method", EXISTING)
 @pytest.mark.parametrize("network", CASES)
 def test_the_verdict_is_right(network, method):
-    layer = CASES[network].layer if method in OF_A_LAYER else {}
-    assert codes(verdict(network, method, **layer)) == VERDICTS[method][network]
+    assert codes(judged(network, method)) == VERDICTS[method][network]
 
 
 @pytest.mark.parametrize(
