@@ -87,6 +87,8 @@ def _shares(batch: Batch, layers: list[nn.Module]) -> tuple[Tensor, Tensor, Tens
     with hooked(hook for layer, rule in rules for hook in rule.on(layer)):
         with torch.no_grad():
             other = batch.scalar(batch.baseline.clone(), batch.classes, batch.against)
+        for _, rule in rules:
+            rule.of_images = True
         with torch.enable_grad():
             x = batch.x.clone().requires_grad_(True)
             own = batch.scalar(x, batch.classes, batch.against)
@@ -98,9 +100,13 @@ class _Rule:
     """The rule of one module: the network is asked of baselines, without gradients, then of images.
 
     A module may be called several times: its first call on images goes with that on baselines.
+
+    Attributes:
+        of_images: whether it is asked of images now.
     """
 
     def __init__(self) -> None:
+        self.of_images = False
         self._given = torch.empty(0)
         self._of_baselines: list[tuple[Tensor, Tensor]] = []
 
@@ -119,16 +125,18 @@ class _Rule:
     def _after(self, module: nn.Module, _inputs: object, output: Tensor) -> None:
         given, made = self._given, output.detach()
         self._given = torch.empty(0)
-        node = output.grad_fn
-        if node is None:
+        if not self.of_images:
             # Copies: what follows may write over them.
             self._of_baselines.append((given.clone(), made.clone()))
             return
-        if not node.name().startswith(f"{_NODES[type(module).__name__]}Backward"):
-            raise ValueError(f"{type(module).__name__} does not work as one operation")
+        kind, node = type(module).__name__, output.grad_fn
         if not self._of_baselines:
-            raise ValueError(f"{type(module).__name__} is called less often for the baselines")
+            raise ValueError(f"{kind} is called less often for the baselines than for the images")
         before, after = self._of_baselines.pop(0)
+        if node is None:
+            return  # of constants
+        if not node.name().startswith(f"{_NODES[kind]}Backward"):
+            raise ValueError(f"{kind} does not work as one operation")
         away = given - before
         if isinstance(module, nn.MaxPool2d):
             top = torch.maximum(made, after)

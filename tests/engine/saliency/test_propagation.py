@@ -98,6 +98,40 @@ def test_deep_lift_adds_up_behind_pooling_with_windows_that_overlap(pool):
     assert (found.facts["delta"] < 1e-3).all()
 
 
+class Scaling(nn.Module):
+    """Its ReLU is called on a constant, and then on what depends on the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.relu, self.scale = dense(), nn.ReLU(), nn.Parameter(torch.ones(3) * 2)
+
+    def forward(self, x):
+        return self.relu(self.scale) * self.relu(self.inner(x))
+
+
+class Turning(nn.Module):
+    """Calls its ReLU once more for images than for a black baseline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.relu = dense(), nn.ReLU()
+
+    def forward(self, x):
+        z = self.relu(self.inner(x))
+        return self.relu(z - 0.1) if x.any() else z
+
+
+def test_deep_lift_tells_calls_on_constants_from_others():
+    net = Scaling()
+    found = maps("deep_lift", net)
+    assert np.allclose(found.maps.sum((1, 2, 3)), gap(net), atol=1e-5)
+
+
+def test_deep_lift_does_not_mistake_one_call_for_another():
+    with pytest.raises(ValueError, match="ReLU is called less often for the baselines than"):
+        maps("deep_lift", Turning(), baseline=np.zeros_like(IMAGES))
+
+
 def test_deep_lift_of_pooling_gives_the_change_to_where_the_maxima_are():
     net = nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1, 2, bias=False))
     net[2].weight.data = torch.tensor([[3.0], [1.0]])
