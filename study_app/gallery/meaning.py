@@ -178,12 +178,12 @@ def fit_facts(exhibit: Exhibit, defense: str, method: str) -> dict[str, Any] | N
 def _explains(exhibit: Exhibit, maps: Maps, known: Mapping[str, float]) -> str:
     if maps.about.size is None:
         return ""
-    names, first, second = exhibit.results.class_names, _class(known, "class"), None
+    names, first = exhibit.results.class_names, _class(known, "class")
     if first is None:
         return "What it explains was not told." if maps.imported else "It explains no one class."
     second = _class(known, "against")
-    shown = names[first] if second is None else f"{names[first]} and not {names[second]}"
-    return f"It explains why {shown}: {maps.about.explains}."
+    shown = names[first] if second is None else f"{names[first]} against {names[second]}"
+    return f"It explains {shown}: {maps.about.explains}."
 
 
 def _resolution(maps: Maps, image: str, index: int) -> str:

@@ -119,7 +119,7 @@ def test_a_map_says_what_it_explains_in_the_names_of_classes(map_of, exhibit, he
     index = exhibit.visible(held_back)[1]
     text = map_of("cam")
     assert (
-        f"It explains why {index % 10} and not {(index + 1) % 10}: the logit of the "
+        f"It explains {index % 10} against {(index + 1) % 10}: the logit of the "
         "model&#39;s answer minus that of the true label."
     ) in text
     assert "Made in 4 × 4 values, drawn out to 8 × 8 pixels (bilinear)." in text
