@@ -354,14 +354,14 @@ def _incomplete(deltas: list[NDArray[np.float64]]) -> list[Reason]:
 
 def read(artifact: Artifact, reader: Reader) -> Maps:
     """Return the maps, none of which is read yet."""
+    if not _old_layouts.explains_labels(artifact.recipe):
+        return current(artifact)
     told = artifact.json(ABOUT)
     records = told.pop("images", {})
     if _old_layouts.is_old(artifact.recipe):
         whole = {k: Whole(v) for k, v in artifact.arrays(OLD_FILE).items()}
         return Maps(artifact, About(**told), whole, lambda image: whole[image].summary)
-    if _old_layouts.explains_labels(artifact.recipe):
-        return _stored(artifact, About(**told), records)
-    return current(artifact)
+    return _stored(artifact, About(**told), records)
 
 
 def current(artifact: Artifact) -> Maps:

@@ -26,6 +26,7 @@ By a trial on two images:
 By the maps of all images, when they are stored: `blank` (doubt), and
 
     imported                (doubt) they were brought from a file, and nobody asked
+    not_brought             the file has no maps of the model; (doubt) none of some image kinds
     other_seed              the file has maps of the models of another seed
     incomplete              (doubt) maps do not add up to what they explain, beyond `DELTA`
 """
