@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.results import Maps
-from engine.saliency import DELTA
+from engine.saliency import DELTA, NULL_METHODS
 from study_app.gallery.exhibit import Exhibit
 from study_app.gallery.phrases import percent, strength
 
@@ -167,6 +167,25 @@ def as_json(exhibit: Exhibit, defense: str, image: str, index: int, method: str)
         "marked": is_marked(exhibit, defense, image, index, method),
         "marks": list(meaning(exhibit, defense, image, index, method).marks),
     }
+
+
+def shows(exhibit: Exhibit, method: str) -> str:
+    """Return what maps by a method show, to follow "the map"."""
+    of_networks = [exhibit.results.maps(defense, method) for defense in exhibit.showing((), method)]
+    there = next((maps for maps in of_networks if maps.images), None)
+    if there is None:
+        return "was not made of any network here"
+    if there.imported:
+        return "was brought from a file, and nobody examined what it says of the network"
+    if there.artifact.recipe.config["saliency"]["name"] in NULL_METHODS:
+        return (
+            "is a null map: it knows nothing of what the network has learned, and is there to "
+            "compare other maps with"
+        )
+    classes = there.facts(there.images[0]).get("class")
+    if classes is not None and (classes < 0).all():
+        return "shows which pixels move the network's outputs, those of all classes at once"
+    return "shows which pixels move the network's answer"
 
 
 def fit_facts(exhibit: Exhibit, defense: str, method: str) -> dict[str, Any] | None:
