@@ -264,7 +264,9 @@ def _measured(
             "says": spec.says,
             "config": spec.config(),
             **_mean(values),
-            "nulls": {null: _mean(found.null(metric, image, null)) for null in NULLS},
+            "nulls": {
+                null: _mean(found.null(metric, image, null)[np.isfinite(values)]) for null in NULLS
+            },
         }
     return arrays, {"metrics": said}
 

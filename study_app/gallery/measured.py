@@ -12,7 +12,6 @@ from engine.artifacts import Role
 from engine.metrics import NULLS, WHY, in_words
 from engine.results import CLEAN, MapMetrics
 from study_app.gallery.exhibit import Exhibit
-from study_app.gallery.phrases import number
 from study_app.templates import part
 
 _TEMPLATE = "gallery/map_page.html"
@@ -40,8 +39,8 @@ def table(exhibit: Exhibit, defense: str, image: str, index: int, method: str) -
     rows = [
         _Row(
             known["title"],
-            number(known["value"]),
-            tuple(_or_dash(known["nulls"][null]["value"]) for null in NULLS),
+            _number(known["value"]),
+            tuple(_number(known["nulls"][null]["value"]) for null in NULLS),
             "–" if known["direction"] == "neither" else known["direction"],
             known["says"],
         )
@@ -52,7 +51,7 @@ def table(exhibit: Exhibit, defense: str, image: str, index: int, method: str) -
         _TEMPLATE,
         "measured",
         rows=rows,
-        nulls=[in_words(null).capitalize() for null in NULLS],
+        nulls=[in_words(null) for null in NULLS],
         sentences=[found["absent"]] if found["absent"] else _without_number(measured.values()),
     )
 
@@ -111,7 +110,7 @@ def _of_metric(found: MapMetrics, metric: str, image: str, row: int) -> dict[str
 
 def _in_words(why: str | None, image: str) -> str | None:
     if why == "no_clean" and image == CLEAN:
-        return "it compares the map of an attacked image with this one"
+        return "of maps of attacked images, which are compared with this one"
     return None if why is None else {str(code): words for code, words in WHY.items()}[why]
 
 
@@ -131,5 +130,8 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _or_dash(value: float | None) -> str:
-    return "–" if value is None else number(value)
+def _number(value: float | None) -> str:
+    """Return two decimals, which is as much as one image can tell."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")

@@ -179,7 +179,7 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
         choose("Colour scale", "scale", scales, view.scale, query)
     st.html(sheet.figures(exhibit, view))
     if drawn:
-        st.html(sheet.legend(facts))
+        st.html(sheet.legend(facts, view))
         where = (place.defense, place.image, place.index, view.method)
         if numbers := measured.table(exhibit, *where):
             st.subheader("What can be measured of this map", anchor=False)

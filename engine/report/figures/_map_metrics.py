@@ -19,10 +19,11 @@ _COLUMNS = (
     *NULLS,
 )  # fmt: skip
 _KIND = "map_metrics"
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _NOTES = (
-    "Means over the measured images with the 95 % interval; after them the means of null maps of "
-    "the same images, which know nothing of the network: their edges, and noise with the spectrum "
-    "of the map. A map that is no better than these says no more of the network than they do.",
+    "Means over the images that have a number, with the 95 % interval; after them the means of "
+    "null maps of these images, which know nothing of the network: edges, and noise with the "
+    "spectrum of the map. A map that is no better than these says no more of the network than they do.",
     "Higher or lower: which values speak for a map; – where that depends on what is asked.",
 )
 
@@ -41,8 +42,12 @@ class _Number:
 
     @property
     def words(self) -> str:
-        beside = (f"{in_words(null)} {number(mean)}" for null, mean in self.nulls.items())
-        return f"{words(self.found)}; {', '.join(beside)}"
+        """The mean with its interval, and those of null maps; lines break between the three."""
+        told = [
+            words(self.found),
+            *(f"{in_words(n)} {number(m)}" for n, m in self.nulls.items() if m is not None),
+        ]
+        return "; ".join(each.replace(" ", _NO_BREAK) for each in told)
 
     def beats(self, direction: Direction) -> bool:
         """Say whether its mean is better than those of all null maps that have one."""
@@ -65,8 +70,8 @@ class _Line:
         """Return the metric's name, with the attack and how many images were measured."""
         counts = sorted({each.found.images for each in self.of.values()})
         n = "–".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-        attack = "" if self.image == CLEAN else f", {data.has('attacks')[self.image]}"
-        return f"{self.spec.title}{attack} (n = {n})"
+        attack = "" if self.image == CLEAN else f"{data.has('attacks')[self.image]}; "
+        return f"{self.spec.title} ({attack}{_NO_BREAK.join(('n', '=', n))})"
 
 
 def draw(data: Dataset, method: str, title: str) -> list[Figure]:
@@ -117,25 +122,23 @@ def _lines(data: Dataset, method: str) -> list[_Line]:
 
 
 def _number(data: Dataset, defense: str, method: str, metric: str, image: str) -> _Number | None:
+    """Return what the metric says; of null maps on those images alone whose maps have a number."""
     own = _stacked(data, defense, method, metric, image, None)
-    if own is None:
+    known = np.isfinite(own)
+    if not known.any():
         return None
-    return _Number(
-        interval([own]),
-        {
-            null: _mean(_stacked(data, defense, method, metric, image, null))
-            for null in NULLS
-        },
-    )  # fmt: skip
+    nulls = {null: _stacked(data, defense, method, metric, image, null)[known] for null in NULLS}
+    means = {
+        null: float(np.nanmean(values)) if np.isfinite(values).any() else None
+        for null, values in nulls.items()
+    }
+    return _Number(interval([own[:, known.any(0)]]), means)
 
 
 def _stacked(
     data: Dataset, defense: str, method: str, metric: str, image: str, null: Null | None
-) -> NDArray[np.float64] | None:
-    """Return the numbers of all seeds (S, M), NaN where there is none; None for no number at all.
-
-    M are the test images that have a number with some seed.
-    """
+) -> NDArray[np.float64]:
+    """Return the numbers of all seeds and test images (S, N), NaN where there is none."""
     found = np.full((len(data.runs), len(data.first.source)), np.nan)
     for row, run in zip(found, data.runs, strict=True):
         measured = run.map_metrics(defense, method)
@@ -143,12 +146,7 @@ def _stacked(
             row[measured.indices(image)] = (
                 measured.null(metric, image, null) if null else measured.values(metric, image)
             )
-    known = np.isfinite(found).any(0)
-    return found[:, known] if known.any() else None
-
-
-def _mean(values: NDArray[np.float64] | None) -> float | None:
-    return None if values is None else float(np.nanmean(values))
+    return found
 
 
 def _sentence(data: Dataset, lines: list[_Line]) -> str:
@@ -161,10 +159,10 @@ def _sentence(data: Dataset, lines: list[_Line]) -> str:
             if line.spec.direction != "neither" and defense in line.of
         ]
         if asked:
-            told.append(f"those of “{title}” in {sum(asked)} of {len(asked)}")
+            told.append(f"“{title}” {sum(asked)} of {len(asked)}")
     if not told:
         return "No metric here says which values speak for a map."
-    return f"The maps are on average better than edges and noise in some metrics: {listed(told)}."
+    return f"Metrics in which the maps are on average better than edges and noise: {listed(told)}."
 
 
 def _rows(data: Dataset, method: str, lines: list[_Line]) -> list[tuple[Cell, ...]]:

@@ -61,13 +61,13 @@ def test_what_was_measured_stands_below_the_maps_with_null_maps_beside(tmp_path)
     ]  # fmt: skip
     found = figures[2]
     assert found.sentence == (
-        "The maps are on average better than edges and noise in some metrics: those of "
-        "“No defense” in 1 of 1."
+        "Metrics in which the maps are on average better than edges and noise: “No defense” 1 of 1."
     )
     assert found.shown[0] == ("Metric", "Better", "No defense")
-    agreement, infidelity, smoothness = found.shown[1:]
-    assert agreement[0] == "Agreement, FGSM (n = 12)"
-    value = ".20 [.20, .20]; edges .90, noise .95"
+    rows = [tuple(cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row) for row in found.shown]
+    agreement, infidelity, smoothness = rows[1:]
+    assert agreement[0] == "Agreement (FGSM; n = 12)"
+    value = ".20 [.20, .20]; edges .90; noise .95"
     assert infidelity == ("Infidelity (n = 6)", "lower", value)
     assert smoothness[1] == "–"
     assert "Signs count in Agreement, Infidelity and Smoothness" in found.notes[-2]

@@ -44,9 +44,9 @@ def facts(exhibit, image, index, method="cam", defense="none"):
 def test_numbers_stand_beside_those_of_null_maps(exhibit):
     index = int(exhibit.results.map_metrics("none", "cam").indices("fgsm")[2])
     text = table(exhibit, "none", "fgsm", index, "cam")
-    row = '<th scope="row">Infidelity</th><td>0.2</td><td>0.9</td><td>0.95</td><td>lower</td>'
+    row = '<th scope="row">Infidelity</th><td>0.20</td><td>0.90</td><td>0.95</td><td>lower</td>'
     assert row in text
-    assert f"<td>{index / 100:.3g}</td><td>–</td>" in text, "no direction"
+    assert f"<td>{index / 100:.2f}</td><td>–</td>" in text, "no direction"
     assert "Which share of what noise in the image does" in text
     assert "No number" not in text
     known = facts(exhibit, "fgsm", index)
@@ -61,8 +61,8 @@ def test_metrics_without_a_number_say_why_in_one_sentence(exhibit):
     text = table(exhibit, "none", "clean", index, "cam")
     said = unescape(str(text)).partition("No number: ")[2].partition("</p>")[0]
     assert said == (
-        "Agreement (it compares the map of an attacked image with this one); Infidelity (the "
-        "network's answer is the same whatever is done to the image)."
+        "Agreement (of maps of attacked images, which are compared with this one); Infidelity "
+        "(the network's answer is the same whatever is done to the image)."
     )
     assert facts(exhibit, "clean", index)["values"]["infidelity"]["why"] == "flat_network"
 
@@ -88,4 +88,6 @@ def test_what_a_map_shows_depends_on_its_method(exhibit):
     assert meaning.shows(exhibit, "cam") == "shows which pixels move the network's answer"
     assert "those of all classes" in meaning.shows(exhibit, "input_gradient")
     assert meaning.shows(exhibit, "edge").startswith("is a null map: it knows nothing")
+    known = meaning.meaning(exhibit, "none", "clean", 4, "edge")
+    assert known.explains == "It explains nothing that the network has learned."
     assert meaning.shows(exhibit, "ours").startswith("was brought from a file")
