@@ -23,7 +23,8 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 _NOTES = (
     "Means over the images that have a number, with the 95 % interval; after them the means of "
     "null maps of these images, which know nothing of the network: edges, and noise with the "
-    "spectrum of the map. A map that is no better than these says no more of the network than they do.",
+    "spectrum of the map. A map that is no better than these says no more of the network than they "
+    "do.",
     "Higher or lower: which values speak for a map; – where that depends on what is asked.",
 )
 
