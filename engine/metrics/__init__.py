@@ -13,7 +13,7 @@ import numpy as np
 from engine.components import Component, Registry
 from engine.metrics._given import Explain, Given
 from engine.metrics._measured import WHY, Measured, Need, Why
-from engine.metrics._null import NULLS, Null, random_like
+from engine.metrics._null import NULLS, Null, in_words, random_like
 
 __all__ = [
     "NULLS",
@@ -28,6 +28,7 @@ __all__ = [
     "Sign",
     "Why",
     "create",
+    "in_words",
     "random_like",
     "register",
     "registry",
@@ -57,6 +58,11 @@ class MapMetric(Component):
     """Who proposed it."""
     needs: ClassVar[tuple[Need, ...]] = ()
     """What it needs beside maps and images; without one of them no map has a number."""
+
+    @property
+    def title(self) -> str:
+        """Its name in words."""
+        return self.name.replace("_", " ").capitalize()
 
     @property
     def asks_network(self) -> bool:

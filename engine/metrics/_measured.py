@@ -33,9 +33,9 @@ WHY: dict[Why, str] = {
     "no_class": "the map explains no class, so that no answer can be compared with it",
     "no_baseline": "there is no image without what is explained",
     "no_method": "the map cannot be made again of another image or another network",
-    "no_clean": "there is no map of the clean image beside it to compare it with",
+    "no_clean": "there is no other map, of the clean image, to compare it with",
     "no_mask": "nothing says where the strokes are",
-    "not_asked": "it asks the network, and was measured on fewer images",
+    "not_asked": "measured on fewer images, since the network is asked for each",
 }
 """Why a map has no number: by code, in words."""
 assert set(WHY) == set(get_args(Why))

@@ -18,6 +18,12 @@ NULLS: tuple[Null, ...] = get_args(Null)
 each map its own."""
 
 
+def in_words(null: Null) -> str:
+    """Return what a null map is called."""
+    names: dict[Null, str] = {"edges": "edges", "random": "noise"}
+    return names[null]
+
+
 def random_like(
     maps: NDArray[np.floating[Any]], image_seeds: NDArray[np.int64], kind: str
 ) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ class PointingGame(MapMetric):
     direction: ClassVar[Direction] = "higher"
     says: ClassVar[str] = (
         "Whether the largest value of the map lies on the strokes, which are found "
-        "as for stroke_mass."
+        "as for the stroke mass."
     )
     source: ClassVar[str] = "Zhang et al. (2018)"
 

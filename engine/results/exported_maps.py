@@ -27,6 +27,7 @@ from engine.errors import PlausiblyError, UsageError
 from engine.jobs.examples import CLEAN
 from engine.jobs.maps import Maps
 from engine.jobs.model import WEIGHTS, code_sha256
+from engine.metrics import NULLS
 from engine.rendering import to_images
 from engine.results.reading import Results
 
@@ -95,7 +96,8 @@ def export(runs: Sequence[Results], out: Path, *, replace: bool = False) -> Expo
     `a_batch` float32 (N, C or 1, H, W), the signed maps at the size of the pictures; `native` as
     the method has them, where that is smaller; `true_label`, `predicted`, `class` and `against`
     int64 (N,), -1 for none; `index` (N,) of the test images and `image_id` (N,), the SHA-256 of
-    their clean pixels; and what else is known of each map, `delta` and `steps`.
+    their clean pixels; what else is known of each map, `delta` and `steps`; and `metric_NAME`
+    float64 (N,), what a metric says of each, NaN where it has no number.
 
     Raises:
         UsageError: it cannot go there; see `require_place`.
@@ -148,10 +150,11 @@ def _run(run: Results, draft: Path) -> dict[str, Any]:
             for image in maps.images:
                 path = Path(run.name, model, method, f"{image}.npz")
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
-                shapes = _write(draft / path, of_model, model, image, maps)
+                numbers, measured = _measured(of_model, model, method, image)
+                shapes = _write(draft / path, of_model, model, image, maps, numbers)
                 said = _said(of_model, method, image, maps)
                 file = {"file": path.as_posix(), "sha256": _sha256(draft / path), **shapes}
-                written.append({**file, "model": model, **said})
+                written.append({**file, "model": model, **said, **measured})
     return {
         "run": run.name,
         "title": run.config["title"],
@@ -239,7 +242,48 @@ def _absent(run: Results) -> Iterator[dict[str, Any]]:
                 yield {"model": model, "method": method, "fit": fit.to_json(), "says": said}
 
 
-def _write(path: Path, run: Results, model: str, image: str, maps: Maps) -> dict[str, Any]:
+def _measured(
+    run: Results, model: str, method: str, image: str
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """Return the numbers of each metric (N,), NaN where there is none, and what is said of them."""
+    role = Role("map_metrics", model, method)
+    if role in run.missing:
+        return {}, {"metrics": None, "metrics_failed": run.missing[role]}
+    if not run.has(role) or image not in (found := run.map_metrics(model, method)).images:
+        return {}, {"metrics": None}
+    index = run.maps(model, method).indices(image)
+    rows = np.searchsorted(index, found.indices(image))
+    arrays, said = {}, {}
+    for metric in found.metrics:
+        values, spec = found.values(metric, image), found.spec(metric)
+        arrays[f"metric_{metric}"] = np.full(len(index), np.nan)
+        arrays[f"metric_{metric}"][rows] = values
+        said[metric] = {
+            "sign": spec.sign,
+            "direction": spec.direction,
+            "says": spec.says,
+            "config": spec.config(),
+            **_mean(values),
+            "nulls": {
+                null: _mean(found.null(metric, image, null)[np.isfinite(values)]) for null in NULLS
+            },
+        }
+    return arrays, {"metrics": said}
+
+
+def _mean(values: NDArray[np.float64]) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    return {"mean": float(known.mean()) if len(known) else None, "n": len(known)}
+
+
+def _write(
+    path: Path,
+    run: Results,
+    model: str,
+    image: str,
+    maps: Maps,
+    numbers: Mapping[str, NDArray[np.float64]],
+) -> dict[str, Any]:
     """Write the NPZ of one model, method and image kind; return its shapes."""
     index = maps.indices(image)
     labels = run.source.labels[index]
@@ -257,6 +301,7 @@ def _write(path: Path, run: Results, model: str, image: str, maps: Maps) -> dict
         "true_label": labels.astype(np.int64),
         "predicted": answers.astype(np.int64),
         **facts,
+        **numbers,
         "class": classes,
         "against": facts.get("against", nothing).astype(np.int64),
         "index": index.astype(np.int64),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BASELINES",
     "DELTA",
+    "NULL_METHODS",
     "RULES",
     "Attribution",
     "BaselineName",
@@ -46,6 +47,11 @@ __all__ = [
     "registry",
     "upsampled",
 ]
+
+
+NULL_METHODS = frozenset({"edges", "same_spectrum", "randomised_weights"})
+"""Names of the methods whose maps say nothing of what the network has learned: what other maps are
+compared with, and placebos where people are asked. A list, so that no torch is imported to ask."""
 
 
 class SaliencyMethod(Component):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Null(SaliencyMethod):
     """A map that lacks something of the map that the method `of` makes of the same image.
 
-    It applies where the method does, and takes the same baseline and target.
+    It applies where the method does, and takes the same baseline and target. Its name stands in
+    `NULL_METHODS`, by which the rest of the program knows that its maps are no explanations.
 
     Attributes:
         of: configuration of the method.

@@ -62,7 +62,8 @@ class RandomisedWeights(Null):
         """What the map is, with the reading of its sign."""
         far = "of all layers" if self.down_to is None else f"from the logits to {self.down_to}"
         return (
-            f"of the same network with random weights ({far}), which has learned nothing there: "
+            f"map of the same network with random weights ({far}), which has learned nothing "
+            "there: "
             f"{self.method.quantity(of)}"
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.results import WEIGHTS, code_sha256
-from study_app.gallery import meaning
+from study_app.gallery import meaning, measured
 from study_app.gallery.addresses import Place
 from study_app.gallery.exhibit import CLEAN, PERCENTILE, SCALE_MODES, Exhibit, ScaleMode
 from study_app.gallery.view import MapView
@@ -88,6 +88,7 @@ def _of_map(exhibit: Exhibit, where: tuple[str, str, int, str], mode: ScaleMode)
         "max_abs": exhibit.largest(*where),
         "zero_share": float((exhibit.drawn(*where) == 0).mean()),
         **meaning.as_json(exhibit, *where),
+        "metrics": measured.facts(exhibit, *where),
         "shape": list(stored.shape),
         "values_sha256": hashlib.sha256(np.ascontiguousarray(stored).tobytes()).hexdigest(),
     }

@@ -92,6 +92,7 @@ def legend(exhibit: Exhibit, view: GalleryView) -> str:
         "gallery/grid_page.html",
         "legend",
         bar=bar,
+        made=meaning.resolution(exhibit, view.method),
         kept=_kept(exhibit, view),
         pale=_pale(exhibit, view),
         lacking=exhibit.lacking(view.shown_kinds, view.method),

@@ -11,6 +11,7 @@ from engine.attacks import amount
 from study_app.gallery import meaning, tiles
 from study_app.gallery.exhibit import CLEAN, Exhibit
 from study_app.gallery.phrases import (
+    FAINT,
     answer,
     ball,
     number,
@@ -98,12 +99,14 @@ def figures(exhibit: Exhibit, view: MapView) -> str:
     )
 
 
-def legend(facts: Mapping[str, Any]) -> str:
-    """Return the colour bar with this map's numbers."""
+def legend(facts: Mapping[str, Any], view: MapView) -> str:
+    """Return the colour bar with this map's numbers, and for a faint map where to see more."""
     scale = facts["scale"]
+    faint = 0 < facts["max_abs"] < FAINT * scale["value"]
     full = number(scale["value"])
     bar = tiles.bar(facts["quantity"], scale["mode"], (f"−{full}", f"+{full}"), f"±{full}")
-    return part(_TEMPLATE, "legend", bar=bar)
+    stronger = replace(view, scale="image").href if faint else ""
+    return part(_TEMPLATE, "legend", bar=bar, stronger=stronger)
 
 
 def strip(exhibit: Exhibit, view: MapView) -> str:

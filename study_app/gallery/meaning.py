@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.results import Maps
-from engine.saliency import DELTA
+from engine.saliency import DELTA, NULL_METHODS
 from study_app.gallery.exhibit import Exhibit
 from study_app.gallery.phrases import percent, strength
 
@@ -169,15 +169,58 @@ def as_json(exhibit: Exhibit, defense: str, image: str, index: int, method: str)
     }
 
 
+def shows(exhibit: Exhibit, method: str) -> str:
+    """Return what maps by a method show, to follow "the map"."""
+    of_networks = [exhibit.results.maps(defense, method) for defense in exhibit.showing((), method)]
+    there = next((maps for maps in of_networks if maps.images), None)
+    if there is None:
+        return "was not made of any network here"
+    if there.imported:
+        return "was brought from a file, and nobody examined what it says of the network"
+    if _is_null(there):
+        return (
+            "is a null map: it knows nothing of what the network has learned, and is there to "
+            "compare other maps with"
+        )
+    classes = there.facts(there.images[0]).get("class")
+    if classes is not None and (classes < 0).all():
+        return "shows which pixels move the network's outputs, those of all classes at once"
+    return "shows which pixels move the network's answer"
+
+
+def resolution(exhibit: Exhibit, method: str) -> str:
+    """Return how large a method's maps were made; "" where they have the size of the pictures.
+
+    Of networks whose maps differ in this, it is that of the first.
+    """
+    maps = _first(exhibit, method)
+    if maps is None:
+        return ""
+    image = maps.images[0]
+    return _resolution(maps, image, int(maps.indices(image)[0]))
+
+
 def fit_facts(exhibit: Exhibit, defense: str, method: str) -> dict[str, Any] | None:
     """Return the verdict on method and network; None where that was not asked then."""
     maps = exhibit.results.maps(defense, method)
     return None if maps.about.size is None and not maps.fit.reasons else maps.fit.to_json()
 
 
+def _first(exhibit: Exhibit, method: str) -> Maps | None:
+    """Return the maps of the first network that has some."""
+    of_networks = (exhibit.results.maps(d, method) for d in exhibit.showing((), method))
+    return next((maps for maps in of_networks if maps.images), None)
+
+
+def _is_null(maps: Maps) -> bool:
+    return maps.artifact.recipe.config["saliency"]["name"] in NULL_METHODS
+
+
 def _explains(exhibit: Exhibit, maps: Maps, known: Mapping[str, float]) -> str:
     if maps.about.size is None:
         return ""
+    if _is_null(maps):
+        return "It explains nothing that the network has learned."
     names, first = exhibit.results.class_names, _class(known, "class")
     if first is None:
         return "What it explains was not told." if maps.imported else "It explains no one class."

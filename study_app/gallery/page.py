@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from db import repository
-from study_app.gallery import grid_page
+from study_app.gallery import grid_page, meaning, measured
 from study_app.gallery import map_page as sheet
 from study_app.gallery.catalog import Catalog, catalog
 from study_app.gallery.exhibit import CLEAN, SCALE_MODES, Exhibit, NotShownError
@@ -95,7 +95,8 @@ def _gallery(exhibit: Exhibit, titles: dict[str, str], complete: Exhibit | None)
     rows = exhibit.visible(embargoed, view.wanted_label, method=view.method, kinds=view.shown_kinds)
     pages = max(1, -(-len(rows) // ROWS))
     view = view.on_page(min(view.page, pages))
-    st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks)))
+    shows = meaning.shows(exhibit, view.method)
+    st.html(part(_TEMPLATE, "gallery_intro", attacked=bool(exhibit.attacks), shows=shows))
     _gallery_controls(exhibit, view, titles, embargoed)
     if complete is not None:
         st.html(part(_TEMPLATE, "earlier", href=GalleryView.default(complete).href))
@@ -163,7 +164,8 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
     st.title(literal(title), anchor=False)
     kind = exhibit.image_kinds[place.image]
     drawn = facts["absent"] is None
-    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind, drawn=drawn))
+    shows = meaning.shows(exhibit, view.method) if drawn else ""
+    st.html(part(_TEMPLATE, "map_intro", index=place.index, name=name, kind=kind, shows=shows))
     query = view.query()
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_controls"):
         there = exhibit.showing((place.image,), view.method)
@@ -177,7 +179,11 @@ def _map(exhibit: Exhibit, view: MapView, visible: list[int]) -> None:
         choose("Colour scale", "scale", scales, view.scale, query)
     st.html(sheet.figures(exhibit, view))
     if drawn:
-        st.html(sheet.legend(facts))
+        st.html(sheet.legend(facts, view))
+        where = (place.defense, place.image, place.index, view.method)
+        if numbers := measured.table(exhibit, *where):
+            st.subheader("What can be measured of this map", anchor=False)
+            st.html(numbers)
     st.subheader("The same image across defenses", anchor=False)
     st.html(sheet.strip(exhibit, view))
     st.subheader("Passport", anchor=False)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.results import Role
+from engine.saliency import NULL_METHODS
 from study_app.lint.rules import Finding, Subject, lacking, rule, warn
 from study_app.study import Picture, answerable, obvious
-
-NULL_METHODS = ("edges", "same_spectrum", "randomised_weights")
-"""Methods whose maps explain nothing that the network has learned."""
 
 
 @rule

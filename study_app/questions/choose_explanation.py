@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from engine.saliency import NULL_METHODS
 from study_app.questions import Percept, Phrase, Question, Showing, View, _pictures, register
 
 
@@ -15,8 +16,8 @@ class ChooseExplanation(Question):
 
     The distinction task of HIVE (Kim et al. 2022): a convincing explanation of a wrong answer is
     no help, and only a choice between explanations shows it. Chance is one in as many as there are
-    maps. Maps that explain nothing are placebos (Adebayo et al. 2022): an edge filter, or another
-    image's map.
+    maps. Maps that explain nothing are placebos (Adebayo et al. 2022): an edge filter, another
+    image's map, or the map of a null method.
 
     Attributes:
         prompt: the question.
@@ -40,10 +41,10 @@ class ChooseExplanation(Question):
 
         None where that still leaves none or several.
         """
-        facts = [picture.get("saliency") or {"placebo": True} for picture in showing.pictures]
-        genuine = [place for place, fact in enumerate(facts) if not fact["placebo"]]
-        clean = [place for place in genuine if facts[place]["of"] == "clean"]
-        best = genuine if len(genuine) == 1 else clean
+        facts = [picture.get("saliency") for picture in showing.pictures]
+        genuine = {place: fact for place, fact in enumerate(facts) if fact and _is_genuine(fact)}
+        clean = [place for place, fact in genuine.items() if fact["of"] == "clean"]
+        best = list(genuine) if len(genuine) == 1 else clean
         return str(best[0]) if len(best) == 1 else None
 
     def phrases(self) -> list[str]:
@@ -56,3 +57,8 @@ class ChooseExplanation(Question):
         if percept.correct is not None:
             return percept.correct
         return _pictures.drawn(view, percept.beliefs.max(axis=1).tolist(), rng)
+
+
+def _is_genuine(fact: Mapping[str, Any]) -> bool:
+    """Say whether a map explains its image's answer: it is no placebo, nor of a null method."""
+    return not fact["placebo"] and fact["name"] not in NULL_METHODS

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine import rendering
 from engine.artifacts import Role
 from engine.report.figure import Cell, Figure, Picture, listed, number, short, table
+from engine.report.figures import _map_metrics
 from engine.report.grids import Frame, Mosaic, mosaic
 from engine.report.runs import Dataset
 from engine.results import CLEAN, Maps
@@ -91,8 +92,8 @@ class _Maps:
 
 
 def draw(data: Dataset) -> list[Figure]:
-    """Return a figure a saliency method, from the first seed."""
-    found: list[Figure] = []
+    """Return a figure a saliency method, from the first seed, and what was measured of its maps."""
+    found: list[tuple[Figure, str, str]] = []
     nowhere: list[str] = []
     for method, title in data.has("saliency").items():
         there = data.having(partial(_role, method))
@@ -106,10 +107,15 @@ def draw(data: Dataset) -> list[Figure]:
             nowhere.append(f"“{title}” is not drawn: its maps are of no image in common.")
             continue
         figure = _figure(drawn, method, title, images)
-        found.append(replace(figure, notes=(*figure.notes, *undrawn.values())))
+        found.append((replace(figure, notes=(*figure.notes, *undrawn.values())), method, title))
     if found and nowhere:
-        found[-1] = replace(found[-1], notes=(*found[-1].notes, *nowhere))
-    return found
+        figure, method, title = found[-1]
+        found[-1] = replace(figure, notes=(*figure.notes, *nowhere)), method, title
+    return [
+        each
+        for figure, method, title in found
+        for each in (figure, *_map_metrics.draw(data, method, title))
+    ]
 
 
 def _undrawn(data: Dataset, method: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from measured_maps import measured
 from synthetic import Method, experiment
 
 from engine.artifacts import ArtifactStore
@@ -45,3 +46,31 @@ def test_a_model_that_a_method_was_refused_for_is_named_and_not_drawn(figures):
 def test_marked_maps_are_marked(figures):
     assert "‡ The maps of “No defense” are marked: its ReLUs are functions." in figures[2].notes
     assert not any("‡" in note for figure in figures[:2] for note in figure.notes)
+
+
+def test_what_was_measured_stands_below_the_maps_with_null_maps_beside(tmp_path):
+    store = ArtifactStore(tmp_path / "artifacts")
+    defenses = {"none": "No defense", "distillation": "Distillation"}
+    methods = {"cam": Method(), "gbp": Method("Guided backprop", "guided_backprop")}
+    made = experiment(store, "methods", defenses, {"fgsm": "FGSM"}, methods=methods)
+    run = measured(made, "cam", "none", failed="distillation")
+    figures = gradients.draw(Dataset([run], "Methods"))
+    assert [figure.slug for figure in figures] == [
+        "gradients-methods", "gradients-cam-methods", "map-metrics-cam-methods",
+        "gradients-gbp-methods",
+    ]  # fmt: skip
+    found = figures[2]
+    assert found.sentence == (
+        "Metrics in which the maps are on average better than edges and noise: “No defense” 1 of 1."
+    )
+    assert found.shown[0] == ("Metric", "Better", "No defense")
+    rows = [tuple(cell.replace("\N{NO-BREAK SPACE}", " ") for cell in row) for row in found.shown]
+    agreement, infidelity, smoothness = rows[1:]
+    assert agreement[0] == "Agreement (FGSM; n = 12)"
+    value = ".20 [.20, .20]; edges .90; noise .95"
+    assert infidelity == ("Infidelity (n = 6)", "lower", value)
+    assert smoothness[1] == "–"
+    assert "Signs count in Agreement, Infidelity and Smoothness" in found.notes[-2]
+    assert "Not measured: “Distillation”" in found.notes[-1]
+    row = dict(zip(found.table.columns, found.table.rows[1], strict=True))
+    assert (row["images"], row["image"], row["random"]) == (6, "clean", pytest.approx(0.95))

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from measured_maps import FEW, NAMES, measured
 from synthetic import CLASSES, DATA_SHA256, IMAGES, Method, experiment
 from typer.testing import CliRunner
 
@@ -99,6 +100,30 @@ def test_all_that_is_needed_to_defend_a_map_is_said(results, exported, listed):
     assert [reason["code"] for reason in said["fit"]["reasons"]] == ["incomplete"]
     assert said["delta"] == {"median": pytest.approx(0.105), "largest": 0.2, "marked": 30}
     assert entry(listed, "none", "cam", "clean")["native_shape"] == [IMAGES, 1, 4, 4]
+
+
+def test_what_was_measured_of_maps_goes_with_them(results, tmp_path):
+    run = measured(results, "ig", "none", failed="distillation")
+    exported_maps.export([run], tmp_path / "maps")
+    (told,) = json.loads((tmp_path / "maps" / "maps.json").read_text())["runs"]
+    said = entry(told, "none", "ig", "fgsm")
+    assert list(said["metrics"]) == list(NAMES)
+    known = said["metrics"]["infidelity"]
+    assert (known["sign"], known["direction"]) == ("signed", "lower")
+    assert (known["mean"], known["n"]) == (pytest.approx(0.2), FEW // 2)
+    assert known["nulls"]["edges"] == {"mean": pytest.approx(0.9), "n": FEW // 2}
+    none = {"mean": None, "n": 0}
+    known = entry(told, "none", "ig", "clean")["metrics"]["agreement"]
+    assert known["nulls"] == {"edges": none, "random": none}
+    with np.load(tmp_path / "maps" / said["file"]) as held:
+        smooth, there = held["metric_smoothness"], np.isfinite(held["metric_smoothness"])
+        assert np.array_equal(held["index"][there], run.map_metrics("none", "ig").indices("fgsm"))
+        assert np.array_equal(smooth[there], held["index"][there] / 100)
+        assert len(smooth) == len(held["x_batch"]) > FEW
+        assert np.isfinite(held["metric_infidelity"]).sum() == FEW // 2
+    assert entry(told, "none", "cam", "fgsm")["metrics"] is None
+    failed = entry(told, "distillation", "ig", "clean")
+    assert (failed["metrics"], failed["metrics_failed"]) == (None, "OutOfMemory: /home/lab")
 
 
 def test_a_refused_method_has_no_file_and_a_reason(exported, listed):

@@ -13,10 +13,18 @@ from engine.errors import UsageError
 from engine.networks.spaces import Preprocessed
 from engine.networks.stochastic import Expectation
 from engine.saliency import Target, laplacian_of_gaussian
+from engine.saliency._nulls import Null
 
 IMAGES = np.random.default_rng(0).random((4, 1, 12, 12), dtype=np.float32)
 TARGET = Target(np.arange(4, dtype=np.int64))
 GRADIENT = {"name": "input_gradient", "of": "log_probability"}
+
+
+def test_the_list_of_null_methods_has_them_all():
+    made = {name: saliency.create(name) for name in saliency.registry.names()}
+    nulls = {name for name, method in made.items() if isinstance(method, Null)}
+    assert len(nulls) == 2
+    assert {*nulls, "edges"} == saliency.NULL_METHODS <= set(made)
 
 
 def x():

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
+from engine.saliency import NULL_METHODS
 from study_app import questions
 from study_app.questions import (
     AnswerError,
@@ -449,9 +450,17 @@ def test_same_means_equal_pixels_whatever_made_them():
     ],
 )
 def test_the_right_map_is_the_genuine_one(maps, expected):
-    pictures = tuple({"saliency": {"of": of, "placebo": placebo}} for of, placebo in maps)
-    showing = Showing(DIGITS, (*pictures, {"kind": "clean"}))
-    assert registry.create("choose_explanation").correct(showing) == expected
+    names = [*sorted(NULL_METHODS), "grad_cam"]
+    for null in names:  # a map of a null method is as good as a placebo
+        facts = (
+            {"of": of, "placebo": placebo, "name": "grad_cam"}
+            if null == "grad_cam"
+            else {"of": of, "placebo": False, "name": null if placebo else "grad_cam"}
+            for of, placebo in maps
+        )
+        pictures = tuple({"saliency": each} for each in facts)
+        showing = Showing(DIGITS, (*pictures, {"kind": "clean"}))
+        assert registry.create("choose_explanation").correct(showing) == expected, null
 
 
 def test_a_ranking_holds_every_picture_once():
