@@ -13,7 +13,7 @@ from engine.artifacts.store import (
     Parent,
     Recipe,
 )
-from engine.artifacts.writing import write_arrays, write_json
+from engine.artifacts.writing import replacing, write_arrays, write_json
 
 __all__ = [
     "MANIFEST",
@@ -25,6 +25,7 @@ __all__ = [
     "Recipe",
     "Role",
     "labels_of",
+    "replacing",
     "write_arrays",
     "write_blocks",
     "write_json",

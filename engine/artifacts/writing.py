@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +42,31 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a folder to write into, which takes the place of `target` when the block succeeds.
+
+    Until then nothing of `target` is touched, and afterwards nothing of the draft is left.
+
+    Raises:
+        OSError: it cannot be written; what stood in the place stands there.
+    """
+    token = uuid.uuid4().hex[:8]
+    draft = target.with_name(f".{target.name}-draft-{token}")
+    old = target.with_name(f".{target.name}-old-{token}")
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        if target.exists():
+            target.rename(old)
+        try:
+            draft.rename(target)
+        except OSError:
+            with suppress(OSError):
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from engine.metrics import Given, MapMetric, Measured, Need
 from engine.metrics._asking import probability
-from engine.metrics._given import Given
 
 Order: TypeAlias = Literal["magnitude", "signed"]
+
+
+class Curve(MapMetric):
+    """The area under the probability of the class while the image goes or comes, by |map|.
+
+    Petsiuk, Das & Saenko (2018), "RISE", section 4.2. Pixels go from the largest |value| to the
+    smallest. What is away is replaced by the maps' baseline; where the method has none, by the mean
+    colour of the test images.
+
+    Attributes:
+        steps: into so many parts the pixels are divided.
+        order: `magnitude`, or `signed` for maps whose negative values speak against the class.
+        images: of how many images, since each step is a question to the network.
+    """
+
+    source: ClassVar[str] = "Petsiuk et al. (2018)"
+    needs: ClassVar[tuple[Need, ...]] = ("network", "baseline")
+    deleted: ClassVar[bool]
+    """Whether the image is taken away, or put back into its baseline."""
+
+    steps: int = Field(10, ge=2)
+    order: Order = "magnitude"
+    images: int = Field(40, ge=1)
+
+    @property
+    def most(self) -> int | None:
+        """See `MapMetric.most`."""
+        return self.images
+
+    def of(self, given: Given) -> Measured:
+        """Return the area, in [0, 1]."""
+        return Measured.because(
+            area(given, self.name, self.steps, self.order, deleted=self.deleted)
+        )
 
 
 def area(

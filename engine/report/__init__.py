@@ -8,13 +8,11 @@ bytes.
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.artifacts import replacing
 from engine.errors import PlausiblyError, UsageError
 from engine.report import page, verdicts
 from engine.report.about import About
@@ -128,29 +126,15 @@ def require_place(out: Path) -> None:
 def save(report: Report, out: Path) -> Path:
     """Write a report into the folder `out`; see `write`."""
     require_place(out)
-    target = out.resolve()
-    token = uuid.uuid4().hex[:8]
-    draft = target.with_name(f".{target.name}-draft-{token}")
-    old = target.with_name(f".{target.name}-old-{token}")
     try:
-        for name, content in report.files.items():
-            path = draft / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        if target.exists():
-            target.rename(old)
-        try:
-            draft.rename(target)
-        except OSError:
-            with suppress(OSError):
-                old.rename(target)
-            raise
+        with replacing(out.resolve()) as draft:
+            for name, content in report.files.items():
+                path = draft / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
     except OSError as error:
         raise PlausiblyError(
             f"cannot write the report to {out}: {error.strerror or error}; free some space or name "
             "another --out"
         ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
     return out / PAGE

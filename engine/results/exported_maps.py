@@ -10,11 +10,8 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import Role
+from engine.artifacts import Role, replacing
 from engine.errors import PlausiblyError, UsageError
 from engine.jobs.examples import CLEAN
 from engine.jobs.maps import Maps
@@ -104,31 +101,16 @@ def export(runs: Sequence[Results], out: Path, *, replace: bool = False) -> Expo
         PlausiblyError: it cannot be written, or an artifact is damaged.
     """
     require_place(out, replace=replace)
-    target = out.resolve()
-    token = uuid.uuid4().hex[:8]
-    draft = target.with_name(f".{target.name}-draft-{token}")
-    old = target.with_name(f".{target.name}-old-{token}")
     try:
-        draft.mkdir()
-        listing = {"schema": SCHEMA, "runs": [_run(run, draft) for run in runs]}
-        text = json.dumps(listing, indent=1, ensure_ascii=False, allow_nan=False)
-        (draft / LISTING).write_text(text)
-        if target.exists():
-            target.rename(old)
-        try:
-            draft.rename(target)
-        except OSError:
-            with suppress(OSError):
-                old.rename(target)
-            raise
+        with replacing(out.resolve()) as draft:
+            listing = {"schema": SCHEMA, "runs": [_run(run, draft) for run in runs]}
+            text = json.dumps(listing, indent=1, ensure_ascii=False, allow_nan=False)
+            (draft / LISTING).write_text(text)
     except OSError as error:
         raise PlausiblyError(
             f"cannot write the maps to {out}: {error.strerror or error}; free some space or name "
             "another --out"
         ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
     listed: Any = listing["runs"]
     absent = [each["says"] for run in listed for each in run["absent"]]
     return Exported(out, sum(len(run["maps"]) for run in listed), tuple(absent))
