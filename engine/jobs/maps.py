@@ -34,7 +34,7 @@ from engine.jobs._kinds import Reader
 from engine.jobs._maps import About, Maps, Named, Summary, Whole, summarise
 from engine.jobs._requests import Asking, Label, Request, Section
 from engine.jobs.examples import CLEAN
-from engine.saliency import Attribution, BaselineName, Fit, Reason, Rule, SaliencyMethod
+from engine.saliency import Attribution, BaselineName, Reason, Rule, SaliencyMethod
 
 if TYPE_CHECKING:
     from torch import nn
@@ -170,13 +170,10 @@ def make(job: Job) -> None:
     if about.fit.verdict == "refused":
         write(job.draft, about, ())
         return
-    made = []
 
     def explained() -> Iterator[tuple[str, Attribution, dict[str, NDArray[Any]]]]:
         for done, image in enumerate(asked.images):
-            found = asked.explained(image)
-            made.append(found[0])
-            yield image, *found
+            yield image, *asked.explained(image)
             job.progress({"step": done + 1, "steps": len(asked.images)})
 
     write(job.draft, about, explained(), asked.indices, len(asked.source))
@@ -211,19 +208,16 @@ class Asked:
         """Return what is said of all maps, with the verdict on method and network."""
         config = self._job.config
         split = _subset.some(self.source, self._chosen[:2])
-        classes = self._target(split, None)[1]
+        target, classes = self._target(split, None)
+        given = self._given(split, self._chosen[:2])
         explains = saliency.in_words(config["explains"], config["against"], classes)
         return About(
             quantity=self._method.quantity(explains),
             size=(split.pixels.shape[2], split.pixels.shape[3]),
             explains=explains,
             baseline=config["baseline"],
-            fit=self._fit(split),
+            fit=self._method.fit(self._network, split.images, target, **given),
         )
-
-    def _fit(self, split: Split) -> Fit:
-        given = self._given(split, self._chosen[:2])
-        return self._method.fit(self._network, split.images, self._target(split, None)[0], **given)
 
     def explained(self, image: str) -> tuple[Attribution, dict[str, NDArray[Any]]]:
         """Return the maps of an image kind, and which classes they explain."""
