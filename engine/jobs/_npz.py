@@ -7,6 +7,7 @@ gigabytes is refused before it is unpacked. Pickled arrays are refused.
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import zipfile
 import zlib
@@ -159,12 +160,10 @@ def sha256_of(path: str) -> str:
         raise UsageError(f"cannot read file {path!r}: {error.strerror or error}") from None
 
 
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(_PIECE):
-        digest.update(piece)
+def _digest(file: io.BufferedReader) -> str:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
-    return digest.hexdigest()
+    return digest
 
 
 def _regular(path: str) -> Path:

@@ -71,8 +71,9 @@ class MapMetric(Component):
 
     @property
     def most(self) -> int | None:
-        """Of how many images it is measured at most; None: of all that are given."""
-        return None
+        """Of how many images it is measured at most, its `images`; None: of all that are given."""
+        found: int | None = getattr(self, "images", None)
+        return found
 
     def measure(self, given: Given) -> Measured:
         """Return one number per map.

@@ -36,11 +36,6 @@ class Curve(MapMetric):
     order: Order = "magnitude"
     images: int = Field(40, ge=1)
 
-    @property
-    def most(self) -> int | None:
-        """See `MapMetric.most`."""
-        return self.images
-
     def of(self, given: Given) -> Measured:
         """Return the area, in [0, 1]."""
         return Measured.because(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.metrics._given import Given
+from engine.metrics._measured import Why
 
 _LEVELS = 256
 
@@ -19,6 +20,12 @@ def strokes(given: Given) -> NDArray[np.bool_]:
     if given.mask is not None:
         return given.mask
     return np.stack([_smaller_part(image) for image in given.images.astype(np.float64).mean(1)])
+
+
+def nowhere(given: Given, on: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Why]:
+    """Return which images (N,) have no `strokes`, and why not."""
+    none: NDArray[np.bool_] = np.logical_not(on.any(axis=(1, 2)))
+    return none, "plain_image" if given.mask is None else "no_mask"
 
 
 def _smaller_part(image: NDArray[np.float64]) -> NDArray[np.bool_]:

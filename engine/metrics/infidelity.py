@@ -43,11 +43,6 @@ class Infidelity(MapMetric):
     sigma: float = Field(0.2, gt=0, le=1)
     images: int = Field(40, ge=1)
 
-    @property
-    def most(self) -> int | None:
-        """See `MapMetric.most`."""
-        return self.images
-
     def of(self, given: Given) -> Measured:
         """Return the share, in [0, 1]; none where the answer never changes."""
         changes = given.once((repr(self), "changes"), lambda: self._changes(given))

@@ -38,11 +38,6 @@ class MaxSensitivity(MapMetric):
     radius: float = Field(0.02, gt=0, le=1)
     images: int = Field(20, ge=1)
 
-    @property
-    def most(self) -> int | None:
-        """See `MapMetric.most`."""
-        return self.images
-
     def of(self, given: Given) -> Measured:
         """Return the largest relative change, at least 0."""
         assert given.network is not None

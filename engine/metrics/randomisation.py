@@ -38,11 +38,6 @@ class Randomisation(MapMetric):
     seed: int = Field(0, ge=0)
     images: int = Field(20, ge=1)
 
-    @property
-    def most(self) -> int | None:
-        """See `MapMetric.most`."""
-        return self.images
-
     def of(self, given: Given) -> Measured:
         """Return the correlation, in [-1, 1]; none where the other map is constant."""
         from engine.networks.inference import copied, device_of

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.metrics import Direction, Given, MapMetric, Measured, Why, register
-from engine.metrics._strokes import strokes
+from engine.metrics import Direction, Given, MapMetric, Measured, register
+from engine.metrics._strokes import nowhere, strokes
 
 
 @register
@@ -30,6 +29,4 @@ class StrokeMass(MapMetric):
         """Return the share, in [0, 1]; none where there are no strokes."""
         on, size = strokes(given), np.abs(given.drawn())
         share = (size * on).sum((1, 2)) / size.sum((1, 2))
-        why: Why = "plain_image" if given.mask is None else "no_mask"
-        nowhere: NDArray[np.bool_] = np.logical_not(on.any(axis=(1, 2)))
-        return Measured.because(share, (nowhere, why))
+        return Measured.because(share, nowhere(given, on))

@@ -31,7 +31,6 @@ from engine.results.reading import Results
 LISTING = "maps.json"
 SCHEMA = 1
 _ROWS = 64
-_PIECE = 2**20
 _RUNS_OWN = ("dataset", "seed")
 
 
@@ -331,8 +330,5 @@ def _stream(
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

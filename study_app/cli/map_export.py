@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -33,9 +32,7 @@ def export_maps(
     from engine.results import exported_maps
 
     exported_maps.require_place(out, replace=replace)
-    options = f" --seeds {seeds}" if seeds > 1 else ""
-    options += "".join(f" --dataset {shlex.quote(label)}" for label in dataset or ())
-    name, _, find = asked_for(experiment, seeds, dataset, options)
+    name, _, find = asked_for(experiment, seeds, dataset)
     runs = find(Settings().store)
     if not any(run.config["saliency"] for run in runs):
         raise UsageError(f"experiment {name!r} has no maps; give its file a section saliency")

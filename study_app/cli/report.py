@@ -39,9 +39,7 @@ def report(
 
     if out is not None:
         reporting.require_place(out)
-    options = f" --seeds {seeds}" if seeds > 1 else ""
-    options += "".join(f" --dataset {shlex.quote(label)}" for label in dataset or ())
-    name, title, find = asked_for(experiment, seeds, dataset, options)
+    name, title, find = asked_for(experiment, seeds, dataset)
     folder = out or Path(f"report-{name}")
     reporting.require_place(folder)
     runs = find(Settings().store)
@@ -49,7 +47,7 @@ def report(
     built = reporting.build(
         runs,
         title=title or _title(runs),
-        command=f"plausibly report {shlex.quote(experiment)}{options}{placed}",
+        command=f"plausibly report {_written(experiment, seeds, dataset)}{placed}",
     )
     page = reporting.save(built, folder)
     if as_json:
@@ -61,7 +59,7 @@ def report(
 
 
 def asked_for(
-    experiment: str, seeds: int, datasets: Sequence[str] | None, options: str
+    experiment: str, seeds: int, datasets: Sequence[str] | None
 ) -> tuple[str, str | None, Callable[[ArtifactStore], list[Results]]]:
     """Return name and title of what is asked for, and what finds its runs.
 
@@ -89,8 +87,15 @@ def asked_for(
 
     loaded = experiment_file.load(experiment)
     loaded = loaded.on(datasets) if datasets else loaded
-    what = f"{shlex.quote(experiment)}{options}"
+    what = _written(experiment, seeds, datasets)
     return loaded.name, loaded.title, lambda store: _runs(loaded, store, seeds, what)
+
+
+def _written(experiment: str, seeds: int, datasets: Sequence[str] | None) -> str:
+    """Return what is asked for as it stands on a command line."""
+    several = f" --seeds {seeds}" if seeds > 1 else ""
+    some = "".join(f" --dataset {shlex.quote(label)}" for label in datasets or ())
+    return f"{shlex.quote(experiment)}{several}{some}"
 
 
 def _title(runs: Sequence[Results]) -> str:
