@@ -4,14 +4,17 @@ from db.export.columns import Column, codebook
 from db.export.conditions import conditions
 from db.export.formats import Export, write_csv
 from db.export.judging import Evidence, Judge, Verdict
+from db.export.scoring import Answered, Scorer
 from db.export.stages import default_stage, stage_counts
 from db.export.tables import events, forms, iso_utc, participants, ratings, stimuli
 
 __all__ = [
+    "Answered",
     "Column",
     "Evidence",
     "Export",
     "Judge",
+    "Scorer",
     "Verdict",
     "codebook",
     "conditions",

@@ -10,13 +10,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from engine.analysis.outcomes import Outcome
 from engine.components import Component, Registry
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 Layout = Literal["grid", "row", "scale", "pictures", "rank", "point", "brush", "text", "survey"]
 Value = str | float | int | bool | None
@@ -178,6 +182,9 @@ class Question(Component):
     columns: ClassVar[Mapping[str, str]] = {}
     """The data columns it yields beside the answer: name -> what it holds."""
 
+    outcomes: ClassVar[tuple[Outcome, ...]] = ()
+    """What its answers mean, as variables; the first is what the question is asked for."""
+
     composed: ClassVar[bool] = False
     """The answer is written rather than chosen, so that it cannot be due at a moment."""
 
@@ -230,6 +237,15 @@ class Question(Component):
             AnswerError: it is no answer to this question.
         """
         return chosen(view, answer)
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return the value of each of `outcomes` by name, for an answer that came in time.
+
+        None, or no entry, where the outcome does not apply. Decided by indices and keys, never by
+        the words on a button.
+        """
+        return {}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

@@ -14,6 +14,7 @@ from study_app import exclusions as rules
 from study_app import providers
 from study_app.forms import Comprehension, Demographics, Screening
 from study_app.questions import Question
+from study_app.study.analysis_plan import AnalysisPlan
 from study_app.study.conditions import (
     Condition,
     Phase,
@@ -98,6 +99,8 @@ class Study(Document):
         shared_device: people take part one after the other at one device (a laboratory, a kiosk):
             it forgets each at the end.
         exclusions: rules written down before the data are seen; see `study_app.exclusions`.
+        analysis: outcomes and contrasts written down likewise; see `AnalysisPlan`. What is not
+            declared is exploratory.
         texts: see `study_app.study.wording.Texts`.
     """
 
@@ -145,6 +148,7 @@ class Study(Document):
     ] = Field(default_factory=lambda: providers.registry.create("direct"))
     shared_device: bool = Field(False, exclude_if=lambda shared: not shared)
     exclusions: tuple[SomeExclusion, ...] = ()
+    analysis: AnalysisPlan | None = Field(None, exclude_if=lambda plan: plan is None)
     texts: Texts
 
     @model_validator(mode="after")

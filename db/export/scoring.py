@@ -1,0 +1,55 @@
+"""How outcomes get into the ratings. The database knows no question type.
+
+Whoever asks for the ratings hands in a scorer, which gets every answer with what it is an answer to
+and returns the columns of what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+
+from db.export.columns import Column
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answered trial, as it is stored.
+
+    Attributes:
+        task: the question type.
+        answer: the value of the option chosen, or the answer in its one spelling.
+        values: the data columns that the question type made of it.
+        view: what the browser got.
+        pictures: the passports of the presentation's pictures, in the order shown.
+        condition: its label.
+        shown_label: class index of the label that the question names; None: none.
+        asked_label: class index of the label that any question of the presentation names, else that
+            the attack on its first picture aims at; None: none.
+        correct: value of the right option, where there is one.
+        png: returns the PNG of the picture at a place.
+    """
+
+    task: str
+    answer: str
+    values: Mapping[str, Any]
+    view: Mapping[str, Any]
+    pictures: Sequence[Mapping[str, Any]]
+    condition: str
+    shown_label: int | None
+    asked_label: int | None
+    correct: str | None
+    png: Callable[[int], bytes]
+
+
+class Scorer(Protocol):
+    """Makes outcome columns of answers."""
+
+    columns: Sequence[Column]
+
+    def __call__(self, answers: Sequence[Answered], ratings: pd.DataFrame) -> pd.DataFrame:
+        """Return `columns` for each of `answers`, which are the rows of `ratings` in order."""
+        ...
