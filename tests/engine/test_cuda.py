@@ -83,7 +83,10 @@ def test_answers_gradients_features_and_maps_agree(network, images):
         found, expected = (
             method.attribute(net, x, target, baseline=baseline).maps for net in (there, network)
         )
-        assert np.allclose(found, expected, atol=1e-3 * np.abs(expected).max()), name
+        # A point on a path may lie beside a kink of the network, and pass it on one device only.
+        apart, most = np.abs(found - expected), np.abs(expected).max()
+        assert (apart > 1e-3 * most).mean() < 0.01, name
+        assert apart.max() < 0.05 * most, name
     own = features.penultimate(network, x)
     assert np.allclose(features.penultimate(there, x), own, atol=1e-4)
 
