@@ -81,12 +81,14 @@ from db.repository.studies import (
     set_study_status,
     stimuli_of,
     stimulus_png,
+    stimulus_pngs,
     study,
     study_config,
     study_names,
     study_version,
     study_version_name,
 )
+from db.repository.whereabouts import Whereabouts, whereabouts
 
 __all__ = [
     "LONGEST_SILENCE",
@@ -115,6 +117,7 @@ __all__ = [
     "StudyVersionName",
     "TrialView",
     "VersionCounts",
+    "Whereabouts",
     "add_invitations",
     "admit",
     "artifact_keys",
@@ -162,12 +165,14 @@ __all__ = [
     "state_of",
     "stimuli_of",
     "stimulus_png",
+    "stimulus_pngs",
     "study",
     "study_config",
     "study_names",
     "study_version",
     "study_version_name",
     "trials_from",
+    "whereabouts",
     "withdraw",
     "withdrawals",
 ]

@@ -11,7 +11,7 @@ import typer
 
 from db.errors import StorageError
 from engine.errors import PlausiblyError
-from study_app.cli import copies, datasets, experiments, map_export, report, results
+from study_app.cli import analyze, copies, datasets, experiments, map_export, report, results
 from study_app.cli import studies as studies_cli
 from study_app.cli.database import opened, upgraded
 from study_app.cli.options import print_json, say
@@ -80,7 +80,7 @@ for command in (
     experiments.verify,
     results.export,
     map_export.export_maps,
-    results.analyze,
+    analyze.analyze,
     copies.backup,
     copies.restore,
 ):
