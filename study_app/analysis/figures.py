@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Protocol, TypeVar
 
 from engine.analysis.contrasts import Contrast, ContrastSpec
 from engine.analysis.estimates import ALL, CellEstimate
@@ -87,6 +88,14 @@ class Names:
         labels = list(self._arms)
         return labels.index(arm) if arm in labels else 0
 
+    def place(self, condition: str, arm: str) -> tuple[int, int]:
+        """Return where condition and arm stand in the study's order."""
+        arms, conditions = list(self._arms), list(self._conditions)
+        return (
+            arms.index(arm) if arm in arms else len(arms),
+            conditions.index(condition) if condition in conditions else len(conditions),
+        )
+
     def cell(self, condition: str, arm: str) -> str:
         """Return condition and arm in one."""
         return ", ".join(filter(None, (self.condition(condition), self.arm(arm))))
@@ -107,17 +116,23 @@ class Names:
         return self.arm(spec.within)
 
 
-def in_order(found: Findings, cells: Sequence[CellEstimate]) -> list[CellEstimate]:
+class _OfCell(Protocol):
+    """What is of one condition and arm."""
+
+    @property
+    def condition(self) -> str: ...
+
+    @property
+    def arm(self) -> str: ...
+
+
+C = TypeVar("C", bound=_OfCell)
+
+
+def in_order(found: Findings, cells: Iterable[C]) -> list[C]:
     """Return estimates by arm and condition in the study's order."""
-    arms, conditions = list(found.arms), list(found.conditions)
-
-    def place(cell: CellEstimate) -> tuple[int, int]:
-        return (
-            arms.index(cell.arm) if cell.arm in arms else len(arms),
-            conditions.index(cell.condition) if cell.condition in conditions else len(conditions),
-        )
-
-    return sorted(cells, key=place)
+    names = Names(found)
+    return sorted(cells, key=lambda cell: names.place(cell.condition, cell.arm))
 
 
 def estimated(found: Findings, each: OutcomeFindings) -> Figure | None:

@@ -77,7 +77,6 @@ def confused(
             row = tables.setdefault((item.condition, item.arm), {}).setdefault(truth[item.key], {})
             for value, count in item.counts.items():
                 row[value] = row.get(value, 0) + count
-    order = list(found.conditions)
     columns = _ordered({value for t in tables.values() for row in t.values() for value in row})
     heats = [
         Heat(
@@ -89,9 +88,8 @@ def confused(
                 for label, row in sorted(rows.items())
             ],
         )
-        for (condition, arm), rows in sorted(
-            tables.items(), key=lambda at: (at[0][1], order.index(at[0][0]))
-        )
+        for condition, arm in sorted(tables, key=lambda at: names.place(*at))
+        for rows in [tables[condition, arm]]
     ]
     note = "Rows are true classes, columns what people chose; shades are shares of a row."
     return Figure(f"Confusions: {each.outcome.title}", heats=heats, notes=[note])
@@ -281,10 +279,8 @@ def sensitive(found: Findings, each: OutcomeFindings) -> Figure | None:
 def timed(found: Findings) -> list[Figure]:
     """Return reaction times, one figure for each question type."""
     names, made = Names(found), []
-    order = list(found.conditions)
     for task in dict.fromkeys(each.task for each in found.times):
-        cells = [each for each in found.times if each.task == task]
-        cells.sort(key=lambda c: (c.arm, order.index(c.condition) if c.condition in order else 0))
+        cells = in_order(found, [each for each in found.times if each.task == task])
         points, rows = [], []
         for cell in cells:
             typical = cell.typical

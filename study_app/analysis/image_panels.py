@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db import repository
 from engine.analysis.estimates import Item
 from study_app.analysis import formats
-from study_app.analysis.figures import Names
+from study_app.analysis.figures import Names, in_order
 from study_app.analysis.findings import Findings, OutcomeFindings
 from study_app.analysis.stages import StageView
 
@@ -73,11 +73,11 @@ def panels(
     wanted = {stimuli[key, i.condition] for key in ranked for i in by_image[key]
               if (key, i.condition) in stimuli}  # fmt: skip
     pngs = repository.stimulus_pngs(s, wanted)
-    names, order = Names(found), list(found.conditions)
+    names = Names(found)
     made: list[Panel] = []
     held = 0
     for key in ranked:
-        items = sorted(by_image[key], key=lambda i: (i.arm, order.index(i.condition)))
+        items = in_order(found, by_image[key])
         seen = [(item, stimuli.get((key, item.condition), "")) for item in items]
         there = [(item, of) for item, of in seen if of in pngs and of in passports]
         shown = [_shown(names, each, item, passports[of], pngs[of], class_names)

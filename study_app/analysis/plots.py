@@ -101,7 +101,7 @@ def dots(
         title: see `Dots`.
         points: in order; those of a group together.
         domain: of the axis; what lies outside is cut off.
-        percent: the axis counts hundredths.
+        percent: the axis counts hundredths, with the sign where no unit is said.
         dashed: values that are compared with.
         unit: see `Dots`.
     """
@@ -132,7 +132,7 @@ def dots(
             )
         )
         y = at + _MARK / 2 + _GAP
-    ticks = [(_at(t, low, high), _tick(t, percent=percent)) for t in steps(low, high)]
+    ticks = [(_at(t, low, high), _tick(t, percent=percent, unit=unit)) for t in steps(low, high)]
     reference = [_at(value, low, high) for value in dashed if low <= value <= high]
     return Dots(title, y + _AXIS + (12 if unit else 0), headings, marks, ticks, reference, y, unit)
 
@@ -228,8 +228,8 @@ def _at(value: float, low: float, high: float) -> float:
     return round(LEFT + share * (RIGHT - LEFT), 2)
 
 
-def _tick(value: float, *, percent: bool) -> str:
+def _tick(value: float, *, percent: bool, unit: str) -> str:
     shown = value * 100 if percent else value
     text = f"{shown:.0f}" if percent or abs(shown - round(shown)) < 1e-9 else number(shown)
     text = text.replace("-0", "0") if text == "-0" else text.replace("-", "\N{MINUS SIGN}")
-    return f"{text} %" if percent else text
+    return f"{text} %" if percent and not unit else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from db import repository
+from engine.artifacts import ArtifactStore
+from engine.errors import PlausiblyError
 from engine.results import Results
 from study_app import templates
 from study_app.analysis import figures, further_figures, image_panels, tables
@@ -22,6 +25,7 @@ from study_app.analysis.methods import methods
 from study_app.analysis.stages import StageView
 from study_app.study import study_of
 
+_log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 
 
@@ -43,7 +47,7 @@ def page(
     view: StageView,
     s: Session,
     *,
-    experiments: Mapping[str, Results] | None = None,
+    store: ArtifactStore | None = None,
     now: datetime | None = None,
 ) -> str:
     """Return the page of `found`.
@@ -52,7 +56,7 @@ def page(
         found: all findings of `view`.
         view: the stage.
         s: the session that it was read in.
-        experiments: finished experiments of this machine by name, to look up models in doubt.
+        store: artifacts of this machine, to look up models in doubt.
         now: when the page is made; by default now.
     """
     study = study_of(view.version)
@@ -75,7 +79,7 @@ def page(
         told=told[0] if told else None,
         panels=panels,
         left_out=left_out,
-        methods=methods(found, view, study, passports, doubts(view, experiments)),
+        methods=methods(found, view, study, passports, doubts(view, store)),
         facts=_facts(found, view, now or datetime.now(UTC)),
         citation=_citation(found, view, now or datetime.now(UTC)),
         names=figures.Names(found),
@@ -123,14 +127,16 @@ def _figures(
     return [figure for figure in made if figure is not None]
 
 
-def doubts(
-    view: StageView, experiments: Mapping[str, Results] | None
-) -> dict[str, list[str]] | None:
+def doubts(view: StageView, store: ArtifactStore | None) -> dict[str, list[str]] | None:
     """Return the reasons to doubt each model of the study's experiment; None: it is not here."""
-    run = view.version.design.get("experiment")
-    for results in (experiments or {}).values():
-        if results.index.key == run:
-            return {label: list(results.doubts(label)["reasons"]) for label in results.whole_models}
+    run = view.version.design["experiment"]
+    try:
+        for index in store.all("experiment") if store is not None else ():
+            if index.key == run:
+                held = Results(store, index)
+                return {model: list(held.doubts(model)["reasons"]) for model in held.whole_models}
+    except PlausiblyError as error:  # what people said is told all the same
+        _log.warning("%s", error)
     return None
 
 

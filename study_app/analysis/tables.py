@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
+import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -90,6 +92,12 @@ def strengths_table(found: Findings, each: OutcomeFindings, one: Strengths) -> T
         told = f"{formats.number(item.value)} ({between})"
         table.add_row(item.item, told, f"{item.chosen:g}", str(item.offered))
     return table
+
+
+def strengths_frame(one: Strengths) -> pd.DataFrame:
+    """Return the same as a table of numbers."""
+    columns = ["item", "value", "low", "high", "chosen", "offered"]
+    return pd.DataFrame([asdict(item) for item in one.items], columns=columns)
 
 
 def contrasts_table(found: Findings, made: Sequence[Contrast], title: str) -> Table:

@@ -15,6 +15,8 @@ from study_app.cli.options import AsJson, print_json, say
 from study_app.cli.results import Stage, Versions, elsewhere, require_stage
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from engine.analysis.contrasts import Contrast
     from study_app.analysis.findings import Findings
     from study_app.analysis.stages import StageView
@@ -150,12 +152,11 @@ def _json(found: Findings, view: StageView, said: Sequence[str], out: Path | Non
     }
 
 
-def _page(found: Findings, view: StageView, s: Any) -> str:
-    from engine import results
+def _page(found: Findings, view: StageView, s: Session) -> str:
     from study_app.analysis.results_page import page
     from study_app.installation import Settings
 
-    return page(found, view, s, experiments=results.everything(Settings().store))
+    return page(found, view, s, store=Settings().store)
 
 
 def _require_place(out: Path) -> None:
