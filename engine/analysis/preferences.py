@@ -85,8 +85,9 @@ def strengths(ratings: pd.DataFrame, outcome: Outcome) -> list[Strengths]:
 
     They are of maximum likelihood and centred on 0. The interval is of the centred strength:
     Student's t with one degree of freedom less than there are people, and the sandwich variance
-    with each person as a cluster (Liang and Zeger 1986), people left out one at a time (CR3), never
-    below that of independent answers. It speaks of other people and the same items.
+    with each person as a cluster (Liang and Zeger 1986, "Longitudinal data analysis using
+    generalized linear models", Biometrika 73), times people / (people - 1). It speaks of other
+    people and the same pictures.
 
     Where the likelihood has no maximum, such as where an item was always preferred (Ford 1957),
     each strength gets a weak prior, log-F(1, 1): half a win and half a loss against an average item
@@ -357,13 +358,12 @@ def _slopes(choices: _Choices, chances: Floats) -> Floats:
     return found
 
 
-def _information(choices: _Choices, chances: Floats, rows: Integers | None = None) -> Floats:
-    """Return minus the Hessian of the log-likelihood, (P, P): of all choices, or of some rows."""
-    design = choices.design if rows is None else choices.design[rows]
-    chance = chances if rows is None else chances[rows]
-    expected = np.einsum("sa,sap->sp", chance, design)
-    flat = design.reshape(-1, design.shape[2])
-    return (flat * chance.reshape(-1, 1)).T @ flat - expected.T @ expected
+def _information(choices: _Choices, chances: Floats) -> Floats:
+    """Return minus the Hessian of the log-likelihood, (P, P)."""
+    expected = np.einsum("sa,sap->sp", chances, choices.design)
+    flat = choices.design.reshape(-1, choices.design.shape[2])
+    found: Floats = (flat * chances.reshape(-1, 1)).T @ flat - expected.T @ expected
+    return found
 
 
 def _prior(choices: _Choices, values: Floats) -> tuple[float, Floats, Floats]:
@@ -409,19 +409,21 @@ def _maximum(choices: _Choices, *, prior: bool) -> tuple[Floats, bool]:
 
 
 def _variance(choices: _Choices, values: Floats, *, prior: bool) -> Floats:
-    """Return the variance of what is meant, (M,): people as clusters, or independent answers."""
+    """Return the variance of what is meant, (M,), with each person as a cluster.
+
+    Where a prior holds the values, everybody's slope is nearly 0, and so is a variance from slopes:
+    it is then at least that of independent answers, which the prior limits.
+    """
     chances, _ = _chances(choices, values)
-    slopes = _slopes(choices, chances)
+    people = int(choices.person.max()) + 1
+    slopes = np.zeros((people, len(values)))
+    np.add.at(slopes, choices.person, _slopes(choices, chances))
+    people = len(np.unique(choices.person))
     bend = _information(choices, chances)
     if prior:
         bend = bend + _prior(choices, values)[2]
-    independent = np.einsum("mp,pq,mq->m", choices.meaning, np.linalg.inv(bend), choices.meaning)
-    people = np.unique(choices.person)
-    away = np.empty((len(people), choices.meaning.shape[0]))
-    for row, person in enumerate(people):
-        own = np.flatnonzero(choices.person == person)
-        rest = bend - _information(choices, chances, own)
-        step = np.linalg.lstsq(rest, slopes[own].sum(0), rcond=1e-10)[0]
-        away[row] = choices.meaning @ step
-    clustered = (away**2).sum(0) * (len(people) - 1) / len(people)
-    return np.maximum(clustered, independent)
+    spread = choices.meaning @ np.linalg.inv(bend)
+    clustered = ((spread @ slopes.T) ** 2).sum(1) * people / max(people - 1, 1)
+    if not prior:
+        return clustered
+    return np.maximum(clustered, (spread * choices.meaning).sum(1))
