@@ -103,9 +103,7 @@ def strengths(ratings: pd.DataFrame, outcome: Outcome) -> list[Strengths]:
         ValueError: an answer names an item that was not shown.
     """
     answered = ratings.dropna(subset=[outcome.name, "items_json"])
-    return [
-        _of_arm(str(arm), part, outcome) for arm, part in answered.groupby("arm", dropna=False)
-    ]
+    return [_of_arm(str(arm), part, outcome) for arm, part in answered.groupby("arm", dropna=False)]
 
 
 @dataclass(frozen=True)
@@ -220,7 +218,9 @@ def _groups(answers: Sequence[_Answer], items: Sequence[str]) -> list[list[str]]
     rows, columns = np.array(sorted(edges)).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(items), len(items)))
     count, label = connected_components(graph, directed=False)
-    return [[item for item, own in zip(items, label, strict=True) if own == n] for n in range(count)]
+    return [
+        [item for item, own in zip(items, label, strict=True) if own == n] for n in range(count)
+    ]
 
 
 def _few(people: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Findings that are put together by hand: every kind of figure, with values that are easy to see."""
+"""Findings put together by hand: every kind of figure, with values that are easy to see."""
 
 from __future__ import annotations
 
