@@ -110,6 +110,7 @@ class Presented:
     def _of_plans(self, *columns: Any) -> Select[Any]:
         return (
             select(*columns)
+            .select_from(Presentation)
             .join(Participant, Participant.id == Presentation.participant_id)
             .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
             .join(Study, Study.id == StudyVersion.study_id)
@@ -120,7 +121,7 @@ class Presented:
         """Return the stimuli at places 1, 2, … of the presentations that have more than one."""
         query = (
             self._of_plans(FurtherPicture.presentation_id, FurtherPicture.stimulus_id)
-            .join_from(FurtherPicture, Presentation)
+            .join(FurtherPicture, FurtherPicture.presentation_id == Presentation.id)
             .order_by(FurtherPicture.presentation_id, FurtherPicture.place)
         )
         found: dict[str, list[str]] = defaultdict(list)
@@ -132,7 +133,7 @@ class Presented:
         """Return the label that the first question to name one names, by presentation."""
         query = (
             self._of_plans(Trial.presentation_id, Trial.shown_label_index)
-            .join_from(Trial, Presentation)
+            .join(Trial, Trial.presentation_id == Presentation.id)
             .where(Trial.shown_label_index.is_not(None))
             .order_by(Trial.position.desc())
         )

@@ -155,7 +155,7 @@ def test_the_researchers_page_says_what_is_left_out(lab, monkeypatch):
     take_part(lab, careful=True)
     made = shown(lab, monkeypatch)
     assert not made.info
-    assert "alled the target plausible" in texts(made.markdown)
+    assert "alled the label plausible" in texts(made.markdown)
     assert line in texts(made.markdown)
 
 
