@@ -76,7 +76,8 @@ class Parts:
 
         V varies with s^2 = 2 Vp^2 / dfp + 2 Vi^2 / dfi. The greater of it and of F, smoothed by
         that, has the derivative Phi(z), z = (V - F) / s, so that by the delta method its variance
-        is Phi(z)^2 s^2, beside 2 F^2 / (N - 1) of the floor. As with Satterthwaite, df = 2 V^2 / that.
+        is Phi(z)^2 s^2, beside 2 F^2 / (N - 1) of the floor. As with
+        Satterthwaite, df = 2 V^2 / that.
         (His own is Phi = 1, and far too careful where people and images hardly differ.)
         """
         from scipy.special import ndtr
@@ -210,7 +211,7 @@ class Ratings:
             float((np.bincount(each, away) ** 2).sum()) for each in (self.who, self.what, pairs)
         )
         by_person, by_image = self._by(self.who, people), self._by(self.what, images)
-        equal, factor, df = zip(_small_sample(by_person), _small_sample(by_image), strict=True)
+        equal, factor, df = zip(small_sample(by_person), small_sample(by_image), strict=True)
         own, cross = self._in_pairs(pairs, by_person, by_image)
         return Parts(
             factor[0] * of_people,
@@ -283,7 +284,7 @@ class Ratings:
         return own, float(square.sum() - 2 * weight @ (person * image) + people @ images)
 
 
-def _small_sample(weights: Floats) -> tuple[float, float, float]:
+def small_sample(weights: Floats) -> tuple[float, float, float]:
     """Return of clusters the sum of squared weights, the factor of their variance, and its df.
 
     Were the values of a cluster an effect of it alone, of equal variance and independent between
