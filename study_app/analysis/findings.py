@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from engine.analysis.planning import exploratory
+import pandas as pd
 from pandas.util import hash_pandas_object
 from sqlalchemy.orm import Session
 
@@ -34,6 +34,7 @@ from engine.analysis.estimates import (
 )
 from engine.analysis.exclusions import Excluded, exclusions
 from engine.analysis.outcomes import MEASURED, Outcome
+from engine.analysis.planning import exploratory
 from engine.analysis.preferences import Strengths, strengths
 from engine.analysis.times import CellTime, Course, courses, times
 from engine.analysis.usefulness import Usefulness, usefulness
@@ -281,8 +282,12 @@ class _Analysis:
         specs = [] if self._plan is None else planned(self._plan, self._study, self._known)
         specs = [spec for spec in specs if spec.outcome.name in names]
         leading = [each for each in told if each.name in self._leading and each.kind in MEASURED]
-        others = exploratory(self._rows, leading, specs)
-        return contrasts(self._rows, [*specs, *others])
+        # Pairs come in the study's order.
+        ordered = self._rows.assign(
+            condition=pd.Categorical(self._rows["condition"], list(self._study.conditions)),
+            arm=pd.Categorical(self._rows["arm"], list(self._study.all_arms)),
+        )
+        return contrasts(self._rows, [*specs, *exploratory(ordered, leading, specs)])
 
     def computed(self, chosen: Sequence[tuple[Outcome, str]]) -> dict[str, Any]:
         """Return the fields of `Findings` that are computed of ratings."""

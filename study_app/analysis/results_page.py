@@ -130,8 +130,10 @@ def _figures(
 def doubts(view: StageView, store: ArtifactStore | None) -> dict[str, list[str]] | None:
     """Return the reasons to doubt each model of the study's experiment; None: it is not here."""
     run = view.version.design["experiment"]
+    if store is None:
+        return None
     try:
-        for index in store.all("experiment") if store is not None else ():
+        for index in store.all("experiment"):
             if index.key == run:
                 held = Results(store, index)
                 return {model: list(held.doubts(model)["reasons"]) for model in held.whole_models}

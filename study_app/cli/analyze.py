@@ -114,8 +114,9 @@ def _print_outcomes(found: Findings) -> None:
 
 
 def _print_contrasts(found: Findings) -> None:
-    """Registered comparisons, then exploratory ones of the outcomes that lead."""
+    """Registered comparisons; exploratory ones where there are none, or one outcome is told."""
     from study_app.analysis import tables
+    from study_app.analysis.formats import counted
     from study_app.cli.terminal import print_table
 
     def shown(made: Sequence[Contrast], title: str) -> None:
@@ -127,7 +128,14 @@ def _print_contrasts(found: Findings) -> None:
     shown(registered, "Registered comparisons")
     for each in registered:
         say(f"  {each.said}")
-    shown(others, "Exploratory comparisons: they suggest, and decide nothing")
+    if registered and len(found.outcomes) > 1:
+        if others:
+            say(
+                f"{counted(len(others), 'exploratory comparison')} more: --outcome NAME, --json, "
+                "or the page (--out)."
+            )
+    else:
+        shown(others, "Exploratory comparisons: they suggest, and decide nothing")
 
 
 def _json(found: Findings, view: StageView, said: Sequence[str], out: Path | None) -> Any:
