@@ -15,7 +15,7 @@ from study_app.exclusions import judge
 from study_app.outcomes import outcomes
 from study_app.outcomes.scoring import score
 
-DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
+DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text()) | {"analysis": None}
 LABEL, PLAUSIBLE = DEMO["questions"]
 
 
