@@ -25,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.analysis.outcomes import ORDER, TIE, Outcome
+from engine.statistics.linearised import two_way_error
 
 FEW = 6
 """Below so many people, their number limits what is said."""
@@ -110,7 +111,8 @@ def strengths(ratings: pd.DataFrame, outcome: Outcome) -> list[Strengths]:
 class _Answer:
     """One answer: the items in the order shown, and the chosen ones, best first; none of a tie."""
 
-    person: int
+    person: str
+    image: str
     shown: tuple[str, ...]
     best: tuple[str, ...]
 
@@ -141,10 +143,8 @@ def _of_arm(arm: str, part: pd.DataFrame, outcome: Outcome) -> Strengths:
 
 
 def _answers(part: pd.DataFrame, outcome: Outcome) -> Iterator[_Answer]:
-    persons = pd.factorize(part["participant_id"])[0]
-    for person, shown_json, given in zip(
-        persons, part["items_json"], part[outcome.name], strict=True
-    ):
+    columns = ("participant_id", "source_image_id", "items_json", outcome.name)
+    for person, image, shown_json, given in zip(*(part[name] for name in columns), strict=True):
         shown = tuple(str(item) for item in json.loads(shown_json))
         best = tuple(given.split(ORDER)) if outcome.kind == "ranking" else (given,)
         if given == TIE and TIE not in shown:
@@ -155,7 +155,7 @@ def _answers(part: pd.DataFrame, outcome: Outcome) -> Iterator[_Answer]:
                 f"{outcome.name}: {given!r} is no answer about the items {list(shown)}; "
                 "items_json must hold the keys that the answer speaks of"
             )
-        yield _Answer(int(person), shown, best)
+        yield _Answer(str(person), str(image), shown, best)
 
 
 def _pairs(answers: Sequence[_Answer]) -> dict[tuple[str, str], float]:
@@ -237,7 +237,7 @@ class _Choices:
         design: (S, A, P); zero where there is no alternative.
         offered: (S, A).
         chosen: (S,), which alternative.
-        person: (S,).
+        answer: (S,), of which of the answers it is a part.
         meaning: (M, P): from the parameters to the strengths, the side and the tie, those there
             are; the prior is on these.
     """
@@ -245,7 +245,7 @@ class _Choices:
     design: Floats
     offered: NDArray[np.bool_]
     chosen: Integers
-    person: Integers
+    answer: Integers
     meaning: Floats
 
 
@@ -276,9 +276,7 @@ def _fit(
             "or the first place was: a weak prior of half a win and half a loss keeps the values "
             "finite, and decides how large they are."
         )
-    variance = _variance(choices, values, prior=diverged)
-    people = len(np.unique(choices.person))
-    half = np.sqrt(variance) * _quantile(people)
+    half = _halves(choices, values, answers, prior=diverged)
     meant = choices.meaning @ values
     triples = [
         (float(value), float(value - width), float(value + width))
@@ -287,26 +285,23 @@ def _fit(
     return _Fitted(triples[: len(items)], triples[len(items)] if sided else None), limits
 
 
-def _quantile(people: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(people - 1, 0.975)) if people > 1 else inf
-
-
 def _choices(
     answers: Sequence[_Answer], items: Sequence[str], *, sided: bool, ties: bool
 ) -> _Choices:
     at = {item: number for number, item in enumerate(items)}
     centred = _centred(len(items))
     size = centred.shape[1] + sided + ties
-    lines = [(each, rank) for each in answers for rank in range(max(len(each.best), 1))]
-    # The last of a full ranking is no choice.
-    lines = [(each, rank) for each, rank in lines if len(each.shown) - rank > 1]
+    lines = [
+        (number, each, rank)
+        for number, each in enumerate(answers)
+        for rank in range(max(len(each.best), 1))
+        if len(each.shown) - rank > 1  # the last of a full ranking is no choice
+    ]
     most = max(len(each.shown) for each in answers) + ties
     design = np.zeros((len(lines), most, size))
     offered = np.zeros((len(lines), most), dtype=bool)
     chosen = np.zeros(len(lines), dtype=np.int64)
-    for line, (each, rank) in enumerate(lines):
+    for line, (_, each, rank) in enumerate(lines):
         left = [item for item in each.shown if item not in each.best[:rank]]
         count = len(left)
         strength = centred[[at[item] for item in left]]
@@ -323,8 +318,8 @@ def _choices(
     meaning = np.zeros((len(items) + sided + ties, size))
     meaning[: len(items), : centred.shape[1]] = centred
     meaning[len(items) :, centred.shape[1] :] = np.eye(sided + ties)
-    person = np.array([each.person for each, _ in lines], dtype=np.int64)
-    return _Choices(design, offered, chosen, person, meaning)
+    answer = np.array([number for number, _, _ in lines], dtype=np.int64)
+    return _Choices(design, offered, chosen, answer, meaning)
 
 
 def _centred(count: int) -> Floats:
@@ -408,22 +403,34 @@ def _maximum(choices: _Choices, *, prior: bool) -> tuple[Floats, bool]:
     return values, False
 
 
-def _variance(choices: _Choices, values: Floats, *, prior: bool) -> Floats:
-    """Return the variance of what is meant, (M,), with each person as a cluster.
+def _halves(
+    choices: _Choices, values: Floats, answers: Sequence[_Answer], *, prior: bool
+) -> Floats:
+    """Return half of the width of the interval of what is meant, (M,).
 
     Where a prior holds the values, everybody's slope is nearly 0, and so is a variance from slopes:
     it is then at least that of independent answers, which the prior limits.
     """
+    from scipy.special import stdtrit
+
     chances, _ = _chances(choices, values)
-    people = int(choices.person.max()) + 1
-    slopes = np.zeros((people, len(values)))
-    np.add.at(slopes, choices.person, _slopes(choices, chances))
-    people = len(np.unique(choices.person))
+    slopes = np.zeros((len(answers), len(values)))
+    np.add.at(slopes, choices.answer, _slopes(choices, chances))
     bend = _information(choices, chances)
     if prior:
         bend = bend + _prior(choices, values)[2]
     spread = choices.meaning @ np.linalg.inv(bend)
-    clustered = ((spread @ slopes.T) ** 2).sum(1) * people / max(people - 1, 1)
-    if not prior:
-        return clustered
-    return np.maximum(clustered, (spread * choices.meaning).sum(1))
+    least = (spread * choices.meaning).sum(1) if prior else np.zeros(len(spread))
+    people, images = (
+        np.unique(keys, return_inverse=True)[1]
+        for keys in ([each.person for each in answers], [each.image for each in answers])
+    )
+    if not people.any():
+        return np.full(len(spread), inf)
+    if not images.any():  # of one image: each answer as its own
+        images = np.arange(len(answers))
+    halves = []
+    for moves, floor in zip(spread @ slopes.T, least, strict=True):
+        error, df = two_way_error(moves, people, images)
+        halves.append(float(stdtrit(df, 0.975)) * max(error, float(floor) ** 0.5))
+    return np.array(halves)

@@ -1,0 +1,250 @@
+"""How far people agree on units that several of them rated: alpha, and the noise ceiling.
+
+Both come with intervals for other people and other images. See `engine.analysis.agreement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.statistics.linearised import two_way_error
+
+SPLITS = 200
+"""Into halves of the people: the noise ceiling is the mean over so many."""
+
+Level: TypeAlias = Literal["nominal", "ordinal", "interval"]
+"""Of measurement."""
+Valued: TypeAlias = tuple[float, float, float]
+"""A value with the ends of its interval."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def alpha(
+    values: Floats, person: Integers, unit: Integers, image: Integers, level: Level
+) -> Valued:
+    """Return Krippendorff's alpha with its interval.
+
+    The interval is of the alpha of all people and images. Of few, alpha itself is too low; the
+    interval rests on `_without`, which is not. Its scale is log((1 + (k - 1) alpha) / (1 - alpha))
+    with k ratings of a unit, on which the variance of an intraclass correlation does not depend on
+    its value (Fisher 1925, "Statistical methods for research workers", chapter 7). Images are left
+    out one at a time (jackknife), and what people add to single ratings is added by influence.
+
+    Args:
+        values: (N,); codes of a nominal level. At least two differ.
+        person, unit, image: (N,), codes from 0 up; each unit has two ratings at least, none twice
+            by one person. An image may be shown as several units.
+        level: how far two values differ.
+
+    Returns:
+        -inf and 1 are the ends where there is one person or one image, or no disagreement.
+    """
+    value, influence = alpha_influence(values, unit, level)
+    images, people = int(image.max()) + 1, int(person.max()) + 1
+    if value == 1 or min(images, people) < 2:
+        return value, -inf, 1.0
+    from scipy.special import stdtrit
+
+    often = len(values) / (int(unit.max()) + 1)
+    whole, left_out = (
+        np.clip(each, -0.99 / (often - 1), 0.999)
+        for each in _without(values, person, unit, image, level)
+    )
+    known = left_out[np.isfinite(left_out)]
+    of_images = float(_scale(known, often).var() * (len(known) - 1)) if len(known) > 1 else inf
+    if not np.isfinite(of_images):
+        return value, -inf, 1.0
+    cells = influence * often / ((1 + (often - 1) * whole) * (1 - whole))
+    of_people = float((np.bincount(person, cells) ** 2).sum()) * people / (people - 1)
+    variance = of_images + max(of_people - float((cells**2).sum()), 0.0)
+    df = variance**2 / (of_images**2 / (images - 1) + of_people**2 / (people - 1))
+    half = float(stdtrit(max(df, 1.0), 0.975)) * variance**0.5
+    ends = np.exp(_scale(whole, often) + np.array([-half, half]))
+    low, high = (ends - 1) / (ends + often - 1)
+    return value, min(value, float(low)), max(value, float(high))
+
+
+def _scale(alphas: Any, often: float) -> Any:
+    return np.log((1 + (often - 1) * alphas) / (1 - alphas))
+
+
+def alpha_influence(values: Floats, unit: Integers, level: Level) -> tuple[float, Floats]:
+    """Return Krippendorff's alpha, and by how much each rating's weight moves it, (N,).
+
+    alpha = 1 - observed / expected disagreement (Krippendorff 2011, "Computing Krippendorff's
+    alpha-reliability"). Two values differ by 1 (nominal), by the square of their difference
+    (interval), or by that of their mean ranks (ordinal). Sums over units are then enough: a table
+    of all values by all values, which a thousand numbers would make large, is not needed.
+
+    Args:
+        values, unit, level: as for `alpha`.
+    """
+    scores, scale = _scores(values, level)
+    count = len(values)
+    each = np.bincount(unit)[unit].astype(np.float64)
+    to_unit = _distances(scores, unit, level)
+    to_all = _distances(scores, np.zeros_like(unit), level)
+    observed, expected = float((to_unit / (each - 1)).sum()), float(to_all.sum())
+    if observed <= 1e-12 * count:
+        return 1.0, np.zeros(count)
+    ratio = observed * (count - 1) / expected
+    within = np.bincount(unit, to_unit)[unit]
+    own = (2 * to_unit - within / each) / (each - 1)
+    change = own / observed + 1 / count - 2 * to_all / expected
+    if level == "ordinal":  # a rating moves the ranks of the values above its own, and half its own
+        _, code = np.unique(values, return_inverse=True)
+        first = np.bincount(unit, scores)[unit]
+        bend = (each * scores - first) / (each - 1) / observed
+        by_value = np.bincount(code, 4 * (bend - count * scores / expected)) / scale
+        above = by_value.sum() - np.cumsum(by_value)
+        change = change + (above + by_value / 2)[code]
+    return 1 - ratio, -ratio * change
+
+
+def _without(
+    values: Floats, person: Integers, unit: Integers, image: Integers, level: Level
+) -> tuple[float, Floats]:
+    """Return alpha without bias of all ratings, and of those of all images but one, (images,).
+
+    Disagreement by chance is taken between ratings of different people and different units. Where
+    people or units are few, many pairs of ratings are of the same, and these differ less. Ranks
+    stay as they are in all ratings. NaN where no disagreement by chance is left.
+    """
+    scores, _ = _scores(values, level)
+    to_unit = _distances(scores, unit, level)
+    observed = to_unit / (np.bincount(unit)[unit] - 1)
+    total, left = _apart(lambda groups: _distances(scores, groups, level), person, unit, image)
+    pairs, pairs_left = _apart(lambda groups: np.bincount(groups)[groups], person, unit, image)
+    # A pair of a rating with itself is of one unit and of one person: it was taken away twice.
+    count, count_left = len(values), len(values) - np.bincount(image)
+    pairs, pairs_left = pairs + count, pairs_left + count_left
+    of_image = np.bincount(image, observed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = 1 - np.divide(of_image.sum() / count, total / pairs)
+        without = 1 - (of_image.sum() - of_image) / count_left / (left / pairs_left)
+    return float(whole), np.where(left > 1e-9 * total, without, np.nan)
+
+
+def _apart(
+    to: Callable[[Integers], NDArray[Any]], person: Integers, unit: Integers, image: Integers
+) -> tuple[float, Floats]:
+    """Return a sum over pairs of ratings of different units and people; the same without an image.
+
+    Args:
+        to: from groups (N,) to the sum over the pairs of each rating with those of its group.
+    """
+    everything, both = np.zeros_like(unit), person * (int(image.max()) + 1) + image
+    to_all, to_unit, to_person = to(everything), to(unit), to(person)
+    lost = 2 * to_all - to(image) - to_unit - 2 * to_person + to(both)
+    total = float((to_all - to_unit - to_person).sum())
+    return total, total - np.bincount(image, lost)
+
+
+def _scores(values: Floats, level: Level) -> tuple[Floats, float]:
+    """Return what distances are of: codes, or standardised numbers or ranks; and their unit."""
+    _, code, often = np.unique(values, return_inverse=True, return_counts=True)
+    if level == "nominal":
+        return code.astype(np.float64), 1.0
+    scores = values if level == "interval" else (np.cumsum(often) - often / 2)[code]
+    scale = float(scores.std())
+    return (scores - scores.mean()) / scale, scale
+
+
+def _distances(scores: Floats, groups: Integers, level: Level) -> Floats:
+    """Return the sum of the distances of each rating to all of its group, (N,)."""
+    often = np.bincount(groups)[groups].astype(np.float64)
+    if level == "nominal":
+        alike = groups * (int(scores.max()) + 1) + scores.astype(np.int64)
+        _, at, size = np.unique(alike, return_inverse=True, return_counts=True)
+        return often - size[at]
+    first, second = np.bincount(groups, scores)[groups], np.bincount(groups, scores**2)[groups]
+    return np.asarray(np.maximum(second - 2 * scores * first + often * scores**2, 0.0))
+
+
+def noise_ceiling(
+    values: Floats,
+    person: Integers,
+    unit: Integers,
+    image: Integers,
+    *,
+    seed: int,
+    splits: int = SPLITS,
+) -> Valued | None:
+    """Return how well two halves of the people agree on the means of units, with its interval.
+
+    The correlation r of the mean ratings of units by two halves of the people, its mean over random
+    halves, corrected for length: 2 r / (1 + r) (Spearman 1910; Brown 1910). It is how well the mean
+    of as many other people would correlate with the mean of these, and so what a perfect model of
+    the ratings could reach. The interval is of other people and other images, by the influence of
+    each rating, on the scale of log(1 - value).
+
+    Args:
+        values, person, unit, image: (N,), as for `alpha`.
+        seed: decides the halves.
+        splits: how many.
+
+    Returns:
+        None where the means of no halves differ.
+    """
+    found = ceiling_influence(values, person, unit, seed=seed, splits=splits)
+    if found is None:
+        return None
+    value, cells, shares = found
+    error, df = two_way_error(cells, person, image, shares)
+    if value >= 1 or not np.isfinite(error):
+        return value, -inf, 1.0
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(df, 0.975)) * error / (1 - value)
+    low, high = (1 - (1 - value) * np.exp(np.array([half, -half]))).tolist()
+    return value, low, high
+
+
+def ceiling_influence(
+    values: Floats, person: Integers, unit: Integers, *, seed: int, splits: int = SPLITS
+) -> tuple[float, Floats, Floats] | None:
+    """Return the noise ceiling, and by how much each rating moves it.
+
+    Args:
+        values, person, unit, seed, splits: as for `noise_ceiling`.
+
+    Returns:
+        the ceiling, the influence (N,) of each rating by its weight in the mean of its unit, and
+        its share (N,) in the influence of the unit itself; None where the means of no halves differ.
+    """
+    rng = np.random.default_rng(seed)
+    people, units = int(person.max()) + 1, int(unit.max()) + 1
+    found, cells, shares = [], np.zeros(len(values)), np.zeros(units)
+    for _ in range(splits):
+        half = (rng.permutation(people) < people // 2)[person].astype(np.int64)
+        at = half * units + unit
+        often = np.bincount(at, minlength=2 * units)
+        means = np.bincount(at, values, 2 * units) / np.maximum(often, 1)
+        known = (often.reshape(2, units) > 0).all(0)
+        if known.sum() < 3:
+            continue
+        two = means.reshape(2, units)[:, known]
+        scale = two.std(1, keepdims=True)
+        if scale.min() <= 1e-12:
+            continue
+        away = np.zeros((2, units))
+        away[:, known] = (two - two.mean(1, keepdims=True)) / scale
+        count = known.sum()
+        r = float((away[0] * away[1]).sum()) / count
+        found.append(r)
+        shares += (away[0] * away[1] - r * (away**2).sum(0) / 2) / count
+        slope = np.where(known, (away[::-1] - r * away) / (count * scale), 0.0).ravel()
+        cells += slope[at] * (values - means[at]) / often[at]
+    if not found:
+        return None
+    r = float(np.mean(found))
+    bend = 2 / (1 + r) ** 2 / len(found)
+    each = np.bincount(unit)
+    return 2 * r / (1 + r), bend * cells, bend * (shares / each)[unit]
