@@ -256,29 +256,33 @@ def contrasted(
         dashed=compared,
         unit="difference in percentage points" if percent else "difference",
     )
-    notes = [each.said for each in made] if marks == "registered" else []
+    notes = [concluded(names, each) for each in made] if marks == "registered" else []
     if effects:
         notes.append("Dashed lines: no difference, and the smallest one that matters.")
     return Figure(title, dots=drawing, grid=_contrasts_grid(names, made), notes=notes, marks=marks)
 
 
+def concluded(names: Names, each: Contrast) -> str:
+    """Return what a comparison says, as a sentence that names it."""
+    within = names.within(each.spec)
+    return f"{names.compared(each.spec)}{f' ({within})' if within else ''}: {each.said}"
+
+
 def _contrasts_grid(names: Names, made: Sequence[Contrast]) -> Grid:
     mixed = any(each.mixed for each in made)
     within = any(names.within(each.spec) for each in made)
-    headings = ["Comparison", *(["Within"] if within else []), "Claim", "Difference", "p"]
-    headings += [
-        "p corrected",
-        "Family",
-        *(["Odds ratio, mixed model"] if mixed else []),
-        "Decided",
-    ]
+    # Exploratory comparisons all ask for a difference, and all of an outcome are one family.
+    declared = any(each.spec.registered for each in made)
+    headings = ["Comparison", *(["Within"] * within), *(["Claim"] * declared)]
+    headings += ["Difference", "p", "p corrected", *(["Family"] * declared)]
+    headings += [*(["Odds ratio, mixed model"] * mixed), "Decided"]
     rows = []
     for each in made:
-        row = [names.compared(each.spec, each.at), *([names.within(each.spec)] if within else [])]
-        row += [each.spec.claim.replace("_", " "), formats.contrast(each)]
-        row += [formats.p_value(each.p), formats.p_value(each.p_corrected), each.spec.family]
-        row += [_odds(each)] if mixed else []
-        rows.append([*row, each.decided])
+        row = [names.compared(each.spec, each.at), *([names.within(each.spec)] * within)]
+        row += [each.spec.claim.replace("_", " ")] * declared
+        row += [formats.contrast(each), formats.p_value(each.p)]
+        row += [formats.p_value(each.p_corrected), *([each.spec.family] * declared)]
+        rows.append([*row, *([_odds(each)] if mixed else []), each.decided])
     return Grid(headings, rows)
 
 

@@ -22,6 +22,7 @@ from engine.analysis.basis import Basis, sentences
 from engine.analysis.contrasts import Contrast, contrasts
 from engine.analysis.detection import Detection, detections
 from engine.analysis.estimates import (
+    COLUMNS,
     By,
     CellEstimate,
     Item,
@@ -57,7 +58,8 @@ class OutcomeFindings:
         role: "primary", "secondary" or "exploratory".
         leads: it is registered or, where nothing is, the first outcome of its question type.
         estimates: by condition and arm.
-        images, people: the same by source image, by person.
+        images, people: the same by source image, by person: of the outcomes told first, or of the
+            only one that was asked for; by image also of choices.
         detections, strengths, usefulness, agreement: where they are defined for its kind.
         sensitivity: with and without each exclusion rule; of outcomes that lead.
     """
@@ -139,8 +141,9 @@ def findings(
     analysis = _Analysis(view, study, declared.plan, with_excluded=with_excluded, by=by)
     chosen = analysis.outcomes(outcome)
     computed = _remembered(analysis, tuple(each.name for each, _ in chosen), chosen)
-    basis = view.basis(with_excluded=with_excluded)
+    basis, people = view.basis(with_excluded=with_excluded), flow(s, view)
     said = [*sentences(basis), *view.sentences(), *_about(study, by, basis.counted)]
+    said += _too_early(declared.plan, people) if basis.counted else []
     return Findings(
         study=view.version.name,
         title=study.title,
@@ -152,7 +155,7 @@ def findings(
         **computed,
         exclusions=exclusions(view.ratings, [each.name for each in study.exclusions]),
         basis=basis,
-        flow=flow(s, view),
+        flow=people,
         registration=declared,
         said=said,
     )
@@ -193,8 +196,11 @@ class _Analysis:
     ) -> None:
         self._study, self._plan, self._by, self._with_excluded = study, plan, by, with_excluded
         self._ratings = view.ratings
-        self._main = counted(view.ratings, with_excluded=True)
-        self._rows = counted(view.ratings, with_excluded=with_excluded)
+        read = [*COLUMNS, *_READ, *outcomes()]
+        # Each group of rows is a copy: of columns that nobody reads it would cost the most.
+        narrow = view.ratings[[name for name in dict.fromkeys(read) if name in view.ratings]]
+        self._main = counted(narrow, with_excluded=True)
+        self._rows = counted(narrow, with_excluded=with_excluded)
         self._noise = _noise(view, study)
         self._asked = _asked(study)
         columns = set(view.ratings.columns)
@@ -239,9 +245,11 @@ class _Analysis:
             return {*self._plan.primary, *self._plan.secondary}
         return self._asked
 
-    def of(self, outcome: Outcome, role: str) -> OutcomeFindings:
-        """Return what is found of one outcome."""
-        rows, leads = self._rows, outcome.name in self._leading
+    def of(self, outcome: Outcome, role: str, *, alone: bool) -> OutcomeFindings:
+        """Return what is found of one outcome; `alone`: it is the only one asked for."""
+        leads = outcome.name in self._leading
+        told = alone or role == "primary" or (leads and self._plan is None)
+        rows, main = (self._of(each, outcome) for each in (self._rows, self._main))
         ranked = outcome.kind in ("preference", "ranking")
         rules = [rule.name for rule in self._study.exclusions]
         return OutcomeFindings(
@@ -249,32 +257,38 @@ class _Analysis:
             role=role,
             leads=leads,
             estimates=estimates(rows, outcome, by=self._by),
-            images=by_image(rows, outcome),
-            people=by_person(rows, outcome),
-            detections=self._detections(outcome),
+            images=by_image(rows, outcome) if told or outcome.kind == "choice" else (),
+            people=by_person(rows, outcome) if told else (),
+            detections=self._detections(rows, outcome),
             strengths=strengths(rows, outcome) if ranked else (),
-            usefulness=self._usefulness(outcome),
+            usefulness=self._usefulness(rows, outcome),
             agreement=agreement(rows, outcome) if leads and outcome.kind in _AGREED else (),
-            sensitivity=sensitivity(self._main, outcome, rules) if leads else (),
+            sensitivity=sensitivity(main, outcome, rules) if leads else (),
         )
 
-    def _detections(self, outcome: Outcome) -> Sequence[Detection]:
+    def _of(self, rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+        """Return the rows of an outcome's question, with the columns that it takes."""
+        others = {name for name in self._known if name not in (outcome.name, outcome.signal)}
+        mine = rows[rows["task"] == outcome.task]
+        return mine[[name for name in mine.columns if name not in others - {*COLUMNS, *_READ}]]
+
+    def _detections(self, rows: pd.DataFrame, outcome: Outcome) -> Sequence[Detection]:
         """Return how well yes tells signals, or mistakes, from what is none."""
         if outcome.kind == "detection":
-            return detections(self._rows, outcome)
+            return detections(rows, outcome)
         yes = outcome.kind == "binary" and outcome.name in self._asked and not outcome.combined
         if not yes or outcome.name == "correct" or not self._noise:
             return ()
-        return detections(self._rows, outcome, sorted(self._noise))
+        return detections(rows, outcome, sorted(self._noise))
 
-    def _usefulness(self, outcome: Outcome) -> Sequence[Usefulness]:
+    def _usefulness(self, rows: pd.DataFrame, outcome: Outcome) -> Sequence[Usefulness]:
         if outcome.task != "simulate_model" or outcome.name != "correct":
             return ()
         without = [arm for arm in self._study.all_arms if not _explains(self._study, arm)]
         others = [arm for arm in self._study.all_arms if arm not in without]
         if len(without) != 1 or not others:
             return ()
-        return usefulness(self._rows, without[0], others)
+        return usefulness(rows, without[0], others)
 
     def contrasts(self, told: Sequence[Outcome]) -> list[Contrast]:
         """Return the registered comparisons, then the exploratory ones."""
@@ -293,7 +307,7 @@ class _Analysis:
         """Return the fields of `Findings` that are computed of ratings."""
         scored = "chose_true" in self._known and self._main["chose_true"].notna().any()
         return {
-            "outcomes": [self.of(*each) for each in chosen],
+            "outcomes": [self.of(*each, alone=len(chosen) == 1) for each in chosen],
             "contrasts": self.contrasts([outcome for outcome, _ in chosen]),
             "consistency": error_consistency(self._rows) if scored else (),
             "times": times(self._rows),
@@ -302,6 +316,16 @@ class _Analysis:
         }
 
 
+_READ = (
+    "stimulus_id",
+    "stimulus_kind",
+    "items_json",
+    "model_id",
+    "model_pred",
+    "true_label",
+    "selected_by_answer",
+)
+"""Columns that some analyses read beside `COLUMNS` and their outcomes."""
 _AGREED = ("binary", "ordinal", "continuous", "choice", "detection")
 _HELD = 8
 _memory: OrderedDict[tuple[object, ...], dict[str, Any]] = OrderedDict()
@@ -317,7 +341,10 @@ def _remembered(
         if key in _memory:
             _memory.move_to_end(key)
             return _memory[key]
-    found = analysis.computed(chosen)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):  # matrices are small: threads would only wait on each other
+        found = analysis.computed(chosen)
     with _lock:
         _memory[key] = found
         while len(_memory) > _HELD:
@@ -343,6 +370,17 @@ def _asked(study: Study) -> set[str]:
 def _explains(study: Study, arm: str) -> bool:
     shown = (p for c in study.of_arm(arm).values() for p in c.shown_pictures)
     return any(picture.show == "map" for picture in shown)
+
+
+def _too_early(plan: AnalysisPlan | None, people: Flow) -> list[str]:
+    """Say that the number of people that was fixed is not reached: a look before that is none."""
+    analysed = sum(arm.analysed for arm in people.arms)
+    if plan is None or plan.participants is None or analysed >= plan.participants:
+        return []
+    return [
+        f"Registered were {plan.participants} people, and answers of {analysed} count so far: what "
+        "is decided now is not what was registered, and who stops when it suits finds too much."
+    ]
 
 
 def _about(study: Study, by: By, held: Mapping[str, int]) -> list[str]:

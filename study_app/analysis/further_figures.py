@@ -122,7 +122,8 @@ def detected(found: Findings, each: OutcomeFindings) -> list[Figure]:
         return []
     names = Names(found)
     rows, sensitive, inclined = [], [], []
-    for one in each.detections:
+    ranked = sorted(each.detections, key=lambda one: names.place(one.signal, one.arm))
+    for one in ranked:
         label = f"{names.condition(one.signal)} against {names.condition(one.noise)}"
         arm, colour = names.arm(one.arm), names.colour(one.arm)
         d = _between(one.sensitivity, one.low, one.high)

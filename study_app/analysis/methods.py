@@ -75,7 +75,8 @@ def _design(study: Study, view: StageView) -> list[str]:
         shown = study.of_arm(label)
         each = ", ".join(f"{c.title} ({c.presentations})" for c in shown.values())
         lists = study.lists(label)
-        who = f"People of the arm {arm.title} saw" if study.arms else "Each person saw"
+        several = len(study.all_arms) > 1
+        who = f"People of the arm {arm.title} saw" if several else "Each person saw"
         said.append(
             f"{who} {study.presentations(label)} presentations: {each}; before them "
             f"{study.practice} for practice with feedback, and among them {study.catch} catch "
@@ -133,15 +134,16 @@ def _stimuli(
         said.append(f"{made} were made by {name}{f' ({params})' if params else ''}.")
     if attacks:
         said.append(
-            "A mistake is an example whose 8-bit pixels the model takes for the attack's target, "
-            "which is not its true class."
+            "A mistake is an example whose 8-bit pixels the model takes for the attack's target; "
+            "that is never its true class."
         )
     attrition = view.version.design.get("attrition", {})
     for name, facts in attrition.items():
         if "attempted" in facts:
             said.append(
-                f"{name}: of {facts['attempted']} images attacked {facts['succeeded']} succeeded, "
-                f"{facts['rounded_away']} of them not after rounding; {facts['usable']} usable."
+                f"{name}: {facts['succeeded']} of {facts['attempted']} attacks succeeded, "
+                f"{facts['rounded_away']} were lost by rounding to 8 bits, and {facts['usable']} "
+                "images were usable."
             )
     left = attrition.get("usable", {}).get("in every condition")
     if left is not None:
@@ -194,13 +196,10 @@ def _display(ratings: pd.DataFrame) -> list[str]:
     sizes_css, factors = values("display_css_px"), values("upscale_factor")
     if len(sizes_css):
         low, median, high = sizes_css.astype(float).quantile([0.25, 0.5, 0.75])
-        said.append(
-            f"Their side was {number(median)} CSS pixels (median; quartiles {number(low)} and "
-            f"{number(high)})."
-        )
+        said.append(f"Their side was {median:g} CSS pixels (median; quartiles {low:g}, {high:g}).")
     if len(factors):
         low, high = factors.astype(float).min(), factors.astype(float).max()
-        said.append(f"Each pixel became {number(low)} to {number(high)} device pixels a side.")
+        said.append(f"Each pixel became {low:g} to {high:g} device pixels a side.")
     inputs = values("input")
     if len(inputs):
         each = inputs.value_counts(normalize=True)
@@ -218,7 +217,7 @@ def _exclusions(found: Findings, study: Study) -> list[str]:
     for rule in study.exclusions:
         config = {k: v for k, v in rule.config().items() if k != "rule"}
         values = ", ".join(f"{key} {json.dumps(value)}" for key, value in config.items())
-        what = (type(rule).__doc__ or rule.name).strip().split("\n")[0]
+        what = (type(rule).__doc__ or rule.name).strip().split("\n")[0].replace("`", "")
         hit = held.get(rule.name)
         count = (
             f" It excludes {counted(hit.answers, 'answer')} of "
@@ -229,7 +228,11 @@ def _exclusions(found: Findings, study: Study) -> list[str]:
         said.append(f"{rule.name}{f' ({values})' if values else ''}: {what}{count}")
     said.append(
         "Everybody was judged by the version that they consented to. "
-        + ("Excluded answers are counted here." if found.with_excluded else "Nothing was dropped.")
+        + (
+            "Excluded answers are counted here."
+            if found.with_excluded
+            else "They stay in the data that are exported."
+        )
     )
     return said
 
@@ -237,14 +240,8 @@ def _exclusions(found: Findings, study: Study) -> list[str]:
 def _analysis(found: Findings) -> list[str]:
     said = [found.registration.said]
     plan = found.registration.plan
-    if plan is not None:
-        said.append(f"Primary outcomes: {', '.join(plan.primary)}.")
-        if plan.secondary:
-            said.append(f"Secondary outcomes: {', '.join(plan.secondary)}.")
-        if plan.participants is not None:
-            said.append(f"The number of people was fixed at {plan.participants}.")
-        if plan.smallest_effect is not None:
-            said.append(f"The smallest effect that matters: {number(plan.smallest_effect)}.")
+    if plan is not None and plan.smallest_effect is not None:
+        said.append(f"The smallest effect that matters: {number(plan.smallest_effect)}.")
     said += [
         "Each person counts equally. Intervals are of 95 % with two-way cluster-robust variance "
         "over people and images and Student’s t with Satterthwaite’s degrees of freedom; those of "

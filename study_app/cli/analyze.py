@@ -116,6 +116,7 @@ def _print_outcomes(found: Findings) -> None:
 def _print_contrasts(found: Findings) -> None:
     """Registered comparisons; exploratory ones where there are none, or one outcome is told."""
     from study_app.analysis import tables
+    from study_app.analysis.figures import Names, concluded
     from study_app.analysis.formats import counted
     from study_app.cli.terminal import print_table
 
@@ -123,11 +124,15 @@ def _print_contrasts(found: Findings) -> None:
         if made:
             print_table(tables.contrasts_table(found, made, title))
 
-    registered = [each for each in found.contrasts if each.spec.registered]
+    told = [each.outcome.name for each in found.outcomes]
+    registered = sorted(
+        (each for each in found.contrasts if each.spec.registered),
+        key=lambda each: told.index(each.spec.outcome.name),
+    )
     others = [each for each in found.contrasts if not each.spec.registered]
     shown(registered, "Registered comparisons")
     for each in registered:
-        say(f"  {each.said}")
+        say(f"  {each.spec.outcome.title}, {concluded(Names(found), each)}")
     if registered and len(found.outcomes) > 1:
         if others:
             say(
