@@ -139,9 +139,10 @@ def findings(
     study = study_of(view.version)
     declared = registration(s, view)
     analysis = _Analysis(view, study, declared.plan, with_excluded=with_excluded, by=by)
-    chosen = analysis.outcomes(outcome)
-    computed = _remembered(analysis, tuple(each.name for each, _ in chosen), chosen)
     basis, people = view.basis(with_excluded=with_excluded), flow(s, view)
+    known = analysis.outcomes(outcome)
+    chosen = known if basis.counted else []
+    computed = _remembered(analysis, tuple(each.name for each, _ in chosen), chosen)
     said = [*sentences(basis), *view.sentences(), *_about(study, by, basis.counted)]
     said += _too_early(declared.plan, people) if basis.counted else []
     return Findings(
@@ -292,16 +293,17 @@ class _Analysis:
 
     def contrasts(self, told: Sequence[Outcome]) -> list[Contrast]:
         """Return the registered comparisons, then the exploratory ones."""
-        names = {each.name for each in told}
+        # All of a family, whatever outcome was asked for: p-values are corrected within it.
         specs = [] if self._plan is None else planned(self._plan, self._study, self._known)
-        specs = [spec for spec in specs if spec.outcome.name in names]
         leading = [each for each in told if each.name in self._leading and each.kind in MEASURED]
         # Pairs come in the study's order.
         ordered = self._rows.assign(
             condition=pd.Categorical(self._rows["condition"], list(self._study.conditions)),
             arm=pd.Categorical(self._rows["arm"], list(self._study.all_arms)),
         )
-        return contrasts(self._rows, [*specs, *exploratory(ordered, leading, specs)])
+        made = contrasts(self._rows, [*specs, *exploratory(ordered, leading, specs)])
+        names = {each.name for each in told}
+        return [each for each in made if each.spec.outcome.name in names]
 
     def computed(self, chosen: Sequence[tuple[Outcome, str]]) -> dict[str, Any]:
         """Return the fields of `Findings` that are computed of ratings."""
@@ -341,6 +343,7 @@ def _remembered(
         if key in _memory:
             _memory.move_to_end(key)
             return _memory[key]
+    import scipy.linalg  # noqa: F401 - only what is loaded can be limited
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, "blas"):  # matrices are small: threads would only wait on each other

@@ -76,6 +76,14 @@ def texts(found):
     return "\n".join(element.value for element in found)
 
 
+def early(people):
+    """What is said while fewer people than the demo registers have answered."""
+    return (
+        f"Registered were 100 people, and answers of {people} count so far: what is decided now is "
+        "not what was registered, and who stops when it suits finds too much."
+    )
+
+
 def metrics(made):
     return {metric.label: int(metric.value) for metric in made.metric}
 
@@ -137,7 +145,7 @@ def test_a_pilot_launched_later_hides_nothing(lab, plausibly, tmp_path):
     assert (main["stage"], main["basis"]["ratings"]) == ("main", TRIALS)
     assert (main["versions"], main["left_out"]) == ([2], [])
     assert "said_plausible" in {each["outcome"]["name"] for each in main["outcomes"]}
-    assert main["said"] == []
+    assert main["said"] == [early(1)]
     status = plausibly("study", "status", "demo").splitlines()
     stages = [line.split("(")[1].split(")")[0] for line in status if line.startswith("  version")]
     assert stages == ["main", "main", "pilot"]
@@ -161,7 +169,10 @@ def test_versions_that_mean_something_else_are_never_pooled(lab, plausibly, show
     lab.participant().finish()
     together = json.loads(plausibly("analyze", "demo", "--json"))
     assert together["basis"]["ratings"] == 2 * TRIALS
-    assert together["said"] == ["Counted together: versions 2 and 3, which mean the same."]
+    assert together["said"] == [
+        "Counted together: versions 2 and 3, which mean the same.",
+        early(2),
+    ]
 
     changed_condition(lab, defense="distillation", title="No defense")
     assert json.loads(plausibly("analyze", "demo", "--json"))["basis"]["ratings"] == 2 * TRIALS
@@ -174,6 +185,7 @@ def test_versions_that_mean_something_else_are_never_pooled(lab, plausibly, show
             "(conditions.none.defense: was none, now distillation)."
             for number in (2, 3)
         ),
+        early(1),
         "A version by itself: --version NUMBER.",
     ]
     assert newest["left_out"][0]["version"] == 2
