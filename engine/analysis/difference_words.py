@@ -46,7 +46,7 @@ def verdict(spec: ContrastSpec, decided: Decided) -> str:
     shown = decided != "undecided"
     if spec.claim == "equivalent":
         assert spec.margin is not None
-        size = _number(spec.outcome, spec.margin, _digits(spec.outcome, (spec.margin,) * 2))
+        size = _declared(spec.outcome, spec.margin)
         margin = f"{size}{_unit(spec.outcome, size)}"
         return f"Equivalent within {margin}." if shown else f"Not shown to be within {margin}."
     if spec.claim == "above_every":
@@ -58,7 +58,7 @@ def verdict(spec: ContrastSpec, decided: Decided) -> str:
 
 def smallest(outcome: Outcome, effect: float, ends: tuple[float, float]) -> str:
     """Return whether the smallest difference that matters is still possible."""
-    size = _number(outcome, effect, _digits(outcome, (effect, effect)))
+    size = _declared(outcome, effect)
     possible = ends[0] < -effect or ends[1] > effect
     verb = "is not excluded" if possible else "is excluded"
     return f"A difference of {size}{_unit(outcome, size)}, the smallest that matters, {verb}."
@@ -110,6 +110,11 @@ def _number(outcome: Outcome, value: float, digits: int) -> str:
     if not float(told):
         told = told.lstrip("-")
     return told.replace("-", "\N{MINUS SIGN}")
+
+
+def _declared(outcome: Outcome, value: float) -> str:
+    """Return a number as it was declared."""
+    return f"{round((100 if _is_share(outcome) else 1) * value, 9):g}"
 
 
 def _unit(outcome: Outcome, size: str) -> str:
