@@ -187,8 +187,8 @@ def error_consistency(ratings: pd.DataFrame, outcome: str = "chose_true") -> lis
         _with_model(str(model), part, outcome)
         for model, part in with_model.groupby("model_id", sort=True)
     ]
-    found += [_with_people(part, outcome) for part in (free, given) if len(part)]
-    return found[:-1] if 0 < len(free) == len(given) else found
+    tables = (given,) if len(free) == len(given) else (free, given)
+    return [*found, *(_with_people(part, outcome) for part in tables if len(part))]
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,10 @@ def _with_people(part: pd.DataFrame, outcome: str) -> Consistency:
     """Compare the answers of every two people who saw the same stimulus in the same arm."""
     part = part.drop_duplicates(["participant_id", "stimulus_id"])
     right = part[outcome].to_numpy(dtype=np.float64)
-    unit = _codes(part["stimulus_id"].astype(str) + "\n" + _strata(part))
+    strata = _strata(part)
+    unit = _codes(
+        pd.Series(_codes(part["stimulus_id"]) * (int(strata.max(initial=0)) + 1) + strata)
+    )
     each, correct = np.bincount(unit)[unit], np.bincount(unit, right)[unit]
     others = each - 1.0
     agreeing = np.where(right == 1, correct, each - correct) - 1
@@ -231,21 +234,17 @@ def _with_people(part: pd.DataFrame, outcome: str) -> Consistency:
     return _judged("people", part, _Pairs(sums, moved, float(each.mean()), int(others.sum()) // 2))
 
 
-def _strata(part: pd.DataFrame) -> pd.Series[str]:
-    return part["condition"].astype(str) + "\n" + part["arm"].astype(str)
+def _strata(part: pd.DataFrame) -> Integers:
+    """Return codes of condition and arm together, (N,)."""
+    arm = _codes(part["arm"])
+    return _codes(pd.Series(_codes(part["condition"]) * (int(arm.max(initial=0)) + 1) + arm))
 
 
 def _judged(second: str, part: pd.DataFrame, pairs: _Pairs) -> Consistency:
     """Return kappa, or why there is none."""
     conditions = " + ".join(sorted(part["condition"].astype(str).unique()))
-    stratum, person, image = (
-        _codes(column)
-        for column in (
-            _strata(part),
-            part["participant_id"],
-            part["source_image_id" if "source_image_id" in part else "stimulus_id"],
-        )
-    )
+    stratum, person = _strata(part), _codes(part["participant_id"])
+    image = _codes(part["source_image_id" if "source_image_id" in part else "stimulus_id"])
     totals = _totals(pairs.sums, stratum)
     if not totals[:, 0].any():
         said, nothing = "No stimulus was answered by two people.", (np.nan, np.nan)
