@@ -67,14 +67,15 @@ def test_images_that_both_arms_saw_count_as_the_same():
     [
         ([[1, 0]] * 3, [[0, 0]] * 3, None, "Nobody in the arm none was ever right."),
         ([[0, 0]] * 3, [[1, 0]] * 3, 0.0, "Nobody in the arm maps was ever right."),
+        ([[1, 0, 1]], [[1, 0, 0]] * 3, 2.0, "One person: they say nothing of others."),
         ([], [[1, 0]] * 3, None, "Nobody in the arm maps predicted anything."),
         ([[1, 1]] * 3, [[1, 1]] * 3, 1.0, "Everybody was always right"),
-        ([[1], [0]], [[1], [0]], 1.0, "One image: says nothing of others."),
+        ([[1], [0]], [[1], [0]], 1.0, "One image: it says nothing of others."),
     ],
 )
 def test_what_has_no_ratio_or_interval_says_why(maps, none, utility, said):
     (found,) = usefulness(predictions(maps=maps, none=none), "none", ["maps"])
-    assert found.utility == utility
+    assert found.utility == (utility and pytest.approx(utility))
     assert found.high == np.inf
     assert said in found.note
 
