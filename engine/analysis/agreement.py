@@ -1,10 +1,10 @@
-"""Do people agree with each other on what they rate?"""
+"""Do people agree with each other, and with models?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,7 @@ import pandas as pd
 from engine import seeds
 from engine.analysis.outcomes import Kind, Outcome
 from engine.statistics import reliability
-from engine.statistics.linearised import two_way_error
 from engine.statistics.reliability import Floats, Integers, Level
-from engine.statistics.two_way import Estimate
 
 LEVELS: dict[Kind, Level] = {
     "binary": "nominal",
@@ -29,6 +27,8 @@ LEAST = 4
 low and its interval covers it too rarely."""
 FEW = 6
 """Below so many people or stimuli, their number limits what is said."""
+
+_Valued: TypeAlias = tuple[float | None, float, float]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def _of_arm(arm: str, part: pd.DataFrame, outcome: Outcome, seed: int) -> Agreem
     units, people = part["stimulus_id"].nunique(), part["participant_id"].nunique()
     level = LEVELS[outcome.kind]
     given = part[outcome.name]
-    alpha = ceiling = (None, -inf, inf)
+    alpha: _Valued = (None, -inf, inf)
+    ceiling: _Valued = (None, -inf, inf)
     notes = [_refusal(given)]
     if not notes[0]:
         values = (
@@ -96,18 +97,19 @@ def _of_arm(arm: str, part: pd.DataFrame, outcome: Outcome, seed: int) -> Agreem
             if outcome.kind == "choice"
             else given.to_numpy(dtype=np.float64)
         )
-        alpha = reliability.alpha(values, person, unit, image, level)
-        notes += _limits(alpha[0], len(np.unique(image)), people)
+        known = reliability.alpha(values, person, unit, image, level)
+        alpha = known
+        notes += _limits(known[0], len(np.unique(image)), people)
         if outcome.kind == "choice":
             notes.append("Classes have no mean, and with it no noise ceiling.")
         elif len(part) < LEAST * units:
             notes.append(f"A noise ceiling needs {LEAST} ratings of a stimulus.")
         else:
             of_seed = seeds.derive(seed, "agreement", outcome.name, arm)
-            known = reliability.noise_ceiling(values, person, unit, image, seed=of_seed)
-            if known is None:
+            noise = reliability.noise_ceiling(values, person, unit, image, seed=of_seed)
+            if noise is None:
                 notes.append("Means of halves of the people do not differ: no noise ceiling.")
-            ceiling = known or ceiling
+            ceiling = noise or ceiling
     note = " ".join(filter(None, notes))
     return Agreement(outcome.name, arm, *alpha, level, *ceiling, units, people, note)
 
@@ -171,8 +173,7 @@ def error_consistency(ratings: pd.DataFrame, outcome: str = "chose_true") -> lis
     same stimuli, which is what a model can be measured by, and on all.
 
     Chance is taken within each condition and arm: that both err more where it is hard is no
-    consistency. The interval is of other people and other images: of the two-way error by the
-    influence of each rating, with Student's t.
+    consistency. The interval is of other people and other images.
 
     Args:
         ratings: `estimates.counted` rows with `outcome`, `model_id`, `model_pred`, `true_label`,
@@ -186,106 +187,81 @@ def error_consistency(ratings: pd.DataFrame, outcome: str = "chose_true") -> lis
         _with_model(str(model), part, outcome)
         for model, part in with_model.groupby("model_id", sort=True)
     ]
-    found += [_with_people(part, outcome) for part in (free, given) if len(part)]
-    return found[:-1] if 0 < len(free) == len(given) else found
+    tables = (given,) if len(free) == len(given) else (free, given)
+    return [*found, *(_with_people(part, outcome) for part in tables if len(part))]
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """What the pairs of decisions of each rating add up to.
+
+    Attributes:
+        sums: (N, 4), of each rating's pairs: their number, how many agree, and how often the first
+            and the second decider is right.
+        moved: (N, 4), by how much a rating's weight moves the sums over all.
+        each: how many ratings of a stimulus are pairs of each other; 2 of a person and a model.
+        count: of pairs.
+    """
+
+    sums: Floats
+    moved: Floats
+    each: float
+    count: int
 
 
 def _with_model(model: str, part: pd.DataFrame, outcome: str) -> Consistency:
     """Compare each answer with the model's on the same stimulus."""
     own = part[outcome].to_numpy(dtype=np.float64)
     its = (part["model_pred"] == part["true_label"]).to_numpy(dtype=np.float64, na_value=0.0)
-    # Each is one pair: its weight, what it adds to agreement, to both accuracies.
     sums = np.stack([np.ones(len(own)), own == its, own, its], axis=1)
-    return _judged(model, part, sums, sums, len(part))
+    return _judged(model, part, _Pairs(sums, sums, 2.0, len(part)))
 
 
 def _with_people(part: pd.DataFrame, outcome: str) -> Consistency:
-    """Compare the answers of every two people who saw the same stimulus."""
+    """Compare the answers of every two people who saw the same stimulus in the same arm."""
     part = part.drop_duplicates(["participant_id", "stimulus_id"])
     right = part[outcome].to_numpy(dtype=np.float64)
-    unit = _codes(part["stimulus_id"].astype(str) + "\n" + _strata(part))
+    strata = _strata(part)
+    unit = _codes(
+        pd.Series(_codes(part["stimulus_id"]) * (int(strata.max(initial=0)) + 1) + strata)
+    )
     each, correct = np.bincount(unit)[unit], np.bincount(unit, right)[unit]
     others = each - 1.0
     agreeing = np.where(right == 1, correct, each - correct) - 1
-    # What a rating's pairs add, and what they add where its weight grows: an accuracy is of both.
     sums = np.stack([others, agreeing, others * right, others * right], axis=1)
     mixed = others * right + correct - right
     moved = np.stack([2 * others, 2 * agreeing, mixed, mixed], axis=1)
-    return _judged("people", part, sums, moved, int(others.sum()) // 2)
+    return _judged("people", part, _Pairs(sums, moved, float(each.mean()), int(others.sum()) // 2))
 
 
-def _strata(part: pd.DataFrame) -> pd.Series[str]:
-    return part["condition"].astype(str) + "\n" + part["arm"].astype(str)
+def _strata(part: pd.DataFrame) -> Integers:
+    """Return codes of condition and arm together, (N,)."""
+    arm = _codes(part["arm"])
+    return _codes(pd.Series(_codes(part["condition"]) * (int(arm.max(initial=0)) + 1) + arm))
 
 
-def _judged(
-    second: str, part: pd.DataFrame, sums: Floats, moved: Floats, pairs: int
-) -> Consistency:
-    """Return kappa from sums over pairs.
-
-    Args:
-        second: whom people are compared with.
-        part: the ratings.
-        sums: (N, 4), of each rating's pairs: their number, how many agree, and how often the first
-            and the second is right.
-        moved: (N, 4), by how much a rating's weight moves these sums.
-        pairs: that were compared.
-    """
-    stratum = _codes(_strata(part))
-    total = np.stack([np.bincount(stratum, column) for column in sums.T], axis=1)
-    whole = total[:, 0].sum()
+def _judged(second: str, part: pd.DataFrame, pairs: _Pairs) -> Consistency:
+    """Return kappa, or why there is none."""
     conditions = " + ".join(sorted(part["condition"].astype(str).unique()))
-    if not whole:
-        said = "No stimulus was answered by two people."
+    stratum, person = _strata(part), _codes(part["participant_id"])
+    image = _codes(part["source_image_id" if "source_image_id" in part else "stimulus_id"])
+    totals = _totals(pairs.sums, stratum)
+    if not totals[:, 0].any():
+        said, nothing = "No stimulus was answered by two people.", (np.nan, np.nan)
         return Consistency(
-            "people", second, conditions, None, None, None, -inf, inf, (np.nan, np.nan), 0, said
+            "people", second, conditions, None, None, None, -inf, inf, nothing, 0, said
         )
-    share = total / np.maximum(total[:, :1], 1e-300)
-    first, other = share[:, 2], share[:, 3]
-    weight = total[:, 0] / whole
-    chance = first * other + (1 - first) * (1 - other)
-    observed, expected = float(weight @ share[:, 1]), float(weight @ chance)
-    accuracies = (float(weight @ first), float(weight @ other))
-    notes = []
-    if part["arm"].nunique() > 1:
-        notes.append("All arms together.")
-    if not (weight * first * (1 - first) * other * (1 - other)).sum():
+    observed, expected, accuracies, free = _shares(totals)
+    notes = ["All arms together."] if part["arm"].nunique() > 1 else []
+    kappa: float | None = None
+    low, high = -inf, inf
+    if not free:
         notes.append("One of both made no errors, or errors only: consistency is not defined.")
-        note = " ".join(notes)
-        return Consistency(
-            "people",
-            second,
-            conditions,
-            observed,
-            expected,
-            None,
-            -inf,
-            inf,
-            accuracies,
-            pairs,
-            note,
-        )
-
-    def influence(of: Floats) -> Floats:
-        """Return how a rating moves kappa, given how it moves the sums."""
-        at = share[stratum]
-        away = (of - of[:, :1] * at) / whole
-        to_chance = (2 * at[:, 3] - 1) * away[:, 2] + (2 * at[:, 2] - 1) * away[:, 3]
-        to_chance += of[:, 0] * (chance[stratum] - expected) / whole
-        to_observed = (of[:, 1] - of[:, 0] * observed) / whole
-        found: Floats = (
-            to_observed / (1 - expected) - to_chance * (1 - observed) / (1 - expected) ** 2
-        )
-        return found
-
-    kappa = (observed - expected) / (1 - expected)
-    person, image = (
-        _codes(part[name if name in part else "stimulus_id"])
-        for name in ("participant_id", "source_image_id")
-    )
-    error, df = two_way_error(influence(moved), person, image, influence(sums))
-    low, high = Estimate(kappa, error, df, 0, 0).interval()
-    notes += _limits(np.nan, int(image.max()) + 1, int(person.max()) + 1)
+    else:
+        kappa = (observed - expected) / (1 - expected)
+        cells = _kappa_influence(totals, pairs.moved, stratum)
+        low, high = _kappa_interval(pairs, stratum, person, image, cells)
+        notes += _limits(np.nan, int(image.max()) + 1, int(person.max()) + 1)
     return Consistency(
         "people",
         second,
@@ -293,9 +269,63 @@ def _judged(
         observed,
         expected,
         kappa,
-        max(low, -1.0),
-        min(high, 1.0),
+        low,
+        high,
         accuracies,
-        pairs,
+        pairs.count,
         " ".join(notes),
     )
+
+
+def _totals(sums: Floats, stratum: Integers) -> Floats:
+    """Return the sums of each stratum, (strata, 4)."""
+    return np.stack([np.bincount(stratum, column) for column in sums.T], axis=1)
+
+
+def _shares(totals: Floats) -> tuple[float, float, tuple[float, float], bool]:
+    """Return agreement observed and by chance, both accuracies, and whether both ever err."""
+    weight = totals[:, 0] / totals[:, 0].sum()
+    _, agree, first, second = (totals / np.maximum(totals[:, :1], 1e-300)).T
+    chance = first * second + (1 - first) * (1 - second)
+    both_vary = weight * first * (1 - first) * second * (1 - second) > 0
+    accuracies = (float(weight @ first), float(weight @ second))
+    return float(weight @ agree), float(weight @ chance), accuracies, bool(both_vary.any())
+
+
+def _kappa_influence(totals: Floats, moved: Floats, stratum: Integers) -> Floats:
+    """Return by how much each rating's weight moves kappa, (N,)."""
+    observed, expected, _, _ = _shares(totals)
+    whole = totals[:, 0].sum()
+    at = (totals / np.maximum(totals[:, :1], 1e-300))[stratum]
+    chance = at[:, 2] * at[:, 3] + (1 - at[:, 2]) * (1 - at[:, 3])
+    away = (moved - moved[:, :1] * at) / whole
+    to_chance = (2 * at[:, 3] - 1) * away[:, 2] + (2 * at[:, 2] - 1) * away[:, 3]
+    to_chance += moved[:, 0] * (chance - expected) / whole
+    to_observed = (moved[:, 1] - moved[:, 0] * observed) / whole
+    found: Floats = to_observed / (1 - expected) - to_chance * (1 - observed) / (1 - expected) ** 2
+    return found
+
+
+def _kappa_interval(
+    pairs: _Pairs, stratum: Integers, person: Integers, image: Integers, cells: Floats
+) -> tuple[float, float]:
+    """Return the interval of kappa, of other people and other images.
+
+    Each image is left out once; see `reliability.jackknifed`.
+    """
+    count = int(image.max()) + 1
+    strata = int(stratum.max()) + 1
+    by_image = _totals(pairs.sums, image * strata + stratum)
+    by_image = np.pad(by_image, ((0, count * strata - len(by_image)), (0, 0)))
+    by_image = by_image.reshape(count, strata, 4)
+    totals = by_image.sum(0)
+    observed, expected, _, _ = _shares(totals)
+    left_out = np.array(
+        [
+            (of_others[0] - of_others[1]) / (1 - of_others[1])
+            for of_others in (_shares(totals - own) for own in by_image)
+            if of_others[3]
+        ]
+    )
+    kappa = (observed - expected) / (1 - expected)
+    return reliability.jackknifed(kappa, left_out, cells, person, pairs.each)

@@ -18,23 +18,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from engine.analysis.outcomes import ORDER, TIE, Outcome
-from engine.statistics.linearised import two_way_error
+from engine.statistics.choices import Choices, Floats, halves, identified, maximum
 
 FEW = 6
-"""Below so many people, their number limits what is said."""
-STEPS = 100
-DIVERGED = 10.0
-"""A strength beyond this, in log-odds, is one that grows for ever: no count of ratings shows it."""
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+"""Below so many people or images, their number limits what is said."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Strength:
 
     Attributes:
         item: its key.
-        value, low, high: with its 95 % interval, people as clusters.
+        value, low, high: with its 95 % interval, people and images as clusters.
         chosen, offered: how often; a tie counts as one choice, shared by the items. Of a ranking:
             how often it was first.
     """
@@ -84,11 +76,10 @@ class Strengths:
 def strengths(ratings: pd.DataFrame, outcome: Outcome) -> list[Strengths]:
     """Return the strengths of items by arm.
 
-    They are of maximum likelihood and centred on 0. The interval is of the centred strength:
-    Student's t with one degree of freedom less than there are people, and the sandwich variance
-    with each person as a cluster (Liang and Zeger 1986, "Longitudinal data analysis using
-    generalized linear models", Biometrika 73), times people / (people - 1). It speaks of other
-    people and the same pictures.
+    They are of maximum likelihood and centred on 0. The interval is of the centred strength, and of
+    other people and other images: the sandwich variance (White 1982, "Maximum likelihood estimation
+    of misspecified models", Econometrica 50) with people and images as clusters (`two_way_error`),
+    Student's t. Of one image it is of other people only.
 
     Where the likelihood has no maximum, such as where an item was always preferred (Ford 1957),
     each strength gets a weak prior, log-F(1, 1): half a win and half a loss against an average item
@@ -138,7 +129,7 @@ def _of_arm(arm: str, part: pd.DataFrame, outcome: Outcome) -> Strengths:
         for item, each in zip(items, fitted.strengths, strict=True)
     ]
     found.sort(key=lambda each: -each.value)
-    note = " ".join([*notes, *limits, *_few(people)])
+    note = " ".join([*notes, *limits, *_limits(told)])
     return Strengths(outcome.name, arm, found, *counts, fitted.side, people, note)
 
 
@@ -223,30 +214,18 @@ def _groups(answers: Sequence[_Answer], items: Sequence[str]) -> list[list[str]]
     ]
 
 
-def _few(people: int) -> list[str]:
+def _limits(answers: Sequence[_Answer]) -> list[str]:
+    people, images = (
+        len(set(keys))
+        for keys in ([each.person for each in answers], [each.image for each in answers])
+    )
     if people == 1:
-        return ["One person: says nothing of other people."]
-    return [f"Only {people} people."] if people < FEW else []
-
-
-@dataclass(frozen=True)
-class _Choices:
-    """A multinomial logit of S choices among up to A alternatives, with P parameters.
-
-    Attributes:
-        design: (S, A, P); zero where there is no alternative.
-        offered: (S, A).
-        chosen: (S,), which alternative.
-        answer: (S,), of which of the answers it is a part.
-        meaning: (M, P): from the parameters to the strengths, the side and the tie, those there
-            are; the prior is on these.
-    """
-
-    design: Floats
-    offered: NDArray[np.bool_]
-    chosen: Integers
-    answer: Integers
-    meaning: Floats
+        return ["One person: says nothing of others."]
+    if images == 1:
+        return ["One image: the intervals are of other people, and of this image."]
+    named = ((people, "people"), (images, "images"))
+    few = [f"{count} {name}" for count, name in named if count < FEW]
+    return [f"Only {' and '.join(few)}."] if few else []
 
 
 @dataclass(frozen=True)
@@ -264,19 +243,23 @@ def _fit(
     limits = []
     sided = not ranked
     choices = _choices(answers, items, sided=sided, ties=ties)
-    if sided and not _identified(choices):
+    if sided and not identified(choices):
         sided = False
         limits.append("Each item always stood at the same place: a side bias would look like it.")
         choices = _choices(answers, items, sided=sided, ties=ties)
-    values, diverged = _maximum(choices, prior=False)
+    values, diverged = maximum(choices, prior=False)
     if diverged:
-        values, _ = _maximum(choices, prior=True)
+        values, _ = maximum(choices, prior=True)
         limits.append(
             "Some item was always, or never, preferred to all others that it was compared with, "
             "or the first place was: a weak prior of half a win and half a loss keeps the values "
             "finite, and decides how large they are."
         )
-    half = _halves(choices, values, answers, prior=diverged)
+    people, images = (
+        np.unique(keys, return_inverse=True)[1].astype(np.int64)
+        for keys in ([each.person for each in answers], [each.image for each in answers])
+    )
+    half = halves(choices, values, people, images, prior=diverged)
     meant = choices.meaning @ values
     triples = [
         (float(value), float(value - width), float(value + width))
@@ -287,7 +270,7 @@ def _fit(
 
 def _choices(
     answers: Sequence[_Answer], items: Sequence[str], *, sided: bool, ties: bool
-) -> _Choices:
+) -> Choices:
     at = {item: number for number, item in enumerate(items)}
     centred = _centred(len(items))
     size = centred.shape[1] + sided + ties
@@ -319,7 +302,7 @@ def _choices(
     meaning[: len(items), : centred.shape[1]] = centred
     meaning[len(items) :, centred.shape[1] :] = np.eye(sided + ties)
     answer = np.array([number for number, _, _ in lines], dtype=np.int64)
-    return _Choices(design, offered, chosen, answer, meaning)
+    return Choices(design, offered, chosen, answer, meaning)
 
 
 def _centred(count: int) -> Floats:
@@ -327,110 +310,3 @@ def _centred(count: int) -> Floats:
     lower = np.eye(count) - 1 / count
     basis: Floats = np.linalg.svd(lower)[0][:, : count - 1]
     return basis
-
-
-def _identified(choices: _Choices) -> bool:
-    """Say whether answers could tell all parameters apart."""
-    first = choices.design[:, :1]
-    away = (choices.design - first)[choices.offered]
-    return int(np.linalg.matrix_rank(away.T @ away)) == choices.design.shape[2]
-
-
-def _chances(choices: _Choices, values: Floats) -> tuple[Floats, Floats]:
-    """Return the chance of each alternative (S, A), and the log-likelihood of each choice (S,)."""
-    utility = np.where(choices.offered, choices.design @ values, -inf)
-    utility -= utility.max(1, keepdims=True)
-    weight = np.exp(utility)
-    total = weight.sum(1)
-    chosen = utility[np.arange(len(utility)), choices.chosen]
-    return weight / total[:, None], chosen - np.log(total)
-
-
-def _slopes(choices: _Choices, chances: Floats) -> Floats:
-    """Return the gradient of each choice's log-likelihood, (S, P)."""
-    expected = np.einsum("sa,sap->sp", chances, choices.design)
-    found: Floats = choices.design[np.arange(len(chances)), choices.chosen] - expected
-    return found
-
-
-def _information(choices: _Choices, chances: Floats) -> Floats:
-    """Return minus the Hessian of the log-likelihood, (P, P)."""
-    expected = np.einsum("sa,sap->sp", chances, choices.design)
-    flat = choices.design.reshape(-1, choices.design.shape[2])
-    found: Floats = (flat * chances.reshape(-1, 1)).T @ flat - expected.T @ expected
-    return found
-
-
-def _prior(choices: _Choices, values: Floats) -> tuple[float, Floats, Floats]:
-    """Return the log-density of log-F(1, 1) at what is meant, its gradient and minus its Hessian."""
-    meant = choices.meaning @ values
-    high = 1 / (1 + np.exp(-meant))
-    density = float((0.5 * meant - np.logaddexp(0, meant)).sum())
-    bend = (choices.meaning * (high * (1 - high))[:, None]).T @ choices.meaning
-    return density, choices.meaning.T @ (0.5 - high), bend
-
-
-def _maximum(choices: _Choices, *, prior: bool) -> tuple[Floats, bool]:
-    """Return the values (P,) of the highest likelihood by Newton's method, or that there are none.
-
-    The likelihood is concave, so that a step that does not climb is halved until it does.
-    """
-
-    def at(values: Floats) -> tuple[float, Floats, Floats]:
-        chances, each = _chances(choices, values)
-        total, slope = float(each.sum()), _slopes(choices, chances).sum(0)
-        bend = _information(choices, chances)
-        if prior:
-            more = _prior(choices, values)
-            total, slope, bend = total + more[0], slope + more[1], bend + more[2]
-        return total, slope, bend
-
-    values = np.zeros(choices.design.shape[2])
-    total, slope, bend = at(values)
-    for _ in range(STEPS):
-        step = np.linalg.lstsq(bend, slope, rcond=1e-14)[0]
-        while np.abs(step).max() > 1e-10:
-            new = at(values + step)
-            if new[0] >= total:
-                break
-            step = step / 2
-        else:
-            break
-        values = values + step
-        total, slope, bend = new
-        if not prior and np.abs(choices.meaning @ values).max() > DIVERGED:
-            return values, True
-    return values, False
-
-
-def _halves(
-    choices: _Choices, values: Floats, answers: Sequence[_Answer], *, prior: bool
-) -> Floats:
-    """Return half of the width of the interval of what is meant, (M,).
-
-    Where a prior holds the values, everybody's slope is nearly 0, and so is a variance from slopes:
-    it is then at least that of independent answers, which the prior limits.
-    """
-    from scipy.special import stdtrit
-
-    chances, _ = _chances(choices, values)
-    slopes = np.zeros((len(answers), len(values)))
-    np.add.at(slopes, choices.answer, _slopes(choices, chances))
-    bend = _information(choices, chances)
-    if prior:
-        bend = bend + _prior(choices, values)[2]
-    spread = choices.meaning @ np.linalg.inv(bend)
-    least = (spread * choices.meaning).sum(1) if prior else np.zeros(len(spread))
-    people, images = (
-        np.unique(keys, return_inverse=True)[1]
-        for keys in ([each.person for each in answers], [each.image for each in answers])
-    )
-    if not people.any():
-        return np.full(len(spread), inf)
-    if not images.any():  # of one image: each answer as its own
-        images = np.arange(len(answers))
-    halves = []
-    for moves, floor in zip(spread @ slopes.T, least, strict=True):
-        error, df = two_way_error(moves, people, images)
-        halves.append(float(stdtrit(df, 0.975)) * max(error, float(floor) ** 0.5))
-    return np.array(halves)

@@ -86,15 +86,15 @@ def _of_arm(given: pd.DataFrame, baseline: str, arm: str, outcome: str) -> Usefu
         cells, _codes(both["participant_id"]), _codes(both["source_image_id"])
     )
     utility = means[0] / means[1]
+    limits = dict.fromkeys(each.refused or each.warning for each in accuracies)
+    note = " ".join(f"{said[0].upper()}{said[1:]}." for said in limits if said)
+    if any(each.refused for each in accuracies):
+        return found(utility, 0.0, inf, note)
     if error == 0:
         return found(utility, 0.0, inf, "Everybody was always right: nothing differs.")
-    if error == inf:
-        return found(utility, 0.0, inf, "One image: says nothing of others.")
     from scipy.special import stdtrit
 
     half = float(stdtrit(df, 0.975)) * error
-    limits = [each.refused or each.warning for each in accuracies]
-    note = " ".join(dict.fromkeys(filter(None, limits)))
     return found(utility, exp(log(utility) - half), exp(log(utility) + half), note)
 
 

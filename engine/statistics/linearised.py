@@ -37,7 +37,7 @@ def two_way_error(
     """
     each = np.asarray(cells, dtype=np.float64)
     of_people, of_images = (
-        np.bincount(np.asarray(codes), weights)
+        np.bincount(np.asarray(codes), weights).astype(np.float64)
         for codes, weights in ((people, each), (images, each if shares is None else shares))
     )
     if min(len(of_people), len(of_images)) < 2:

@@ -31,48 +31,73 @@ def alpha(
 ) -> Valued:
     """Return Krippendorff's alpha with its interval.
 
-    The interval is of the alpha of all people and images. Of few, alpha itself is too low; the
-    interval rests on `_without`, which is not. Its scale is log((1 + (k - 1) alpha) / (1 - alpha))
-    with k ratings of a unit, on which the variance of an intraclass correlation does not depend on
-    its value (Fisher 1925, "Statistical methods for research workers", chapter 7). Images are left
-    out one at a time (jackknife), and what people add to single ratings is added by influence.
+    The interval is of the alpha of all people and images; see `jackknifed`. Of few, alpha itself is
+    too low; the interval rests on `_without`, which is not.
 
     Args:
         values: (N,); codes of a nominal level. At least two differ.
-        person, unit, image: (N,), codes from 0 up; each unit has two ratings at least, none twice
-            by one person. An image may be shown as several units.
+        person: (N,), codes from 0 up: who gave it.
+        unit: (N,), likewise: what was rated, by two at least, by nobody twice.
+        image: (N,), likewise: what the unit was made from, which may be several units.
         level: how far two values differ.
 
     Returns:
         -inf and 1 are the ends where there is one person or one image, or no disagreement.
     """
     value, influence = alpha_influence(values, unit, level)
-    images, people = int(image.max()) + 1, int(person.max()) + 1
-    if value == 1 or min(images, people) < 2:
+    if value == 1:
         return value, -inf, 1.0
+    often = len(values) / (int(unit.max()) + 1)
+    whole, left_out = _without(values, person, unit, image, level)
+    low, high = jackknifed(whole, left_out, influence, person, often)
+    return value, min(value, low), max(value, high)
+
+
+def jackknifed(
+    whole: float, left_out: Floats, influence: Floats, person: Integers, often: float
+) -> tuple[float, float]:
+    """Return the interval of a correlation between ratings of one unit by different people.
+
+    Its scale is log((1 + (k - 1) r) / (1 - r)) with k ratings of a unit, on which the variance of
+    an intraclass correlation does not depend on its value (Fisher 1925, "Statistical methods for
+    research workers", chapter 7). Images are left out one at a time (jackknife), and what people
+    add to single ratings is added, from the influence of each. Degrees of freedom are
+    Satterthwaite's. Bootstraps would not do: one of people draws some of them twice, who then agree
+    with themselves, and knows nothing of other images; one of both counts single ratings thrice.
+
+    Args:
+        whole: the correlation, in all ratings.
+        left_out: the same without one image each, (images,); NaN where there is none.
+        influence: (N,), by how much each rating's weight moves it.
+        person: (N,), codes from 0 up.
+        often: how many ratings of a unit there are.
+
+    Returns:
+        -inf and 1 where there is one person or one image.
+    """
+    people = int(person.max()) + 1
+    known = _scale(left_out[np.isfinite(left_out)], often)
+    if min(people, len(known)) < 2:
+        return -inf, 1.0
     from scipy.special import stdtrit
 
-    often = len(values) / (int(unit.max()) + 1)
-    whole, left_out = (
-        np.clip(each, -0.99 / (often - 1), 0.999)
-        for each in _without(values, person, unit, image, level)
-    )
-    known = left_out[np.isfinite(left_out)]
-    of_images = float(_scale(known, often).var() * (len(known) - 1)) if len(known) > 1 else inf
-    if not np.isfinite(of_images):
-        return value, -inf, 1.0
-    cells = influence * often / ((1 + (often - 1) * whole) * (1 - whole))
+    of_images = float(known.var()) * (len(known) - 1)
+    inside = np.clip(whole, -0.99 / (often - 1), 0.999)
+    cells = influence * often / ((1 + (often - 1) * inside) * (1 - inside))
     of_people = float((np.bincount(person, cells) ** 2).sum()) * people / (people - 1)
     variance = of_images + max(of_people - float((cells**2).sum()), 0.0)
-    df = variance**2 / (of_images**2 / (images - 1) + of_people**2 / (people - 1))
+    if not variance:
+        return -inf, 1.0
+    df = variance**2 / (of_images**2 / (len(known) - 1) + of_people**2 / (people - 1))
     half = float(stdtrit(max(df, 1.0), 0.975)) * variance**0.5
     ends = np.exp(_scale(whole, often) + np.array([-half, half]))
-    low, high = (ends - 1) / (ends + often - 1)
-    return value, min(value, float(low)), max(value, float(high))
+    low, high = ((ends - 1) / (ends + often - 1)).tolist()
+    return low, high
 
 
-def _scale(alphas: Any, often: float) -> Any:
-    return np.log((1 + (often - 1) * alphas) / (1 - alphas))
+def _scale(values: Any, often: float) -> Any:
+    inside = np.clip(values, -0.99 / (often - 1), 0.999)
+    return np.log((1 + (often - 1) * inside) / (1 - inside))
 
 
 def alpha_influence(values: Floats, unit: Integers, level: Level) -> tuple[float, Floats]:
@@ -84,7 +109,9 @@ def alpha_influence(values: Floats, unit: Integers, level: Level) -> tuple[float
     of all values by all values, which a thousand numbers would make large, is not needed.
 
     Args:
-        values, unit, level: as for `alpha`.
+        values: (N,).
+        unit: (N,).
+        level: as for `alpha`.
     """
     scores, scale = _scores(values, level)
     count = len(values)
@@ -139,12 +166,15 @@ def _apart(
 
     Args:
         to: from groups (N,) to the sum over the pairs of each rating with those of its group.
+        person: (N,).
+        unit: (N,).
+        image: (N,).
     """
     everything, both = np.zeros_like(unit), person * (int(image.max()) + 1) + image
     to_all, to_unit, to_person = to(everything), to(unit), to(person)
     lost = 2 * to_all - to(image) - to_unit - 2 * to_person + to(both)
     total = float((to_all - to_unit - to_person).sum())
-    return total, total - np.bincount(image, lost)
+    return total, (total - np.bincount(image, lost)).astype(np.float64)
 
 
 def _scores(values: Floats, level: Level) -> tuple[Floats, float]:
@@ -186,7 +216,10 @@ def noise_ceiling(
     each rating, on the scale of log(1 - value).
 
     Args:
-        values, person, unit, image: (N,), as for `alpha`.
+        values: (N,).
+        person: (N,), as for `alpha`.
+        unit: (N,), likewise.
+        image: (N,), likewise.
         seed: decides the halves.
         splits: how many.
 
@@ -213,11 +246,15 @@ def ceiling_influence(
     """Return the noise ceiling, and by how much each rating moves it.
 
     Args:
-        values, person, unit, seed, splits: as for `noise_ceiling`.
+        values: (N,).
+        person: (N,).
+        unit: (N,).
+        seed: decides the halves.
+        splits: how many.
 
     Returns:
         the ceiling, the influence (N,) of each rating by its weight in the mean of its unit, and
-        its share (N,) in the influence of the unit itself; None where the means of no halves differ.
+        its share (N,) in the influence of the unit itself; None where no halves' means differ.
     """
     rng = np.random.default_rng(seed)
     people, units = int(person.max()) + 1, int(unit.max()) + 1

@@ -77,7 +77,7 @@ def test_registered_and_exploratory_are_told_apart(made):
     assert '<span class="badge exploratory">exploratory' in html
     assert "Everything else on this page is <em>exploratory</em>" in html
     html = made(registered=False)
-    assert "registered\">registered" not in html
+    assert 'registered">registered' not in html
     assert "All that follows is <em>exploratory</em>" in html
 
 
