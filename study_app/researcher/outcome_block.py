@@ -8,10 +8,13 @@ import streamlit as st
 
 from engine.analysis.contrasts import Contrast
 from study_app.analysis import formats
-from study_app.analysis.figures import Grid, Names, in_order, limits
+from study_app.analysis.figures import Names, in_order, limits
 from study_app.analysis.findings import Findings, OutcomeFindings
 from study_app.analysis.tables import strengths_frame
 from study_app.markdown import literal
+
+_SEEN = "#3d8bd9"
+"""A blue that stands out on white and on black."""
 
 
 def outcome_block(found: Findings, each: OutcomeFindings) -> None:
@@ -34,7 +37,7 @@ def outcome_block(found: Findings, each: OutcomeFindings) -> None:
     registered = [one for one in made if one.spec.registered]
     if registered or made:
         st.caption("Registered comparisons" if registered else "Exploratory comparisons")
-        st.dataframe(_contrasts_frame(names, registered or made), hide_index=True, width="stretch")
+        st.markdown(_contrasts_table(names, registered or made))
     if len(frame):
         with st.expander("The numbers"):
             st.dataframe(frame, hide_index=True, width="stretch")
@@ -75,23 +78,17 @@ def _counts_frame(found: Findings, each: OutcomeFindings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _contrasts_frame(names: Names, made: list[Contrast]) -> pd.DataFrame:
-    headings = ["comparison", "within", "difference", "p", "p corrected", "decided"]
-    grid = Grid(
-        headings,
-        [
-            [
-                names.compared(one.spec, one.at),
-                names.within(one.spec),
-                formats.contrast(one),
-                formats.p_value(one.p),
-                formats.p_value(one.p_corrected),
-                one.decided,
-            ]
-            for one in made
-        ],
-    )
-    return pd.DataFrame(grid.rows, columns=headings)
+def _contrasts_table(names: Names, made: list[Contrast]) -> str:
+    """Return comparisons as a table in Markdown, whose cells wrap on a phone."""
+    rows = [["comparison", "difference", "decided"], ["---"] * 3]
+    for one in made:
+        within = names.within(one.spec)
+        compared = names.compared(one.spec, one.at) + (f" ({within})" if within else "")
+        p = formats.p_value(one.p_corrected)
+        decided = f"{one.decided}, p {p if p.startswith('<') else f'= {p}'}"
+        told = [compared, formats.contrast(one), decided]
+        rows.append([literal(each).replace("|", "\\|") for each in told])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _plot(
@@ -114,10 +111,12 @@ def _plot(
             "ratings",
         ],
     )
-    bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
+    bars = base.mark_rule(strokeWidth=3, opacity=0.55, color=_SEEN).encode(
         x=alt.X("low:Q", scale=scale, title=None, axis=axis), x2="high:Q"
     )
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X("value:Q", scale=scale))
+    dots = base.mark_point(filled=True, size=90, opacity=1, color=_SEEN).encode(
+        x=alt.X("value:Q", scale=scale)
+    )
     several = Names(found).several_arms
     layers = alt.layer(bars, dots).properties(height=36 * len(titles) + 40)
     if found.stage == "simulated":
