@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from databases import on_sqlite
 from stored_study import excludes_nothing
 
 from db import export
@@ -114,6 +115,7 @@ def test_no_column_of_the_export_is_there_twice():
     assert "confidence" in names
 
 
+@on_sqlite
 def test_every_answer_of_the_demo_is_scored_under_the_types_that_are_declared(lab):
     person = lab.participant()
     for trial in person.plan():
