@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.analysis.agreement import error_consistency
 from engine.analysis.preferences import strengths
 from engine.analysis.usefulness import usefulness
-from engine.statistics.reliability import Level, alpha, alpha_influence, ceiling_influence
+from engine.statistics.reliability import Level, alpha, alpha_influence
 from engine.statistics.reliability import noise_ceiling as ceiling
 from tests.support import simulated_judgements as simulated
 
@@ -106,15 +106,12 @@ def of_agreement(runs: int) -> Iterator[str]:
         true_alpha = np.mean([alpha_influence(made[0], made[2], level)[0] for made in many])
         for people, images, each in [*PLANS, CROWD]:
             share = None if each is None else round(each * 1500 / images)
-            wide = [
-                ceiling_influence(
-                    *simulated.units(np.random.default_rng(s), kind, people, 1500, share),
-                    seed=s,
-                    splits=8,
-                )
-                for s in range(8)
-            ]
-            true_ceiling = np.mean([each[0] for each in wide if each])
+            drawn = (
+                simulated.units(np.random.default_rng(seed), kind, people, 1500, share)
+                for seed in range(8)
+            )
+            wide = [ceiling(*made, made[2], seed=0, splits=8) for made in drawn]
+            true_ceiling = np.mean([known[0] for known in wide if known])
 
             def study(rng: Rng) -> Found:
                 values, person, unit = simulated.units(rng, kind, people, images, each)  # noqa: B023

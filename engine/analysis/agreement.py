@@ -108,7 +108,7 @@ def _of_arm(arm: str, part: pd.DataFrame, outcome: Outcome, seed: int) -> Agreem
             of_seed = seeds.derive(seed, "agreement", outcome.name, arm)
             noise = reliability.noise_ceiling(values, person, unit, image, seed=of_seed)
             if noise is None:
-                notes.append("Means of halves of the people do not differ: no noise ceiling.")
+                notes.append("Too few answers differ from the most common one for a noise ceiling.")
             ceiling = noise or ceiling
     note = " ".join(filter(None, notes))
     return Agreement(outcome.name, arm, *alpha, level, *ceiling, units, people, note)

@@ -16,9 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.statistics.influence import Parts
 
 
-def two_way_error(
-    cells: ArrayLike, people: ArrayLike, images: ArrayLike, shares: ArrayLike | None = None
-) -> tuple[float, float]:
+def two_way_error(cells: ArrayLike, people: ArrayLike, images: ArrayLike) -> tuple[float, float]:
     """Return the standard error of an estimate and its degrees of freedom.
 
     The variance is that of people, plus that of images, less that of single ratings, which both
@@ -28,8 +26,6 @@ def two_way_error(
         cells: (N,), the influence of each rating.
         people: (N,), codes from 0 up, none left out: who gave it.
         images: (N,), likewise: of what.
-        shares: (N,), what each rating adds to the influence of its image, where that is not
-            `cells`: of estimates from pairs of ratings of one image.
 
     Returns:
         Infinity and 1 where there is one person or one image; 0 and infinity where no rating moves
@@ -37,8 +33,7 @@ def two_way_error(
     """
     each = np.asarray(cells, dtype=np.float64)
     of_people, of_images = (
-        np.bincount(np.asarray(codes), weights).astype(np.float64)
-        for codes, weights in ((people, each), (images, each if shares is None else shares))
+        np.bincount(np.asarray(codes), each).astype(np.float64) for codes in (people, images)
     )
     if min(len(of_people), len(of_images)) < 2:
         return inf, 1.0
