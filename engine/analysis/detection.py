@@ -107,6 +107,7 @@ def detections(
     Raises:
         ValueError: the outcome is of another kind, or a detection that names no signal.
     """
+    ratings = ratings.reset_index(drop=True)  # tables that were joined repeat their labels
     if outcome.kind == "detection":
         if outcome.signal is None:
             raise ValueError(f"outcome {outcome.name!r} is a detection and names no signal")
