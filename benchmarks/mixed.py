@@ -7,7 +7,8 @@
 each image is seen equally often in both conditions (`tests.support.simulated_ratings`); in "shifted
 lists" ten lists give images to conditions by their place modulo 10. People and images are drawn
 anew for each study: logits with standard deviations 1 (people, images), .3 (people by condition)
-and .6 (images by condition). Every rejection is an error; .05 of them are meant.
+and .6 (images by condition). Every rejection is an error; .05 of them are meant. `power`: the same
+where the shares are .42 and .30.
 
 `detection`: studies with a known d' and criterion of the typical person and image, by standard
 deviations .3 of people's d', .5 of their criteria and .3 of images. Coverage of the 95 % intervals,
@@ -68,26 +69,25 @@ def compared(study: Study, slopes: bool) -> MixedTest:
     )
 
 
-def size(runs: int, seed: int) -> None:
+def decided(shares: tuple[float, float], runs: int, seed: int) -> None:
     """Print how often the test rejects, with and without slopes."""
     print("| lists | true shares | decided | intercepts alone | singular | refused | s each |")
     print("|---|---|--:|--:|--:|--:|--:|")
     for name, draw in (("balanced", balanced), ("shifted lists", shifted)):
-        for shares in ((0.3, 0.3), (0.42, 0.3)):
-            rng = np.random.default_rng(seed)
-            studies = [draw(rng, shares) for _ in range(runs)]
-            start = time.process_time()
-            found = [compared(study, True) for study in studies]
-            took = (time.process_time() - start) / runs
-            plain = [compared(study, False) for study in studies]
-            decided, without = (np.mean([t.p < LEVEL for t in each]) for each in (found, plain))
-            singular = np.mean([test.singular for test in found])
-            refused = sum(bool(test.refused) for test in found)
-            print(
-                f"| {name} | {shares[0]:.2f}, {shares[1]:.2f} | {decided:.3f} | {without:.3f}"
-                f" | {singular:.2f} | {refused} | {took:.3f} |",
-                flush=True,
-            )
+        rng = np.random.default_rng(seed)
+        studies = [draw(rng, shares) for _ in range(runs)]
+        start = time.process_time()
+        found = [compared(study, True) for study in studies]
+        took = (time.process_time() - start) / runs
+        plain = [compared(study, False) for study in studies]
+        often, without = (np.mean([t.p < LEVEL for t in each]) for each in (found, plain))
+        singular = np.mean([test.singular for test in found])
+        refused = sum(bool(test.refused) for test in found)
+        print(
+            f"| {name} | {shares[0]:.2f}, {shares[1]:.2f} | {often:.3f} | {without:.3f}"
+            f" | {singular:.2f} | {refused} | {took:.3f} |",
+            flush=True,
+        )
 
 
 def observed(
@@ -140,11 +140,14 @@ def detection(runs: int, seed: int) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["size", "detection"])
+    parser.add_argument("what", choices=["size", "power", "detection"])
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    {"size": size, "detection": detection}[given.what](given.runs, given.seed)
+    if given.what == "detection":
+        detection(given.runs, given.seed)
+    else:
+        decided((0.3 if given.what == "size" else 0.42, 0.3), given.runs, given.seed)
 
 
 if __name__ == "__main__":

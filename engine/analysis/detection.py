@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.analysis.outcomes import Outcome
-from engine.statistics.mixed import Fit, RandomEffect, fit, refusal
+from engine.statistics.mixed import UNSETTLED, Fit, RandomEffect, fit, refusal
 from engine.statistics.two_way import LEVEL
 
 FEWEST_TRIALS = 8
@@ -107,6 +107,7 @@ def detections(
     Raises:
         ValueError: the outcome is of another kind, or a detection that names no signal.
     """
+    ratings = ratings.reset_index(drop=True)  # tables that were joined repeat their labels
     if outcome.kind == "detection":
         if outcome.signal is None:
             raise ValueError(f"outcome {outcome.name!r} is a detection and names no signal")
@@ -181,7 +182,7 @@ def _detection(
             random.append(RandomEffect(name, who, coded))
     model = fit(yes, np.column_stack([np.ones(len(yes)), coded]), random, link="probit", joint=True)
     if not model.converged:
-        return replace(nothing, note=_unsettled())
+        return replace(nothing, note=UNSETTLED)
     df = _fewer(person, image) - 1
     sensitivity, criterion = _interval(model, 1, 1.0, df), _interval(model, 0, -1.0, df)
     return replace(
@@ -210,7 +211,7 @@ def _choice(cell: pd.DataFrame, name: str, condition: str, arm: str) -> Detectio
     random = [RandomEffect("person", person), RandomEffect("image", image)]
     model = fit(right, np.ones((len(right), 1)), random, link="probit", joint=True)
     if not model.converged:
-        return replace(nothing, note=_unsettled())
+        return replace(nothing, note=UNSETTLED)
     value, low, high = _interval(model, 0, sqrt(2), _fewer(person, image) - 1)
     note = " ".join(filter(None, (TWO_CHOICES, _few(person, image))))
     return replace(nothing, sensitivity=value, low=low, high=high, note=note)
@@ -274,10 +275,3 @@ def _few(person: NDArray[np.object_], image: NDArray[np.object_]) -> str:
     if not few:
         return ""
     return f"Only {' and '.join(few)}: the interval is rough."
-
-
-def _unsettled() -> str:
-    return (
-        "The mixed model has no finite optimum: nearly all answers of each person, or of each"
-        " image, are alike."
-    )

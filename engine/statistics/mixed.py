@@ -15,8 +15,13 @@ from engine.statistics._profile import profile_interval
 from engine.statistics._random_effects import Matrix, RandomEffect, Vector
 from engine.statistics.two_way import LEVEL
 
-__all__ = ["Fit", "MixedTest", "RandomEffect", "fit", "mixed_test", "refusal"]
+__all__ = ["UNSETTLED", "Fit", "MixedTest", "RandomEffect", "fit", "mixed_test", "refusal"]
 
+UNSETTLED = (
+    "The mixed model has no finite optimum: people, images or groups nearly tell yes from no by"
+    " themselves."
+)
+"""What is said of a fit that did not converge, or ran to infinity."""
 SINGULAR = 1e-4
 """A random effect with a smaller standard deviation has none (as in lme4)."""
 LARGEST = 12.0
@@ -260,10 +265,7 @@ def mixed_test(
     random += [RandomEffect(f"{name} x condition", who, coded) for name, who, both in kinds if both]
     whole, null = _with_and_without(answers, coded, random)
     if not (whole.converged and null.converged):
-        return _refuse(
-            "The mixed model has no finite optimum: nearly all answers of each person, or of each"
-            " image, are alike."
-        )
+        return _refuse(UNSETTLED)
     from scipy.special import chdtrc
 
     log_odds, error = float(whole.fixed[1]), float(whole.errors[1])

@@ -167,7 +167,9 @@ def test_missing_answers_are_left_out():
     table = observers(np.random.default_rng(4), 20, 12, 1, 0)
     without = table.copy()
     without.loc[::3, "detected"] = pd.NA
-    assert detections(without, DETECTED) == detections(table.drop(table.index[::3]), DETECTED)
+    rest = table.drop(table.index[::3])
+    assert detections(without, DETECTED) == detections(rest, DETECTED)
+    assert detections(rest.set_axis([0] * len(rest)), DETECTED) == detections(rest, DETECTED)
 
 
 @pytest.mark.parametrize(
