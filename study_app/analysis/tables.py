@@ -126,7 +126,12 @@ def contrasts_table(found: Findings, made: Sequence[Contrast], title: str) -> Ta
 
 def _table(title: str) -> Table:
     return Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1),
     )
 
 

@@ -81,6 +81,7 @@ def _print(found: Findings, view: StageView, said: Sequence[str]) -> None:
     if found.outcomes:
         _print_outcomes(found)
         _print_contrasts(found)
+        say("")
         say(f"Shown by version {view.version.version}, medians with quartiles:")
         for line in sizes.lines(view.shown, found.conditions):
             say(f"  {line}")
@@ -99,14 +100,17 @@ def _print_outcomes(found: Findings) -> None:
     from study_app.cli.terminal import print_table
 
     for each in found.outcomes:
+        say("")
         print_table(tables.outcome_table(found, each))
         for sentence in limits(Names(found), each.estimates):
             say(f"  {sentence}")
         for one in each.strengths:
             if one.items:
+                say("")
                 print_table(tables.strengths_table(found, each, one))
             if one.note:
                 say(f"  {one.note}")
+    say("")
     say(
         "Each person counts equally (by people), with 95 % intervals for other people and other "
         "images; by rating: each rating counts equally, where that reads otherwise."
@@ -122,6 +126,7 @@ def _print_contrasts(found: Findings) -> None:
 
     def shown(made: Sequence[Contrast], title: str) -> None:
         if made:
+            say("")
             print_table(tables.contrasts_table(found, made, title))
 
     told = [each.outcome.name for each in found.outcomes]
