@@ -66,6 +66,7 @@ from db.repository.responses import (
     Progress,
     TrialView,
     asked,
+    first_answers,
     progress,
     record_response,
     trials_from,
@@ -81,12 +82,14 @@ from db.repository.studies import (
     set_study_status,
     stimuli_of,
     stimulus_png,
+    stimulus_pngs,
     study,
     study_config,
     study_names,
     study_version,
     study_version_name,
 )
+from db.repository.whereabouts import Whereabouts, whereabouts
 
 __all__ = [
     "LONGEST_SILENCE",
@@ -115,6 +118,7 @@ __all__ = [
     "StudyVersionName",
     "TrialView",
     "VersionCounts",
+    "Whereabouts",
     "add_invitations",
     "admit",
     "artifact_keys",
@@ -133,6 +137,7 @@ __all__ = [
     "erased",
     "exports",
     "find_session",
+    "first_answers",
     "form_attempts",
     "has_researcher",
     "hash_password",
@@ -162,12 +167,14 @@ __all__ = [
     "state_of",
     "stimuli_of",
     "stimulus_png",
+    "stimulus_pngs",
     "study",
     "study_config",
     "study_names",
     "study_version",
     "study_version_name",
     "trials_from",
+    "whereabouts",
     "withdraw",
     "withdrawals",
 ]

@@ -1,8 +1,4 @@
-"""What the human table rests on, what of the data it leaves aside, and why, in sentences.
-
-That something is not computed yet is never said as if there were no data: every rating of the main
-trials is counted in one place here.
-"""
+"""What an analysis rests on: every rating is counted once, and what is left aside says why."""
 
 from __future__ import annotations
 
@@ -11,73 +7,63 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engine.analysis.human_table import TIMED_OUT
-
-ESTIMATED = ("label_nafc", "target_plausible")
-"""The question types that the human table is made of: both, of one presentation."""
-
 
 @dataclass(frozen=True)
 class Basis:
-    """The ratings of one stage of a study, each counted once in what follows `main`.
+    """The ratings of one stage of a study, each counted once.
+
+    `ratings` is practice + catch + main, and `main` is excluded + timed_out + all of `counted`.
 
     Attributes:
         stage: which.
         people: who have consented.
-        ratings: all, practice and catch trials included.
-        main: those of main trials.
-        excluded: of these, left out by pre-registered rules.
-        timed_out: of the rest, not answered in time.
-        estimated: of the rest, in the human table.
-        partnerless: of the rest, of a type of the human table whose other question of the same
-            presentation has no answer that counts.
-        no_estimate: of the rest, by question type: types that have no analysis yet.
-        catch_unscored: ratings of catch trials by question type, where no score is made of them.
+        ratings: all.
+        practice, catch, main: those of practice, catch and main trials.
+        excluded: of main ones, left out by the study's rules.
+        timed_out: of the rest, not answered in time: missing in every estimate.
+        counted: of the rest, by question type: what estimates are made of.
     """
 
     stage: str
     people: int
     ratings: int
+    practice: int
+    catch: int
     main: int
     excluded: int
     timed_out: int
-    estimated: int
-    partnerless: int
-    no_estimate: Mapping[str, int]
-    catch_unscored: Mapping[str, int]
+    counted: Mapping[str, int]
 
 
 def basis(ratings: pd.DataFrame, *, stage: str, people: int, with_excluded: bool = False) -> Basis:
-    """Count what the human table over `ratings` rests on.
+    """Count what estimates over `ratings` rest on.
 
     Args:
         ratings: the export's per-trial table of one stage.
         stage: which stage that is.
         people: how many have consented in it.
-        with_excluded: whether answers count that a pre-registered rule excludes.
+        with_excluded: whether answers count that a rule of the study excludes.
     """
+    kinds = ratings["trial_type"].value_counts()
     main = ratings[ratings["trial_type"] == "main"]
-    kept = main if with_excluded else main[~main["excluded"]]
-    answered = kept[kept["response"] != TIMED_OUT]
-    pairs = answered[answered["task"].isin(ESTIMATED)]
-    both = pairs.groupby("presentation_id")["task"].transform("nunique") == len(ESTIMATED)
-    catch = ratings[(ratings["trial_type"] == "catch") & ratings["correct_option"].notna()]
+    kept = main if with_excluded else main[~main["excluded"].astype(bool)]
+    late = kept["timed_out"].fillna(False).astype(bool)
+    counts = kept.loc[~late, "task"].value_counts()
     return Basis(
         stage=stage,
         people=people,
         ratings=len(ratings),
+        practice=int(kinds.get("practice", 0)),
+        catch=int(kinds.get("catch", 0)),
         main=len(main),
         excluded=len(main) - len(kept),
-        timed_out=len(kept) - len(answered),
-        estimated=int(both.sum()),
-        partnerless=len(pairs) - int(both.sum()),
-        no_estimate=_others(answered),
-        catch_unscored=_others(catch),
+        timed_out=int(late.sum()),
+        counted={str(task): int(n) for task, n in sorted(counts.items())},
     )
 
 
 def sentences(found: Basis) -> list[str]:
-    """Return what must be said beside the human table, or in its place where it is empty."""
+    """Return what must be said beside the estimates, or in their place where there is none."""
     if not found.ratings:
         return [_nobody(found)]
     if not found.main:
@@ -85,20 +71,18 @@ def sentences(found: Basis) -> list[str]:
             f"{_ratings(found.ratings)} so far, all in practice or catch trials: there is nothing "
             "to estimate from yet."
         ]
+    if found.excluded == found.main:
+        return ["All answers so far are left out by the study's exclusion rules."]
+    if found.timed_out == found.main:
+        return ["None of the answers so far came in time."]
     said = []
-    if found.no_estimate:
-        types = _listed(found.no_estimate)
-        said.append(f"No estimate for these question types yet: {types}. The export has them.")
-    if not found.estimated:
-        said += _left_aside(found)
-    if found.partnerless:
+    if found.excluded and not found.counted:
+        said.append(f"Left out by exclusion rules: {found.excluded} of {_ratings(found.main)}.")
+    if found.timed_out:
         said.append(
-            f"Not in the table: {_ratings(found.partnerless)} whose other question about the same "
-            f"picture ({' or '.join(ESTIMATED)}) has no answer that counts."
+            f"Not answered in time, and missing in all estimates: {found.timed_out} of "
+            f"{_ratings(found.main)}."
         )
-    if found.catch_unscored:
-        types = _listed(found.catch_unscored)
-        said.append(f"Catch trials of these question types are not scored here yet: {types}.")
     return said
 
 
@@ -122,30 +106,6 @@ def _nobody(found: Basis) -> str:
         return f"Nobody has taken part in the stage {found.stage} yet."
     begun = "1 person has" if found.people == 1 else f"{found.people} people have"
     return f"{begun} begun in the stage {found.stage}, and nobody has answered anything yet."
-
-
-def _left_aside(found: Basis) -> list[str]:
-    """Why there is nothing to estimate from, for what no other sentence explains."""
-    if found.excluded == found.main:
-        return ["All answers so far are left out by the study's exclusion rules."]
-    if found.timed_out == found.main:
-        return ["None of the answers so far came in time."]
-    said = []
-    if found.excluded:
-        said.append(f"Left out by exclusion rules: {found.excluded} of {_ratings(found.main)}.")
-    if found.timed_out:
-        said.append(f"Not answered in time: {found.timed_out} of {_ratings(found.main)}.")
-    return said
-
-
-def _others(ratings: pd.DataFrame) -> dict[str, int]:
-    """Ratings by question type, of those that the human table is not made of."""
-    counts = ratings[~ratings["task"].isin(ESTIMATED)]["task"].value_counts()
-    return {str(task): int(n) for task, n in sorted(counts.items())}
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{task} ({_ratings(n)})" for task, n in counts.items())
 
 
 def _ratings(count: int) -> str:

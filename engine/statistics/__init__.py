@@ -2,7 +2,7 @@
 
 from engine.statistics.bootstrap import Interval, Reduce, interval, median_interval
 from engine.statistics.crossed import RESAMPLES
-from engine.statistics.rates import Rate, crossed_rate, wilson
+from engine.statistics.rates import wilson
 from engine.statistics.two_way import (
     LEVEL,
     Decision,
@@ -20,9 +20,7 @@ __all__ = [
     "Decision",
     "Estimate",
     "Interval",
-    "Rate",
     "Reduce",
-    "crossed_rate",
     "equivalent",
     "every_above",
     "holm",

@@ -1,42 +1,138 @@
-"""The human table for people: in the terminal and as data for the page's plot."""
+"""Findings in the terminal: a table per outcome, contrasts, and lines; 80 columns are enough."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import pandas as pd
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
-from engine.analysis.exclusions import Excluded, exclusions
-from engine.analysis.human_table import Attention, ConditionResult
-from engine.statistics import Rate
-from study_app.study import Study
+from engine.analysis.attention import Attention
+from engine.analysis.contrasts import Contrast
+from engine.analysis.estimates import CellEstimate
+from engine.analysis.exclusions import Excluded
+from engine.analysis.preferences import Strengths
+from study_app.analysis import formats
+from study_app.analysis.figures import Names, in_order
+from study_app.analysis.findings import Findings, OutcomeFindings
+from study_app.analysis.formats import NONE, counted
 
-MEASURES = {
-    "fooled": "Q1 = target",
-    "plausible": "Q2 = yes",
-    "reasonable": "Q2 = yes, or can't tell",
-    "cant_tell": "Can't tell",
-}
-"""Columns of the human table, by attribute of `ConditionResult`."""
-
-
-def percent(rate: Rate) -> str:
-    """Return a rate with its interval as people read it: "41 % (28 to 55)"."""
-    if rate.value is None:
-        return "no ratings"
-    return f"{rate.value:.0%} ({rate.low * 100:.0f} to {rate.high * 100:.0f})".replace("%", " %")
+MOST_VALUES = 6
+"""Values of a choice that a table names; the others are counted."""
 
 
-def excluded_by(study: Study, ratings: pd.DataFrame) -> list[Excluded]:
-    """Return what each rule excludes, those that `study` declares in any case."""
-    return exclusions(ratings, [each.name for each in study.exclusions])
+def outcome_table(found: Findings, each: OutcomeFindings) -> Table:
+    """Return what is found of one outcome, a row per condition, under each arm's title."""
+    names = Names(found)
+    cells = in_order(found, each.estimates)
+    measured = any(cell.estimate is not None for cell in cells)
+    headings = _headings(measured, cells)
+    table = _table(f"{each.outcome.title} ({each.outcome.name}), {each.role}")
+    table.add_column("condition", overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=measured)
+    arm = None
+    for cell in cells:
+        if names.several_arms and cell.arm != arm:
+            arm = cell.arm
+            table.add_section()
+            table.add_row(names.arm(arm), style="bold")
+        row = _measured(each, cell) if measured else [_counts(cell)]
+        row += _numbers(cell, headings)
+        table.add_row(names.condition(cell.condition), *row)
+    return table
 
 
-def condition_titles(study: Study) -> dict[str, str]:
-    """Return the titles of a study's conditions by label, in its order."""
-    return {label: condition.title for label, condition in study.conditions.items()}
+def _headings(measured: bool, cells: Sequence[CellEstimate]) -> list[str]:
+    headings = ["by people", "by rating", "people", "images"] if measured else ["answers"]
+    headings.append("ratings")
+    headings += ["missing"] * any(cell.missing for cell in cells)
+    headings += ["n/a"] * any(cell.undefined for cell in cells)
+    return headings
+
+
+def _measured(each: OutcomeFindings, cell: CellEstimate) -> list[str | Text]:
+    """Value, value by ratings (where it reads otherwise), people, images."""
+    if cell.estimate is None:
+        return [NONE, "", "", ""]
+    value = formats.quantity(each.outcome, cell.estimate.value)
+    other = formats.quantity(each.outcome, cell.by_ratings.value if cell.by_ratings else None)
+    return [
+        formats.estimate(each.outcome, cell.estimate),
+        Text("" if other == value else other, style="dim"),
+        str(cell.estimate.people),
+        str(cell.estimate.images),
+    ]
+
+
+def _numbers(cell: CellEstimate, headings: Sequence[str]) -> list[str]:
+    numbers = {"ratings": cell.answered, "missing": cell.missing, "n/a": cell.undefined}
+    return [str(numbers[name]) for name in headings if name in numbers]
+
+
+def _counts(cell: CellEstimate) -> str:
+    ranked = sorted(cell.counts.items(), key=lambda each: -each[1])
+    told = [f"{value}: {count}" for value, count in ranked[:MOST_VALUES]]
+    rest = sum(count for _, count in ranked[MOST_VALUES:])
+    return ", ".join([*told, *([f"others: {rest}"] if rest else [])]) or NONE
+
+
+def strengths_table(found: Findings, each: OutcomeFindings, one: Strengths) -> Table:
+    """Return the strengths of items, strongest first."""
+    arm = Names(found).arm(one.arm)
+    table = _table(f"Strengths: {each.outcome.title}{f', {arm}' if arm else ''}")
+    table.add_column("item", overflow="fold")
+    for heading in ("log-odds", "chosen", "offered"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for item in one.items:
+        between = f"{formats.number(item.low)} to {formats.number(item.high)}"
+        told = f"{formats.number(item.value)} ({between})"
+        table.add_row(item.item, told, f"{item.chosen:g}", str(item.offered))
+    return table
+
+
+def strengths_frame(one: Strengths) -> pd.DataFrame:
+    """Return the same as a table of numbers."""
+    columns = ["item", "value", "low", "high", "chosen", "offered"]
+    return pd.DataFrame([asdict(item) for item in one.items], columns=columns)
+
+
+def contrasts_table(found: Findings, made: Sequence[Contrast], title: str) -> Table:
+    """Return comparisons, under each outcome's title."""
+    names = Names(found)
+    table = _table(title)
+    table.add_column("comparison", overflow="fold")
+    for heading in ("difference", "p", "p corrected", "decided"):
+        table.add_column(heading, justify="right", no_wrap=heading != "p corrected")
+    told = None
+    for each in made:
+        if each.spec.outcome.name != told:
+            told = each.spec.outcome.name
+            table.add_section()
+            table.add_row(f"{each.spec.outcome.title}", style="bold")
+        where = names.within(each.spec)
+        table.add_row(
+            names.compared(each.spec, each.at) + (f" ({where})" if where else ""),
+            formats.contrast(each),
+            formats.p_value(each.p),
+            formats.p_value(each.p_corrected),
+            each.decided,
+        )
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1),
+    )
 
 
 def exclusions_line(found: Sequence[Excluded], *, with_excluded: bool = False) -> str:
@@ -44,8 +140,8 @@ def exclusions_line(found: Sequence[Excluded], *, with_excluded: bool = False) -
     if not found:
         return ""
     each = "; ".join(
-        f"{_counted(one.answers, 'answer', 'answers')} of "
-        f"{_counted(one.people, 'person', 'people')} ({one.rule})"
+        f"{counted(one.answers, 'answer')} of {counted(one.people, 'person', 'people')} "
+        f"({one.rule})"
         if one.answers
         else f"nothing ({one.rule})"
         for one in found
@@ -55,71 +151,14 @@ def exclusions_line(found: Sequence[Excluded], *, with_excluded: bool = False) -
     return f"Left out by the study's rules: {each}."
 
 
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count} {one if count == 1 else several}"
-
-
-def ordered(
-    rows: Sequence[ConditionResult], conditions: Mapping[str, str]
-) -> list[tuple[str, ConditionResult]]:
-    """Return (title, result) in the study's order; conditions without ratings are left out.
-
-    Of conditions with the same title each says its label too, or they would be drawn as one.
-    """
-    found = {row.condition: row for row in rows}
-    told = Counter(conditions.values())
-    return [
-        (title if told[title] == 1 else f"{title} ({label})", found[label])
-        for label, title in conditions.items()
-        if label in found
-    ]
-
-
-def human_table_rich(
-    study: str,
-    rows: Sequence[ConditionResult],
-    catch: Attention,
-    conditions: Mapping[str, str],
-    excluded: str,
-) -> Table:
-    """Return the human table for the terminal; `excluded` says what was left out of it."""
-    table = Table(title=f"Study {study}", title_justify="left")
-    table.add_column("condition", no_wrap=True)
-    for title in MEASURES.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("people", justify="right")
-    table.add_column("ratings", justify="right")
-    for title, row in ordered(rows, conditions):
-        cells = [percent(getattr(row, name)) for name in MEASURES]
-        table.add_row(title, *cells, str(row.fooled.participants), str(row.fooled.ratings))
-    caption = "95 % intervals from a two-way bootstrap over participants and source images."
-    table.caption = "\n".join(line for line in (caption, catch_line(catch), excluded) if line)
-    return table
-
-
-def catch_line(catch: Attention) -> str:
+def catch_line(found: Sequence[Attention]) -> str:
     """Return how catch trials were answered, as a sentence; "" where none is scored."""
-    scored = {"label": catch.label, "plausibility": catch.plausible}
-    each = ", ".join(f"{name} {percent(rate)}" for name, rate in scored.items() if rate.ratings)
-    return each and f"Catch presentations answered as expected (all people): {each}."
-
-
-def long_frame(rows: Sequence[ConditionResult], conditions: Mapping[str, str]) -> pd.DataFrame:
-    """Return one row per condition x measure, for the plot: share and interval in [0, 1]."""
-    return pd.DataFrame(
-        [
-            {
-                "condition": title,
-                "measure": MEASURES[name],
-                "share": rate.value,
-                "low": rate.low,
-                "high": rate.high,
-                "people": rate.participants,
-                "images": rate.images,
-                "ratings": rate.ratings,
-            }
-            for title, row in ordered(rows, conditions)
-            for name in MEASURES
-            for rate in [getattr(row, name)]
-        ]
-    )
+    told = []
+    for one in found:
+        share = one.expected
+        if share.value is None:
+            continue
+        value = f"{share.value:.0%}".replace("%", " %")
+        between = "" if share.refused else f" ({share.low * 100:.0f} to {share.high * 100:.0f})"
+        told.append(f"{one.task} {value}{between}")
+    return f"Catch trials answered as expected (all people): {', '.join(told)}." if told else ""

@@ -1,4 +1,4 @@
-"""The HTTP routes beside Streamlit: participants, player, stimuli, login, export, gallery images.
+"""The HTTP routes beside Streamlit: participants, player, stimuli, login, results, gallery images.
 
 `routes` lists them all. A handler is a function of a module, and takes what it uses from
 `context(request)`.
@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from study_app.api import (
     admission,
+    analysis_page,
     answers,
     consent,
     form_answers,
@@ -31,6 +33,7 @@ from study_app.api.player_file import takes_gzip
 
 __all__ = ["EVERY_METHOD", "PREFIXES", "Context", "create_api", "nowhere", "routes", "takes_gzip"]
 
+_SMALLER = [Middleware(GZipMiddleware, compresslevel=6)]
 _PICTURE = "/g/{key}/{defense}/{image}/{index}"
 
 EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -64,6 +67,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/login", researcher.log_in, methods=["POST"]),
         Route("/api/logout", researcher.log_out, methods=["POST"]),
         Route("/api/export/{study}.zip", researcher.download),
+        Route("/api/analysis/{study}.html", analysis_page.show, middleware=_SMALLER),
         Route(f"{_PICTURE}.png", gallery.picture),
         Route(f"{_PICTURE}.json", gallery.facts_of_picture),
         Route(f"{_PICTURE}/{{method}}.png", gallery.attribution_map),

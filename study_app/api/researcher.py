@@ -23,6 +23,7 @@ from db import export, repository
 from db.models.studies import STAGES
 from db.repository import ResearcherInfo
 from study_app import exclusions
+from study_app.analysis import registration
 from study_app.api.attempts import TooManyError, browser_name, new_browser
 from study_app.api.context import context
 from study_app.api.http import (
@@ -38,6 +39,7 @@ from study_app.api.http import (
     write,
 )
 from study_app.installation import AppState, tokens
+from study_app.outcomes.scoring import score
 from study_app.researcher import login
 
 BROWSER_COOKIE = "plausibly_browser"
@@ -201,7 +203,15 @@ def _zip(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export"  # a name from an address may be no file's
         made = export.write_csv(
-            state.database, study, out, now, judge=exclusions.judge, stage=stage, actor=actor
+            state.database,
+            study,
+            out,
+            now,
+            judge=exclusions.judge,
+            score=score,
+            stage=stage,
+            beside=registration.exported(study),
+            actor=actor,
         )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

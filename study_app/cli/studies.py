@@ -218,7 +218,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
     attention rules do.
     """
     from db import repository
-    from study_app.analysis import tables
+    from study_app.analysis.findings import condition_titles
     from study_app.analysis.stages import shown_by
     from study_app.design import attention, sizes
     from study_app.participation import filled, under_way
@@ -266,7 +266,7 @@ def status(study: Published, as_json: AsJson = False) -> None:
     if invitations.made:
         say(f"  invitations: {invitations.made} made, {invitations.used} used")
     say(f"  shown by version {version.version}, medians with quartiles:")
-    for line in sizes.lines(pictures, tables.condition_titles(declared)):
+    for line in sizes.lines(pictures, condition_titles(declared)):
         say(f"    {line}")
     for line in attention.lines(rules):
         say(f"  attention rules of version {version.version}: {line}")

@@ -110,9 +110,11 @@ def lines(pictures: Iterable[Shown], titles: Mapping[str, str]) -> list[str]:
 
     Args:
         pictures: as `shown` returns them.
-        titles: of the conditions, by label.
+        titles: of the conditions, by label, in the order in which they are told.
     """
-    return [f"{titles[each.condition]}{each.which}: {_said(each)}" for each in pictures]
+    order = list(titles)
+    ranked = sorted(pictures, key=lambda each: (order.index(each.condition), each.place))
+    return [f"{titles[each.condition]}{each.which}: {_said(each)}" for each in ranked]
 
 
 def _said(each: Shown) -> str:

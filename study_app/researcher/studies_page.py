@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 from db import export, repository
 from db.errors import ExportError
 from db.repository import Embargo
-from engine.analysis import human_table
-from engine.analysis.basis import other_stages, sentences
+from engine.analysis.basis import other_stages
+from study_app.analysis.findings import Findings, findings, leading
 from study_app.analysis.stages import StageView, stage_view
-from study_app.analysis.tables import (
-    MEASURES,
-    catch_line,
-    condition_titles,
-    excluded_by,
-    exclusions_line,
-    long_frame,
-)
+from study_app.analysis.tables import catch_line, exclusions_line
 from study_app.design import sizes
 from study_app.installation import app_state
 from study_app.markdown import literal
@@ -29,9 +20,9 @@ from study_app.participation.under_way import closed_sentences, people_sentence
 from study_app.researcher import login
 from study_app.researcher.chosen import choose
 from study_app.researcher.login_form import login_form, logout_button
+from study_app.researcher.outcome_block import outcome_block
 from study_app.study import Study, UnreadableStudyError, study_of
 
-_SHOWN = ("fooled", "plausible")
 NEWEST = "newest"
 """The choice of the newest version, with all that mean the same."""
 
@@ -66,13 +57,14 @@ def researcher_page() -> None:
         try:
             view = stage_view(s, newest, stage, chosen)
             study = study_of(view.version)
+            found = findings(view, s)
         except (ExportError, UnreadableStudyError) as error:
             st.error(literal(str(error)))
             return
         stale = [made for made in repository.exports(s, name) if made.stale]
         held = repository.embargo(s, newest.study_id, now=datetime.now(UTC))
     _overview(view, study, held)
-    _answers(view, study)
+    _answers(view, found)
     _download(view, len(stale))
 
 
@@ -92,82 +84,42 @@ def _overview(view: StageView, study: Study, held: Embargo) -> None:
     columns[1].metric("Admitted", admitted, help="Got a list and a plan.")
     columns[2].metric("Finished", completed, help="Answered every question.")
     columns[3].metric("Withdrew", withdrew, help="Their answers were deleted.")
-    for sentence in view.sentences():
-        st.caption(sentence)
     closed = version.status == "closed"
     now = people_sentence(held)
     st.caption(f"{now} {closed_sentences(held)}" if closed else now)
 
 
-def _answers(view: StageView, study: Study) -> None:
-    ratings = view.ratings
-    rows = human_table.human_table(ratings)
-    said = sentences(view.basis())
-    if rows:
-        _human_table(study, rows)
+def _answers(view: StageView, found: Findings) -> None:
+    told = leading(found)
+    if told:
+        st.caption(literal(found.registration.said))
+        for each in told:
+            outcome_block(found, each)
+        _whole_page(view)
         with st.expander(f"What version {view.version.version} shows"):
-            shown = map(literal, sizes.lines(view.shown, condition_titles(study)))
+            shown = map(literal, sizes.lines(view.shown, found.conditions))
             st.markdown("Medians with quartiles.\n\n" + "\n".join(f"- {line}" for line in shown))
-        for sentence in said:
+        for sentence in found.said:
             st.caption(literal(sentence))
     else:
-        st.info("  \n".join(map(literal, said)))
+        st.info("  \n".join(map(literal, found.said)))
     for words in other_stages(view.stage, view.ratings_by_stage).values():
         st.caption(f"{words}, which are not counted here.")
     for line in (
-        catch_line(human_table.attention(ratings)),
-        exclusions_line(excluded_by(study, ratings)) if len(ratings) else "",
+        catch_line(found.attention),
+        exclusions_line(found.exclusions) if found.basis.ratings else "",
     ):
         if line:
             st.markdown(literal(line))
 
 
-def _human_table(study: Study, rows: list[human_table.ConditionResult]) -> None:
-    frame = long_frame(rows, condition_titles(study))
-    titles = list(dict.fromkeys(frame["condition"]))  # in the study's order
-    left, right = st.columns(2)
-    for place, name, question in zip(
-        (left, right),
-        _SHOWN,
-        ("People chose the target themselves", "People call the target plausible"),
-        strict=True,
-    ):
-        with place:
-            st.markdown(f"**{question}**  \n{MEASURES[name]}")
-            st.altair_chart(
-                _plot(frame[frame["measure"] == MEASURES[name]], titles), width="stretch"
-            )
-    st.caption(
-        "Dots are shares; bars are 95 % intervals from a two-way bootstrap over participants and "
-        "source images, never narrower than Wilson's. In the clean and noise conditions the "
-        "target is the label that the attack on the same picture aims at."
+def _whole_page(view: StageView) -> None:
+    versions = "".join(f"&version={number}" for number in view.versions)
+    st.link_button(
+        "The whole analysis on one page",
+        f"/api/analysis/{view.version.name}.html?stage={view.stage}{versions}",
+        icon=":material/analytics:",
     )
-    with st.expander("The numbers"):
-        table = frame.assign(
-            **{column: (frame[column] * 100).round(1) for column in ("share", "low", "high")}
-        )
-        st.dataframe(table, hide_index=True, width="stretch")
-
-
-def _plot(frame: pd.DataFrame, titles: list[str]) -> alt.LayerChart | alt.FacetChart:
-    base = alt.Chart(frame).encode(
-        y=alt.Y("condition:N", sort=titles, title=None, axis=alt.Axis(labelLimit=220)),
-        tooltip=[
-            "condition",
-            alt.Tooltip("share", format=".1%"),
-            alt.Tooltip("low", format=".1%"),
-            alt.Tooltip("high", format=".1%"),
-            "people",
-            "images",
-            "ratings",
-        ],
-    )
-    share = alt.Scale(domain=[0, 1])
-    bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
-        x=alt.X("low:Q", scale=share, title=None, axis=alt.Axis(format="%")), x2="high:Q"
-    )
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X("share:Q", scale=share))
-    return alt.layer(bars, dots).properties(height=36 * len(titles) + 40)
 
 
 def _download(view: StageView, stale: int) -> None:

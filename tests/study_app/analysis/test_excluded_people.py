@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 
 from db import export
 from db.models import Trial
-from engine.analysis import human_table
-from study_app.analysis.tables import excluded_by, exclusions_line
+from engine.analysis import estimates
+from engine.analysis.exclusions import exclusions
+from study_app.analysis.tables import exclusions_line
 from study_app.cli import plausibly
 from study_app.exclusions import judge
+from study_app.outcomes.scoring import score
 from study_app.researcher import login, studies_page
 from study_app.study import study_of
 
@@ -40,23 +42,23 @@ def take_part(lab, *, careful, **changes):
     assert person.trials()["complete"]
 
 
-def counted(lab, **options):
+def counted(lab):
+    """People whose main answers count, and what each rule excludes."""
     with lab.database.read() as s:
-        table = export.ratings(s, "demo", judge=judge)
-    rows = human_table.human_table(table, **options)
-    return {row.fooled.participants for row in rows}, excluded_by(study_of(lab.version), table)
+        table = export.ratings(s, "demo", judge=judge, score=score)
+    rules = [each.name for each in study_of(lab.version).exclusions]
+    return estimates.counted(table)["participant_id"].nunique(), exclusions(table, rules)
 
 
 def test_who_fails_the_catch_trials_is_marked_left_out_and_counted(lab):
     take_part(lab, careful=True, rt_ms=120.0)  # the first answer only, in practice
     take_part(lab, careful=False)
     people, found = counted(lab)
-    assert people == {1}
+    assert people == 1
     assert [(one.rule, one.people, one.answers) for one in found] == [
         ("catch_below", 1, TRIALS),
         ("too_fast", 1, 1),
     ]
-    assert counted(lab, with_excluded=True)[0] == {2}
     line = f"{TRIALS} answers of 1 person (catch_below); 1 answer of 1 person (too_fast)."
     assert exclusions_line(found) == f"Left out by the study's rules: {line}"
 
@@ -83,7 +85,7 @@ def test_the_rules_of_an_earlier_version_still_hold_for_its_people(lab):
     unfinished = lab.participant()
     unfinished.answer(unfinished.plan()[0]).raise_for_status()
     people, found = counted(lab)
-    assert people == {1}
+    assert people == 1
     assert [(one.rule, one.people, one.answers) for one in found] == [
         ("incomplete", 1, 1),
         ("catch_below", 1, TRIALS),
@@ -103,9 +105,13 @@ def test_analyze_leaves_out_what_is_excluded_unless_all_is_asked_for(lab, monkey
 
     for option, people in (([], 1), (["--all"], 2)):
         result = json.loads(analyze("--json", *option))
-        assert {row["fooled"]["participants"] for row in result["conditions"]} == {people}
+        (plausible,) = [o for o in result["outcomes"] if o["outcome"]["name"] == "said_plausible"]
+        assert {cell["estimate"]["people"] for cell in plausible["estimates"]} == {people}
         assert result["with_excluded"] == (people == 2)
-        assert result["attention"]["label"]["participants"] == 2
+        assert {one["expected"]["people"] for one in result["attention"]} == {2}
+        (arm,) = result["flow"]["arms"]
+        assert (arm["finished"], arm["analysed"]) == (2, 1)
+        assert arm["excluded"] == {"catch_below": 1}
         assert result["exclusions"] == [
             {"rule": "catch_below", "people": 1, "answers": TRIALS},
             {"rule": "too_fast", "people": 0, "answers": 0},
@@ -145,11 +151,11 @@ def test_the_researchers_page_says_what_is_left_out(lab, monkeypatch):
     assert texts(made.info) == "All answers so far are left out by the study's exclusion rules."
     line = f"Left out by the study's rules: {TRIALS} answers of 1 person (catch_below)"
     assert line in texts(made.markdown)
-    assert "Catch presentations answered as expected" in texts(made.markdown)
+    assert "Catch trials answered as expected" in texts(made.markdown)
     take_part(lab, careful=True)
     made = shown(lab, monkeypatch)
     assert not made.info
-    assert "People call the target plausible" in texts(made.markdown)
+    assert "alled the label plausible" in texts(made.markdown)
     assert line in texts(made.markdown)
 
 
@@ -166,4 +172,4 @@ def test_a_study_without_rules_says_nothing(lab):
     lab.change(exclusions=[])
     take_part(lab, careful=False)
     people, found = counted(lab)
-    assert (people, found, exclusions_line(found)) == ({1}, [], "")
+    assert (people, found, exclusions_line(found)) == (1, [], "")

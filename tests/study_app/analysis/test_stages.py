@@ -1,4 +1,4 @@
-"""Pilot and main data of one study, and question types without an analysis: page, commands, zip."""
+"""Pilot and main data of one study: page, commands, zip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from lab import open_lab
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from db.models import Presentation, Trial
 from study_app import study
 from study_app.cli import plausibly as cli
 from study_app.design import publish
@@ -29,22 +28,6 @@ def to_stage(lab, stage, name="demo"):
     """Publish the study in another stage, as its newest version."""
     loaded = study.load(name).model_copy(update={"stage": stage})
     lab.version = publish.publish(loaded, lab.state.store, lab.database)
-
-
-def with_task(lab, before, after, *, pictures):
-    """As if some main presentations had been asked another question than they were."""
-
-    def change(s):
-        asked = (
-            s.query(Trial)
-            .join(Presentation)
-            .where(Trial.task == before, Presentation.role == "main")
-            .order_by(Trial.position)
-        )
-        for trial in asked.limit(pictures):
-            trial.task = after
-
-    lab.database.write(change)
 
 
 @pytest.fixture
@@ -93,13 +76,21 @@ def texts(found):
     return "\n".join(element.value for element in found)
 
 
+def early(people):
+    """What is said while fewer people than the demo registers have answered."""
+    return (
+        f"Registered were 100 people, and answers of {people} count so far: what is decided now is "
+        "not what was registered, and who stops when it suits finds too much."
+    )
+
+
 def metrics(made):
     return {metric.label: int(metric.value) for metric in made.metric}
 
 
-def link(made):
-    (button,) = made.get("link_button")
-    return button.proto.url
+def link(made, to="/api/export/"):
+    (url,) = [each.proto.url for each in made.get("link_button") if to in each.proto.url]
+    return url
 
 
 def rows(lab, path):
@@ -153,8 +144,8 @@ def test_a_pilot_launched_later_hides_nothing(lab, plausibly, tmp_path):
     main = json.loads(plausibly("analyze", "demo", "--json"))
     assert (main["stage"], main["basis"]["ratings"]) == ("main", TRIALS)
     assert (main["versions"], main["left_out"]) == ([2], [])
-    assert main["conditions"]
-    assert main["said"] == []
+    assert "said_plausible" in {each["outcome"]["name"] for each in main["outcomes"]}
+    assert main["said"] == [early(1)]
     status = plausibly("study", "status", "demo").splitlines()
     stages = [line.split("(")[1].split(")")[0] for line in status if line.startswith("  version")]
     assert stages == ["main", "main", "pilot"]
@@ -178,7 +169,10 @@ def test_versions_that_mean_something_else_are_never_pooled(lab, plausibly, show
     lab.participant().finish()
     together = json.loads(plausibly("analyze", "demo", "--json"))
     assert together["basis"]["ratings"] == 2 * TRIALS
-    assert together["said"] == ["Counted together: versions 2 and 3, which mean the same."]
+    assert together["said"] == [
+        "Counted together: versions 2 and 3, which mean the same.",
+        early(2),
+    ]
 
     changed_condition(lab, defense="distillation", title="No defense")
     assert json.loads(plausibly("analyze", "demo", "--json"))["basis"]["ratings"] == 2 * TRIALS
@@ -191,6 +185,7 @@ def test_versions_that_mean_something_else_are_never_pooled(lab, plausibly, show
             "(conditions.none.defense: was none, now distillation)."
             for number in (2, 3)
         ),
+        early(1),
         "A version by itself: --version NUMBER.",
     ]
     assert newest["left_out"][0]["version"] == 2
@@ -210,6 +205,7 @@ def test_versions_that_mean_something_else_are_never_pooled(lab, plausibly, show
     made = shown()
     assert metrics(made)["Finished"] == 1
     assert "Not counted: 52 ratings of version 3" in texts(made.caption)
+    assert link(made, "/api/analysis/") == "/api/analysis/demo.html?stage=main&version=4"
     assert "156 rated trials of the stage main in all its versions" in texts(made.markdown)
     (choice,) = made.selectbox
     assert (choice.label, choice.options) == ("Version", ["newest", "2", "3", "4"])
@@ -252,42 +248,23 @@ def test_with_people_in_one_stage_there_is_nothing_to_choose(lab, shown):
 
 @on_sqlite
 @pytest.mark.parametrize("lab", ["saliency-preference"], indirect=True)
-def test_answers_that_have_no_analysis_yet_are_never_called_no_answers(lab, plausibly, shown):
+def test_a_study_of_preferences_is_told_by_strengths(lab, plausibly, shown):
     name = lab.version.name
     for _ in range(12):
         person = lab.participant(admitted=False, study=name)
         person.form("screening", {"age": 30}).raise_for_status()
         person.post("/api/admit", {}).raise_for_status()
         assert person.finish()["complete"]
-    sentence = (
-        "No estimate for these question types yet: pair_preference (240 ratings). "
-        "The export has them."
-    )
-    assert plausibly("analyze", name).splitlines() == [
-        f"Study {name}, stage main",
-        sentence,
-        "Left out by the study's rules: nothing (too_fast).",
-    ]
     found = json.loads(plausibly("analyze", name, "--json"))
-    assert found["said"] == [sentence]
-    assert found["basis"]["no_estimate"] == {"pair_preference": 240}
+    assert found["basis"]["counted"] == {"pair_preference": 240}
+    (preferred,) = [o for o in found["outcomes"] if o["outcome"]["name"] == "preferred"]
+    assert preferred["strengths"]
+    assert sum(cell["answered"] for cell in preferred["estimates"]) == 240
+    assert "(preferred)" in plausibly("analyze", name)
     made = shown()
-    assert texts(made.info) == sentence
+    assert not made.info
     assert metrics(made)["Finished"] == 12
     assert "252 rated trials of the stage main" in texts(made.markdown)
-
-
-@on_sqlite
-def test_what_is_not_in_the_table_is_named_beside_it(lab, plausibly, shown):
-    """Half of the questions have an analysis: the other half is not passed over."""
-    lab.change(exclusions=[])
-    lab.participant().finish()
-    with_task(lab, "label_nafc", "accept_reject", pictures=3)
-    expected = "accept_reject (3 ratings)"
-    assert expected in plausibly("analyze", "demo")
-    made = shown()
-    assert expected in texts(made.caption)
-    assert not made.info
 
 
 @on_sqlite

@@ -6,13 +6,16 @@ from lab import open_lab
 
 from db import export
 from engine import results
-from engine.analysis import human_table
+from engine.analysis import estimates
+from engine.analysis.attention import attention
 from engine.errors import UsageError
 from study_app import lint, questions, study
 from study_app.design import preview
 from study_app.exclusions import judge
+from study_app.outcomes import outcomes
+from study_app.outcomes.scoring import score
 
-DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
+DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text()) | {"analysis": None}
 LABEL, PLAUSIBLE = DEMO["questions"]
 
 
@@ -49,7 +52,7 @@ def test_every_trial_says_how_long_and_an_answer_that_did_not_come_is_kept_as_su
     assert person.answer(plan[1], "timed_out", **nothing).status_code == 422
     person.answer(plan[1])
     with lab.database.read() as s:
-        first, second = export.ratings(s, "demo", judge=judge).to_dict("records")
+        first, second = export.ratings(s, "demo", judge=judge, score=score).to_dict("records")
     assert (first["response"], first["response_label"], first["timed_out"]) == (
         "timed_out",
         "",
@@ -74,23 +77,28 @@ def test_a_preview_says_how_long(tmp_path, store):
     assert page.count("not shown again") == 26
 
 
-def test_the_human_table_leaves_out_what_was_not_answered_in_time(lab):
+def test_what_was_not_answered_in_time_is_missing_and_counted(lab):
     person = lab.participant()
     for number, trial in enumerate(person.plan()):
         missed = number % 4 == 0  # every other first question
         person.answer(trial, "timed_out" if missed else None).raise_for_status()
     with lab.database.read() as s:
-        table = export.ratings(s, "demo", judge=judge)
+        table = export.ratings(s, "demo", judge=judge, score=score)
     main = table[(table["trial_type"] == "main") & (table["task"] == "label_nafc")]
-    answered = main[main["timed_out"].isna()]
-    assert 0 < len(answered) < len(main)
-    rows = human_table.human_table(table, with_excluded=True)
-    assert sum(row.fooled.ratings for row in rows) == len(answered)
+    late = main["timed_out"].fillna(False).astype(bool)
+    assert 0 < late.sum() < len(main)
+    assert main["chose_target"].notna().equals(~late)
+    found = estimates.estimates(
+        estimates.counted(table, with_excluded=True), outcomes()["chose_target"]
+    )
+    assert sum(cell.answered for cell in found) == len(main) - late.sum()
+    assert sum(cell.missing for cell in found) == late.sum()
     catch = table[(table["trial_type"] == "catch") & (table["task"] == "label_nafc")]
-    assert human_table.attention(table).label.ratings == len(catch)
+    label, _ = attention(table)
+    assert label.expected.ratings == len(catch)
     # Half of the catch trials missed for want of time is below the share that the study asks for.
     assert set(table["exclusion_rule"]) == {"catch_below"}
-    assert human_table.human_table(table) == []
+    assert len(estimates.counted(table)) == 0
 
 
 @pytest.mark.parametrize(

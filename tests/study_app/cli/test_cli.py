@@ -113,7 +113,7 @@ def test_launch_status_export_analyze_close(home, tmp_path):
     assert header == [row["column"] for row in book if row["table"] == "ratings"]
     assert all(row["description"] for row in book)
     analysis = json.loads(typed(home, "analyze", "demo", "--json").stdout)
-    assert analysis["conditions"] == []
+    assert analysis["outcomes"] == []
     assert plausibly(home, "study", "close", "demo").returncode == 0
     assert "closed" in plausibly(home, "study", "status", "demo").stdout
 
