@@ -212,6 +212,17 @@ def test_an_interval_is_never_narrower_than_that_of_independent_ratings():
         assert found.effective <= 120 + 1e-9
 
 
+def test_what_is_typical_counts_a_little_where_there_are_few_images():
+    person, image = (each.ravel() for each in np.indices((40, 3)))
+    unlike = share(image == 2, person, image)  # all say yes of one image, and no of both others
+    assert unlike.low < 0.05
+    assert unlike.high > 0.85
+    answers_alike = (person + 13 * image) % 10 < 3
+    alike = share(answers_alike, person, image)
+    low, high = wilson(int(answers_alike.sum()), 120)
+    assert 1.03 < (alike.high - alike.low) / (high - low) < 1.15
+
+
 def test_answers_that_are_all_the_same_have_an_interval_that_is_no_point():
     person, image = (each.ravel() for each in np.indices((12, 8)))
     none, every = (share(np.full(96, value), person, image) for value in (False, True))
