@@ -24,6 +24,7 @@ def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]
         drawn: its design.
     """
     from db import repository
+    from db.models.studies import SIMULATED
     from study_app.design.publish import as_running
     from study_app.study import briefly, differences, study_of
 
@@ -34,7 +35,7 @@ def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]
             counts = repository.counts(s, study.name)
     finally:
         database.close()
-    people = sum(row.started for row in counts)
+    people = sum(row.started for row in counts if row.stage != SIMULATED)
     if stored is None or drawn is None or not people:
         return []
     _, content = as_running(study, drawn, stored)

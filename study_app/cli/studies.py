@@ -169,6 +169,7 @@ def launch(
     It is linted first: errors keep it from being published, warnings are printed. Where people have
     taken part already, what differs is printed too, and a new version is made with --yes only.
     """
+    from db.models.studies import SIMULATED
     from study_app import study as studies
     from study_app.cli import relaunch
     from study_app.cli.progress import console
@@ -176,6 +177,11 @@ def launch(
     from study_app.participation import doors
 
     loaded = studies.load(study)
+    if loaded.stage == SIMULATED:
+        raise UsageError(
+            f"study {loaded.name!r}: stage: simulated is for simulated people, and opens to nobody; "
+            "write pilot or main to launch it, or try it with plausibly study simulate"
+        )
     _experiment(loaded)
     seen = look(loaded, Settings().store)
     errors = [problem for problem in seen.problems if problem.severity == "error"]
@@ -213,11 +219,12 @@ app.command()(invitations_cli.invite)
 def status(study: Published, as_json: AsJson = False) -> None:
     """Print how many people started, were admitted, are under way, finished and withdrew.
 
-    For each stage, how many people each list of its newest version still lacks. And what the newest
-    version shows: by condition how large the disturbance is, and how sure the model; and what its
-    attention rules do.
+    For each stage, how many people each list of its newest version still lacks; simulated people
+    are counted by themselves, and no list lacks any. And what the newest version shows: by
+    condition how large the disturbance is, and how sure the model; and what its attention rules do.
     """
     from db import repository
+    from db.models.studies import SIMULATED
     from study_app.analysis import tables
     from study_app.analysis.stages import shown_by
     from study_app.design import attention, sizes
@@ -230,7 +237,9 @@ def status(study: Published, as_json: AsJson = False) -> None:
         now = datetime.now(UTC)
         held = repository.embargo(s, version.study_id, now=now)
         counts = [asdict(row) for row in repository.counts(s, study)]
-        newest = {row["stage"]: row["study_version_id"] for row in counts}
+        newest = {
+            row["stage"]: row["study_version_id"] for row in counts if row["stage"] != SIMULATED
+        }
         lists = [
             (own, filled.filled_lists(s, own, now=now))
             for own in (repository.study_version(s, each) for each in newest.values())
@@ -260,6 +269,9 @@ def status(study: Published, as_json: AsJson = False) -> None:
                 say(f"  {_came(row)}")
         for line in filled.lines(own, found):
             say(f"  {line}")
+    for row in counts:
+        if row["stage"] == SIMULATED:
+            say(f"  {_came(row, 'simulated people')}")
     say(f"  {under_way.people_sentence(held)}")
     if current == "closed":
         say(f"  {under_way.closed_sentences(held)}")
@@ -272,9 +284,9 @@ def status(study: Published, as_json: AsJson = False) -> None:
         say(f"  attention rules of version {version.version}: {line}")
 
 
-def _came(row: dict[str, Any]) -> str:
+def _came(row: dict[str, Any], who: str | None = None) -> str:
     return (
-        f"version {row['version']} ({row['stage']}): {row['started']} started, "
+        f"version {row['version']} ({who or row['stage']}): {row['started']} started, "
         f"{row['admitted']} admitted, {row['completed']} completed, {row['withdrawn']} withdrew"
     )
 
