@@ -137,10 +137,10 @@ def publish_study(
     study_id, status = (
         (any_version.study_id, any_version.status) if any_version else _draft(s, name, now)
     )
-    of_study = select(func.max(StudyVersion.version)).where(StudyVersion.study_id == study_id)
+    last = s.scalar(select(func.max(StudyVersion.version)).where(StudyVersion.study_id == study_id))
     version = StudyVersion(
         study_id=study_id,
-        version=(s.scalar(of_study) or 0) + 1,
+        version=(last or 0) + 1,
         content_sha256=content_sha256,
         config_json=canonical_json(config),
         design_json=canonical_json(design),

@@ -12,6 +12,7 @@ import typer
 
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli import invitations as invitations_cli
+from study_app.cli import simulating_people
 from study_app.cli.database import opened, require_study, upgraded
 from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from study_app.study import Study
 
 app = typer.Typer(
-    help="Write, check, look at, publish, watch and close studies.", no_args_is_help=True
+    help="Write, check, look at, simulate, publish, watch and close studies.", no_args_is_help=True
 )
 File = Annotated[str, typer.Argument(help="A YAML file or a built-in name.")]
 Published = Annotated[str, typer.Argument(help="Name of the study.")]
@@ -179,7 +180,7 @@ def launch(
     loaded = studies.load(study)
     if loaded.stage == SIMULATED:
         raise UsageError(
-            f"study {loaded.name!r}: stage: simulated is for simulated people, and opens to nobody; "
+            f"study {loaded.name!r}: stage: simulated is for simulated people and opens to nobody; "
             "write pilot or main to launch it, or try it with plausibly study simulate"
         )
     _experiment(loaded)
@@ -213,6 +214,7 @@ def launch(
 
 
 app.command()(invitations_cli.invite)
+app.command()(simulating_people.simulate)
 
 
 @app.command()
