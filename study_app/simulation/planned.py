@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -156,21 +156,20 @@ def _answered(
 ) -> Answered:
     given = questions.read(trial.task, trial.view, answer)
     shown = [pictures.stimuli[stimulus_id] for stimulus_id in _shown(presentation)]
-    facts = {
-        "task": trial.task,
-        "answer": given.answer,
-        "values": given.values,
-        "view": trial.view,
-        "pictures": [stimulus.passport for stimulus in shown],
-        "role": presentation.role,
-        "condition": presentation.condition,
-        "shown_label": trial.shown_label_index,
-        "asked_label": _asked_label(presentation, shown[0], pictures),
-        "correct": trial.correct_option,
-        "study": pictures.config,
-        "png": lambda place: shown[place].png,
-    }
-    return Answered(**{field.name: facts[field.name] for field in fields(Answered)})
+    return Answered(
+        task=trial.task,
+        answer=given.answer,
+        values=given.values,
+        view=trial.view,
+        pictures=[stimulus.passport for stimulus in shown],
+        role=presentation.role,
+        condition=presentation.condition,
+        shown_label=trial.shown_label_index,
+        asked_label=_asked_label(presentation, shown[0], pictures),
+        correct=trial.correct_option,
+        study=pictures.config,
+        png=lambda place: shown[place].png,
+    )
 
 
 def _asked_label(

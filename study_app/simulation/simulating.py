@@ -117,7 +117,7 @@ def simulate(
         if took is not None:
             truth.add(took.person, took.arm, took.plan, took.done)
     facts = [_facts(state, one, took) for one, took in taken]
-    return Simulated(version, raters, seed, resolved, facts, truth.shares())
+    return Simulated(version, raters, seed, resolved, facts, truth.shares(study))
 
 
 def _make_room(state: AppState, study: str, *, replace: bool) -> None:

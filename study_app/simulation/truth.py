@@ -14,6 +14,7 @@ from study_app.simulation.simulated_person import (
     SimulatedPerson,
     image_log_odds,
 )
+from study_app.study import Study
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class TrueShare:
             fast.
         images: how many source images were used.
         asked: how many questions the plans of those admitted have.
-        answered, yes: how many of them were answered by people who attend and not too fast, and how
-            many of those answers are a yes.
+        answered, yes: how many of them were answered by people who attend and did not withdraw, and
+            not too fast; and how many of those answers are a yes.
     """
 
     outcome: str
@@ -79,15 +80,21 @@ class Truth:
             if cell := self._cell(question, arm):
                 cell.images[question.image_id] += 1
                 cell.chance += question.chance
-        for given in done.answers:
+        for given in () if done.withdraws else done.answers:
             cell = self._cell(given.question, arm)
             if cell and given.why in ("model", "lapse") and given.rt_ms is not None:
                 cell.answered += given.answer in (*given.question.yes, *given.question.no)
                 cell.yes += given.answer in given.question.yes
 
-    def shares(self) -> list[TrueShare]:
-        """Return the truth of every outcome, condition and arm that was asked for."""
-        return [self._share(key, cell) for key, cell in self._cells.items()]
+    def shares(self, study: Study) -> list[TrueShare]:
+        """Return the truth of every outcome, condition and arm that was asked for, in order."""
+        conditions, arms = list(study.conditions), list(study.all_arms)
+
+        def place(key: tuple[str, str, str]) -> tuple[str, int, int]:
+            outcome, condition, arm = key
+            return outcome, conditions.index(condition), arms.index(arm)
+
+        return [self._share(key, self._cells[key]) for key in sorted(self._cells, key=place)]
 
     def _cell(self, question: PlannedQuestion, arm: str) -> _Cell | None:
         if not question.modelled or question.outcome is None:
