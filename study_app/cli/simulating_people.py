@@ -90,7 +90,8 @@ def simulate(
     print_table(_table(made))
     fates = made.fates()
     ended = ", ".join(f"{fates[fate]} {said}" for fate, said in FATES.items() if fates[fate])
-    say(f"{people} simulated people took part in study {made.version.name}, version "
+    who = "1 simulated person" if people == 1 else f"{people} simulated people"
+    say(f"{who} took part in study {made.version.name}, version "
         f"{made.version.version}: {ended}.")  # fmt: skip
     say(f"The truth is in {path}.")
     say(f"What is found: plausibly analyze {made.version.name} --stage simulated")

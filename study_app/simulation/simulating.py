@@ -25,7 +25,7 @@ from study_app.simulation.taking_part import TakingPart
 from study_app.simulation.truth import TrueShare, Truth
 from study_app.study import Study, study_of
 
-AT_ONCE = 16
+AT_ONCE = 50
 """People who are under way at the same moment."""
 
 
