@@ -133,10 +133,8 @@ def publish_study(
     newest = newest_version(s, name, simulated=stage == SIMULATED)
     if newest and (newest.content_sha256, newest.stage) == (content_sha256, stage):
         return newest
-    any_version = study(s, name)
-    study_id, status = (
-        (any_version.study_id, any_version.status) if any_version else _draft(s, name, now)
-    )
+    known = study(s, name)
+    study_id, status = (known.study_id, known.status) if known else _draft(s, name, now)
     last = s.scalar(select(func.max(StudyVersion.version)).where(StudyVersion.study_id == study_id))
     version = StudyVersion(
         study_id=study_id,
@@ -204,10 +202,7 @@ def study(s: Session, name: str) -> StudyVersionInfo | None:
 def newest_version(s: Session, name: str, *, simulated: bool) -> StudyVersionInfo | None:
     """Return the newest version for people, or the newest for simulated ones; None: there is none.
 
-    Args:
-        s: the session.
-        name: of the study.
-        simulated: whom it is for. Whoever comes by a public address is to get one for people.
+    Whoever comes by a public address is to get one for people.
     """
     stage = StudyVersion.stage
     row = s.execute(

@@ -56,7 +56,6 @@ def simulate(
     from study_app import study as studies
     from study_app.cli.database import upgraded
     from study_app.cli.progress import console
-    from study_app.cli.terminal import print_table
     from study_app.installation import AppState, Settings
     from study_app.installation.key import require_key
     from study_app.simulation.rater_file import load
@@ -82,13 +81,19 @@ def simulate(
         )
     finally:
         database.close()
-    folder = out or Path(f"{made.version.name}-simulated-{made.version.version}")
-    path = _write(folder, made)
+    path = _write(out, made)
     if as_json:
         print_json({**made.to_json(), "file": str(path)})
         return
+    _tell(made, path)
+
+
+def _tell(made: Simulated, path: Path) -> None:
+    """Say what should be found, what became of people, and where the truth is."""
+    from study_app.cli.terminal import print_table
+
     print_table(_table(made))
-    fates = made.fates()
+    people, fates = len(made.people), made.fates()
     ended = ", ".join(f"{fates[fate]} {said}" for fate, said in FATES.items() if fates[fate])
     who = "1 simulated person" if people == 1 else f"{people} simulated people"
     say(f"{who} took part in study {made.version.name}, version "
@@ -128,8 +133,9 @@ def _require_free(folder: Path, *, replace: bool) -> None:
         raise UsageError(f"--out {folder}: it holds a {TRUTH}; name another, or add --replace")
 
 
-def _write(folder: Path, made: Simulated) -> Path:
+def _write(out: Path | None, made: Simulated) -> Path:
     """Write the truth; return its file."""
+    folder = out or Path(f"{made.version.name}-simulated-{made.version.version}")
     path = folder / TRUTH
     try:
         folder.mkdir(parents=True, exist_ok=True)

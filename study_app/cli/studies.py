@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,15 +266,8 @@ def status(study: Published, as_json: AsJson = False) -> None:
         )
         return
     say(f"Study {study} is {current}.")
-    for own, found in lists:
-        for row in counts:
-            if row["stage"] == own.stage:
-                say(f"  {_came(row)}")
-        for line in filled.lines(own, found):
-            say(f"  {line}")
-    for row in counts:
-        if row["stage"] == SIMULATED:
-            say(f"  {_came(row, 'simulated people')}")
+    for line in _how_far(counts, {own.stage: filled.lines(own, found) for own, found in lists}):
+        say(f"  {line}")
     say(f"  {under_way.people_sentence(held)}")
     if current == "closed":
         say(f"  {under_way.closed_sentences(held)}")
@@ -284,6 +278,16 @@ def status(study: Published, as_json: AsJson = False) -> None:
         say(f"    {line}")
     for line in attention.lines(rules):
         say(f"  attention rules of version {version.version}: {line}")
+
+
+def _how_far(
+    counts: Sequence[dict[str, Any]], missing: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield for each stage how many came, and who is missing; simulated people last."""
+    for stage, lines in missing.items():
+        yield from (_came(row) for row in counts if row["stage"] == stage)
+        yield from lines
+    yield from (_came(row, "simulated people") for row in counts if row["stage"] not in missing)
 
 
 def _came(row: dict[str, Any], who: str | None = None) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stored_study import excludes_nothing
+from stored_study import write_csv
 
-from db import export
 from db import repository as repo
 from db.errors import StudyFullError
 from db.models import ExportRecord, Participant, Tombstone
@@ -108,7 +107,7 @@ def test_who_withdraws_in_a_simulation_makes_no_export_stale(lab, tmp_path):
     main, simulated = lab.open(), lab.publish(stage="simulated")
     lab.finish(lab.admit(main))
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    export.write_csv(lab.database, "demo", tmp_path / "out", now, judge=excludes_nothing)
+    write_csv(lab.database, "demo", tmp_path / "out", now)
     gone = lab.admit(simulated)
     lab.database.write(lambda s: repo.withdraw(s, participant_id=gone.id, now=lab.now))
     with lab.database.read() as s:
