@@ -22,9 +22,11 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "support"))
 
-from crowd import Home, Person, Tally, Wire, make_home, request_bytes  # noqa: E402
+from crowd import Home, Person, Tally, make_home  # noqa: E402
 from live_server import LiveServer  # noqa: E402
 from load import forty_trials, quantiles, served  # noqa: E402
+
+from study_app.simulation.wire import Wire, request_bytes  # noqa: E402
 
 PAGES, SOCKETS, PASSWORDS = 2000, 1000, 300
 AT_ONCE = 100

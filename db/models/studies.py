@@ -10,7 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.models.declarative import Base, one_of
 
 STUDY_STATUSES = ("draft", "live", "closed")
-STAGES = ("pilot", "main", "simulated")
+SIMULATED = "simulated"
+"""The stage of people who are none: no public page leads to it, and it holds nothing back."""
+STAGES = ("pilot", "main", SIMULATED)
 
 
 class Study(Base):

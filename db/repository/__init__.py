@@ -9,6 +9,7 @@ from db.repository.admission import (
     PlannedPresentation,
     PlannedTrial,
     admit,
+    least_filled,
     plan_hash,
 )
 from db.repository.embargo import (
@@ -71,6 +72,7 @@ from db.repository.responses import (
     record_response,
     trials_from,
 )
+from db.repository.simulated import delete_simulated, simulated_people
 from db.repository.studies import (
     StimulusRow,
     StudyStimulusInfo,
@@ -78,6 +80,7 @@ from db.repository.studies import (
     StudyVersionName,
     VersionCounts,
     counts,
+    newest_version,
     publish_study,
     set_study_status,
     stimuli_of,
@@ -131,6 +134,7 @@ __all__ = [
     "create_session",
     "delete_expired_identities",
     "delete_session",
+    "delete_simulated",
     "embargo",
     "embargoed_image_ids",
     "end_if_over",
@@ -145,6 +149,8 @@ __all__ = [
     "key_fingerprint",
     "key_was_used",
     "known_by_key",
+    "least_filled",
+    "newest_version",
     "owe_erasure",
     "owed_erasures",
     "participant",
@@ -163,6 +169,7 @@ __all__ = [
     "set_key_fingerprint",
     "set_password",
     "set_study_status",
+    "simulated_people",
     "slot_counts",
     "state_of",
     "stimuli_of",

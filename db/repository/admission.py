@@ -96,7 +96,7 @@ def admit(
     require_open(participant(s, participant_id))
     open_slots = _open_slots(s, person, slots, quota, now)
     filled = slot_counts(s, person.study_version_id, now=now)
-    arm, list_index = _least_filled(filled, open_slots, person.seed)
+    arm, list_index = least_filled(filled, open_slots, person.seed)
     plan = tuple(draw(arm, list_index, person.seed))
     _check_plan(s, plan, person.study_version_id)
     _insert_plan(s, plan, participant_id)
@@ -149,7 +149,9 @@ def _open_slots(
     return left
 
 
-def _least_filled(filled: Mapping[Slot, int], slots: Sequence[Slot], seed: int) -> Slot:
+def least_filled(filled: Mapping[Slot, int], slots: Sequence[Slot], seed: int) -> Slot:
+    """Return the slot with the fewest people; of several, the one that the person's seed says."""
+
     def rank(slot: Slot) -> tuple[int, str]:
         return filled.get(slot, 0), sha256_hex(canonical_json([seed, *slot]).encode())
 

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.errors import StudyClosedError
-from db.models import Participant, Stimulus, Study, StudyStimulus
+from db.models import Participant, Stimulus, Study, StudyVersion, StudyVersionStimulus
+from db.models.studies import SIMULATED
 from db.repository.participants import ParticipantInfo
 from db.repository.places import ACTIVE_WITHIN
 
@@ -34,9 +35,9 @@ class Embargo:
     """What is held back of a study's source images, and by whom.
 
     images: how many of them are held back. under_way: people admitted to any version, not finished
-    and seen within ACTIVE_WITHIN. until: when these hold nothing back any longer, unless they
-    answer something more or the study is live; None if there is nobody to wait for. others:
-    further studies that show some of the same images and hold them back, by name.
+    and seen within ACTIVE_WITHIN; simulated ones are none. until: when these hold nothing back any
+    longer, unless they answer something more or the study is live; None if there is nobody to wait
+    for. others: further studies that show some of the same images and hold them back, by name.
     """
 
     images: int
@@ -93,7 +94,7 @@ def require_open(person: ParticipantInfo) -> None:
     Simulated versions are always open.
     """
     if person.status == "consented" and not (
-        person.study_status == "live" or person.stage == "simulated"
+        person.study_status == "live" or person.stage == SIMULATED
     ):
         raise StudyClosedError("The study is not open any more. Thank you for your interest.")
 
@@ -118,6 +119,7 @@ def embargo(s: Session, study_id: int, *, now: datetime) -> Embargo:
             Participant.study_id == study_id,
             Participant.status == "admitted",
             Participant.last_seen_at >= now - ACTIVE_WITHIN - LEEWAY,
+            _real(),
         )
     ).one()
     return Embargo(
@@ -136,24 +138,32 @@ def _holding(s: Session, now: datetime) -> list[int]:
     going_on = may_go_on(
         live, Participant.status, Participant.last_seen_at, now - ACTIVE_WITHIN - LEEWAY
     )
-    somebody = exists().where(Participant.study_id == Study.id, going_on)
+    somebody = exists().where(Participant.study_id == Study.id, going_on, _real())
     return list(s.scalars(select(Study.id).where(or_(live, somebody))))
+
+
+def _real() -> ColumnElement[bool]:
+    """The condition that a participant is no simulated one: those cannot be told too much."""
+    simulated = select(StudyVersion.id).where(StudyVersion.stage == SIMULATED)
+    return Participant.study_version_id.not_in(simulated)
 
 
 def _image_ids(s: Session, study_ids: Sequence[int]) -> set[str]:
     """The source images of all stimuli of these studies, and those whose map one of them shows.
 
-    A placebo may be another image's map: the gallery has the same map at that image.
+    A placebo may be another image's map: the gallery has the same map at that image. What only
+    simulated people are shown is not among them.
     """
     if not study_ids:
         return set()
-    used = StudyStimulus.stimulus_id == Stimulus.stimulus_id
-    of_studies = StudyStimulus.study_id.in_(study_ids)
-    own = select(Stimulus.image_id).join(StudyStimulus, used).where(of_studies).distinct()
-    foreign = (
-        select(Stimulus.passport_json)
-        .join(StudyStimulus, used)
-        .where(of_studies, Stimulus.passport_json.contains(f'"{_FOREIGN}":', autoescape=True))
+    used = Stimulus.stimulus_id.in_(
+        select(StudyVersionStimulus.stimulus_id)
+        .join(StudyVersion, StudyVersion.id == StudyVersionStimulus.study_version_id)
+        .where(StudyVersion.study_id.in_(study_ids), StudyVersion.stage != SIMULATED)
+    )
+    own = select(Stimulus.image_id).where(used).distinct()
+    foreign = select(Stimulus.passport_json).where(
+        used, Stimulus.passport_json.contains(f'"{_FOREIGN}":', autoescape=True)
     )
     shown = (json.loads(passport)["saliency"][_FOREIGN] for passport in s.scalars(foreign))
     return {*s.scalars(own), *shown}

@@ -26,6 +26,7 @@ from db.models import (
     StudyVersion,
     Tombstone,
 )
+from db.models.studies import SIMULATED
 from db.repository.erasures import owe_erasure
 from db.repository.invitations import require_invitation, use_invitation
 from db.repository.places import UNLIMITED, Quota, arm_counts
@@ -249,7 +250,8 @@ def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
     """Delete everything of a participant; leave a tombstone and mark the study's exports stale.
 
     The slot is free at once. That the log and the copies are still to be wiped is noted
-    (`erasures`); copies made elsewhere cannot be reached.
+    (`erasures`); copies made elsewhere cannot be reached. Of a simulated person only the data go:
+    no export of people's answers is stale for that, and nobody's trace is to be wiped.
 
     Raises:
         ParticipantNotFoundError: there is none, or they have withdrawn already.
@@ -265,11 +267,14 @@ def withdraw(s: Session, *, participant_id: str, now: datetime) -> None:
             withdrawn_at=now,
         )
     )
-    s.execute(
-        update(ExportRecord).where(ExportRecord.study_id == person.study_id).values(stale=True)
-    )
+    simulated = _version(s, person.study_version_id).stage == SIMULATED
+    if not simulated:
+        s.execute(
+            update(ExportRecord).where(ExportRecord.study_id == person.study_id).values(stale=True)
+        )
     s.execute(delete(Participant).where(Participant.id == participant_id))
-    owe_erasure(s, participant_id=participant_id, now=now)
+    if not simulated:
+        owe_erasure(s, participant_id=participant_id, now=now)
 
 
 def delete_expired_identities(s: Session, *, now: datetime) -> int:
@@ -324,7 +329,7 @@ def _pass_on(s: Session, person: Participant, token_sha256: str) -> None:
 
 
 def _require_open(version: Any) -> None:
-    if version.status != "live" and version.stage != "simulated":
+    if version.status != "live" and version.stage != SIMULATED:
         raise StudyNotOpenError(
             f"The study {version.name!r} is {version.status} and takes no participants."
         )

@@ -24,6 +24,7 @@ from db.models import (
     StudyVersion,
     Tombstone,
 )
+from db.models.studies import SIMULATED
 
 # About 50 ms and 16 MB a try; recorded with each hash, so that they can grow.
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
@@ -132,13 +133,13 @@ def audit(s: Session, *, actor: str, action: str, detail: Mapping[str, Any], now
 
 
 def withdrawals(s: Session, study_name: str) -> int:
-    """Return how many people have withdrawn from a study so far."""
+    """Return how many people have withdrawn from a study so far; simulated ones are none."""
     return (
         s.scalar(
             select(func.count(Tombstone.id))
             .join(StudyVersion, StudyVersion.id == Tombstone.study_version_id)
             .join(Study, Study.id == StudyVersion.study_id)
-            .where(Study.name == study_name)
+            .where(Study.name == study_name, StudyVersion.stage != SIMULATED)
         )
         or 0
     )

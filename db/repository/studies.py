@@ -24,7 +24,7 @@ from db.models import (
     StudyVersionStimulus,
     Tombstone,
 )
-from db.models.studies import STAGES, STUDY_STATUSES
+from db.models.studies import SIMULATED, STAGES, STUDY_STATUSES
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def publish_study(
     """Store a study; the first publication makes a draft.
 
     If the newest version has this content and stage, it is returned and nothing is written; else
-    the next version is made. A stimulus keeps its opaque id through all versions of the study.
+    the next version is made. The newest of people's stages and the newest simulated one do not
+    count for each other. A stimulus keeps its opaque id through all versions of the study.
     `silence`: how long people may be silent and keep their place; None: LONGEST_SILENCE.
 
     Raises:
@@ -129,19 +130,21 @@ def publish_study(
     """
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
-    newest = study(s, name)
+    newest = newest_version(s, name, simulated=stage == SIMULATED)
     if newest and (newest.content_sha256, newest.stage) == (content_sha256, stage):
         return newest
-    study_id, status = (newest.study_id, newest.status) if newest else _draft(s, name, now)
+    known = study(s, name)
+    study_id, status = (known.study_id, known.status) if known else _draft(s, name, now)
+    last = s.scalar(select(func.max(StudyVersion.version)).where(StudyVersion.study_id == study_id))
     version = StudyVersion(
         study_id=study_id,
-        version=newest.version + 1 if newest else 1,
+        version=(last or 0) + 1,
         content_sha256=content_sha256,
         config_json=canonical_json(config),
         design_json=canonical_json(design),
         stage=stage,
         silence_s=None if silence is None else int(silence.total_seconds()),
-        frozen=status == "live",
+        frozen=status == "live" and stage != SIMULATED,
         created_at=now,
     )
     s.add(version)
@@ -183,17 +186,29 @@ def set_study_status(s: Session, *, name: str, status: str) -> StudyVersionInfo:
     if newest is None:
         raise StudyNotFoundError(f"There is no study {name!r}.")
     s.execute(update(Study).where(Study.id == newest.study_id).values(status=status))
-    if status == "live":
+    if status == "live" and newest.stage != SIMULATED:
         s.execute(update(StudyVersion).where(StudyVersion.id == newest.id).values(frozen=True))
     return study_version(s, newest.id)
 
 
 def study(s: Session, name: str) -> StudyVersionInfo | None:
-    """Return the newest version of the study called `name`, or None."""
+    """Return the newest version of the study called `name`, or None.
+
+    A simulated one is returned only where there is no other: it never stands for the study.
+    """
+    return newest_version(s, name, simulated=False) or newest_version(s, name, simulated=True)
+
+
+def newest_version(s: Session, name: str, *, simulated: bool) -> StudyVersionInfo | None:
+    """Return the newest version for people, or the newest for simulated ones; None: there is none.
+
+    Whoever comes by a public address is to get one for people.
+    """
+    stage = StudyVersion.stage
     row = s.execute(
         select(Study, StudyVersion)
         .join(StudyVersion, StudyVersion.study_id == Study.id)
-        .where(Study.name == name)
+        .where(Study.name == name, stage == SIMULATED if simulated else stage != SIMULATED)
         .order_by(StudyVersion.version.desc())
         .limit(1)
     ).first()

@@ -45,7 +45,7 @@ async def admit(request: Request) -> Response:
             participant_id=person.id,
             slots=participant_plan.slots(version.design),
             draw=partial(participant_plan.draw, version.design, wording=words),
-            quota=quota_of(study),
+            quota=quota_of(study, version.stage),
             plan_rules=participant_plan.RULES,
             now=here.now(),
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,7 +35,8 @@ async def consent(request: Request) -> Response:
     digest = tokens.sha256(token)
 
     def look(s: Session) -> tuple[StudyVersionInfo | None, ParticipantInfo | None]:
-        return repository.study(s, given.study), repository.participant_by_token(s, digest)
+        version = repository.newest_version(s, given.study, simulated=here.simulated)
+        return version, repository.participant_by_token(s, digest)
 
     version, known = await read(here.database, look)
     if version is None:
@@ -102,13 +101,13 @@ def _record(
             and tokens.provider_id_hmac(
                 here.state.key, given.study, given.provider.name, identity.id
             ),
-            invited=provider.invites,
+            invited=provider.invites and not here.simulated,
             language=given.language,
             consent_sha256=given.consent_sha256,
             consent_version=str(version.version),
-            seed=secrets.randbits(63),
+            seed=here.seed_of(given.nonce),
         ),
-        quota=quota_of(study),
+        quota=quota_of(study, version.stage),
         now=here.now(),
     )
 

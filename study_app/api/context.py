@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,11 @@ from db.session import Database
 from study_app.api.attempts import Attempts
 from study_app.api.limits import RateLimit, consent_limit
 from study_app.installation import AppState
+
+
+def _any_seed(nonce: str) -> int:
+    """A seed that nobody can foretell."""
+    return secrets.randbits(63)
 
 
 def _now() -> datetime:
@@ -28,6 +34,9 @@ class Context:
         consents: how many one address may give.
         attempts: who may try a password, and the thread that checks one at a time.
         now: the server's clock, with its time zone.
+        simulated: consents are to versions for simulated people, and to no others. Without it they
+            are to versions for people only: no address of theirs leads into a simulation.
+        seed_of: the seed of whoever consents with a nonce, in [0, 2**63).
     """
 
     state: AppState
@@ -35,6 +44,8 @@ class Context:
     consents: RateLimit = field(default_factory=consent_limit)
     attempts: Attempts = field(default_factory=Attempts)
     now: Callable[[], datetime] = _now
+    simulated: bool = False
+    seed_of: Callable[[str], int] = _any_seed
 
     @property
     def database(self) -> Database:

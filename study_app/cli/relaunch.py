@@ -27,17 +27,18 @@ def changes(
         untouched: say it also where nobody has come yet.
     """
     from db import repository
+    from db.models.studies import SIMULATED
     from study_app.design.publish import as_running
     from study_app.study import briefly, differences, study_of
 
     database = settings.database()
     try:
         with database.read() as s:
-            stored = repository.study(s, study.name)
+            stored = repository.newest_version(s, study.name, simulated=False)
             counts = repository.counts(s, study.name)
     finally:
         database.close()
-    people = sum(row.started for row in counts)
+    people = sum(row.started for row in counts if row.stage != SIMULATED)
     if stored is None or drawn is None or not (people or untouched):
         return []
     _, content = as_running(study, drawn, stored)

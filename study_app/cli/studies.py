@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli import invitations as invitations_cli
+from study_app.cli import simulating_people
 from study_app.cli.database import opened, require_study, upgraded
 from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from study_app.study import Study
 
 app = typer.Typer(
-    help="Write, check, look at, publish, watch and close studies.", no_args_is_help=True
+    help="Write, check, look at, simulate, publish, watch and close studies.", no_args_is_help=True
 )
 File = Annotated[str, typer.Argument(help="A YAML file or a built-in name.")]
 Published = Annotated[str, typer.Argument(help="Name of the study.")]
@@ -169,6 +171,7 @@ def launch(
     It is linted first: errors keep it from being published, warnings are printed. Where people have
     taken part already, what differs is printed too, and a new version is made with --yes only.
     """
+    from db.models.studies import SIMULATED
     from study_app import study as studies
     from study_app.cli import relaunch
     from study_app.cli.progress import console
@@ -176,6 +179,11 @@ def launch(
     from study_app.participation import doors
 
     loaded = studies.load(study)
+    if loaded.stage == SIMULATED:
+        raise UsageError(
+            f"study {loaded.name!r}: stage: simulated is for simulated people and opens to nobody; "
+            "write pilot or main to launch it, or try it with plausibly study simulate"
+        )
     _experiment(loaded)
     seen = look(loaded, Settings().store)
     errors = [problem for problem in seen.problems if problem.severity == "error"]
@@ -207,17 +215,19 @@ def launch(
 
 
 app.command()(invitations_cli.invite)
+app.command()(simulating_people.simulate)
 
 
 @app.command()
 def status(study: Published, as_json: AsJson = False) -> None:
     """Print how many people started, were admitted, are under way, finished and withdrew.
 
-    For each stage, how many people each list of its newest version still lacks. And what the newest
-    version shows: by condition how large the disturbance is, and how sure the model; and what its
-    attention rules do.
+    For each stage, how many people each list of its newest version still lacks; simulated people
+    are counted by themselves, and no list lacks any. And what the newest version shows: by
+    condition how large the disturbance is, and how sure the model; and what its attention rules do.
     """
     from db import repository
+    from db.models.studies import SIMULATED
     from study_app.analysis.findings import condition_titles
     from study_app.analysis.stages import shown_by
     from study_app.design import attention, sizes
@@ -230,7 +240,9 @@ def status(study: Published, as_json: AsJson = False) -> None:
         now = datetime.now(UTC)
         held = repository.embargo(s, version.study_id, now=now)
         counts = [asdict(row) for row in repository.counts(s, study)]
-        newest = {row["stage"]: row["study_version_id"] for row in counts}
+        newest = {
+            row["stage"]: row["study_version_id"] for row in counts if row["stage"] != SIMULATED
+        }
         lists = [
             (own, filled.filled_lists(s, own, now=now))
             for own in (repository.study_version(s, each) for each in newest.values())
@@ -254,12 +266,8 @@ def status(study: Published, as_json: AsJson = False) -> None:
         )
         return
     say(f"Study {study} is {current}.")
-    for own, found in lists:
-        for row in counts:
-            if row["stage"] == own.stage:
-                say(f"  {_came(row)}")
-        for line in filled.lines(own, found):
-            say(f"  {line}")
+    for line in _how_far(counts, {own.stage: filled.lines(own, found) for own, found in lists}):
+        say(f"  {line}")
     say(f"  {under_way.people_sentence(held)}")
     if current == "closed":
         say(f"  {under_way.closed_sentences(held)}")
@@ -272,9 +280,19 @@ def status(study: Published, as_json: AsJson = False) -> None:
         say(f"  attention rules of version {version.version}: {line}")
 
 
-def _came(row: dict[str, Any]) -> str:
+def _how_far(
+    counts: Sequence[dict[str, Any]], missing: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield for each stage how many came, and who is missing; simulated people last."""
+    for stage, lines in missing.items():
+        yield from (_came(row) for row in counts if row["stage"] == stage)
+        yield from lines
+    yield from (_came(row, "simulated people") for row in counts if row["stage"] not in missing)
+
+
+def _came(row: dict[str, Any], who: str | None = None) -> str:
     return (
-        f"version {row['version']} ({row['stage']}): {row['started']} started, "
+        f"version {row['version']} ({who or row['stage']}): {row['started']} started, "
         f"{row['admitted']} admitted, {row['completed']} completed, {row['withdrawn']} withdrew"
     )
 

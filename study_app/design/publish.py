@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from db import repository
+from db.models.studies import SIMULATED
 from db.repository import StimulusRow, StudyVersionInfo
 from db.session import Database
 from engine import canonical, results
@@ -17,7 +18,12 @@ from study_app.study import Study, silence
 
 
 def publish(
-    study: Study, store: ArtifactStore, database: Database, drawn: Design | None = None
+    study: Study,
+    store: ArtifactStore,
+    database: Database,
+    drawn: Design | None = None,
+    *,
+    simulated: bool = False,
 ) -> StudyVersionInfo:
     """Store `study` and open it. Unchanged content adds nothing; changed content a new version.
 
@@ -29,6 +35,8 @@ def publish(
         store: where its experiment is.
         database: where it goes.
         drawn: its design, if it has been drawn before.
+        simulated: as a version for simulated people, whatever stage the file names. That opens
+            nothing: people are not led to it.
 
     Raises:
         UsageError: its experiment has not been run here, or has too few usable images.
@@ -46,14 +54,14 @@ def publish(
             name=study.name,
             config=study.to_json(),
             design=document,
-            stage=study.stage,
+            stage=SIMULATED if simulated else study.stage,
             stimuli=[_row(stimulus) for stimulus in drawn.stimuli.values()],
             silence=silence(study),
             content_sha256=content_sha256,
             now=now,
         )
     )
-    if version.status == "draft":
+    if version.status == "draft" and not simulated:
         version = database.write(
             lambda s: repository.set_study_status(s, name=study.name, status="live")
         )

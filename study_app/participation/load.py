@@ -37,12 +37,13 @@ _log = logging.getLogger(__name__)
 def load_texts(name: str) -> ParticipantTexts | None:
     """Return the public texts of the newest version of study `name`, or None if there is none.
 
-    One that this program cannot read is none: who runs the server finds in its log why.
+    One for simulated people is none, and so is one that this program cannot read: who runs the
+    server finds in its log why.
     """
     if not _NAME.fullmatch(name):
         return None
     with app_state().database.read() as s:
-        version = repository.study(s, name)
+        version = repository.newest_version(s, name, simulated=False)
     if version is None:
         return None
     known = (version.id, version.content_sha256)

@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 from db import repository
 from db.errors import NotInvitedError, StorageError, StudyFullError
+from db.models.studies import SIMULATED
 from db.repository import Quota, StudyVersionInfo
 from db.session import Database
 from study_app.installation import tokens
@@ -36,7 +37,7 @@ def refusal(
     provider = study.provider
     if unfit := provider.refusal(identity):
         return {"error": "not_invited", "reason": unfit.reason}
-    quota = quota_of(study)
+    quota = quota_of(study, version.stage)
     if not provider.invites and quota.participants is None:
         return None
     code = identity.id and tokens.provider_id_hmac(key, version.name, provider.name, identity.id)
@@ -70,9 +71,12 @@ def doubled(provider: Provider, query: Mapping[str, str]) -> Refusal | None:
     return {"error": "not_invited", "reason": "doubled_id"}
 
 
-def quota_of(study: Study) -> Quota:
-    """Return how many people a study takes; in all at most what its arms take together."""
-    if study.quota is None:
+def quota_of(study: Study, stage: str) -> Quota:
+    """Return how many people a study takes; in all at most what its arms take together.
+
+    Of simulated people any number: how many come is said where they are made.
+    """
+    if study.quota is None or stage == SIMULATED:
         return Quota()
     in_all, per_arm = study.quota.participants, study.quota.per_arm
     arms = per_arm and per_arm * len(study.all_arms)

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from crowd import Home, Person, Wire, look_up, run
+from crowd import Home, Person, look_up, run
 from live_server import LiveServer
+
+from study_app.simulation.wire import Wire
 
 TABS = 4
 

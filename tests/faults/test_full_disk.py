@@ -13,8 +13,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from crowd import Home, Wire, look_up, run, take_part
+from crowd import Home, look_up, run, take_part
 from live_server import LiveServer
+
+from study_app.simulation.wire import Wire
 
 PEOPLE = 6
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from crowd import Home, NoReplyError, Wire, request_bytes, run, take_part
+from crowd import Home, run, take_part
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab import DEVICE, PASSWORD, Lab, Person, open_lab
@@ -20,6 +20,7 @@ from live_server import LiveServer
 
 from study_app.forms import Item
 from study_app.researcher import login
+from study_app.simulation.wire import NoReplyError, Wire, request_bytes
 
 SETTINGS = {
     "database": None,

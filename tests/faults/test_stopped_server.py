@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from crowd import Found, Home, Person, look_up, request_bytes, run, take_part
+from crowd import Found, Home, Person, look_up, run, take_part
 from live_server import LiveServer
+
+from study_app.simulation.wire import request_bytes
 
 PEOPLE = 6
 

@@ -7,15 +7,13 @@ final reply is sent again with the same `event_id`. Nothing is retried by a libr
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sqlite3
-import time
 import uuid
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,86 +22,18 @@ from lab import open_lab
 
 from study_app.design import publish
 from study_app.participation.texts import consent_sha256
+from study_app.simulation.wire import AGAIN_S, NoReplyError, Reply, Wire
 from study_app.study import Study, study_of, wording
 
 T = TypeVar("T")
 
 PAGE = 20
-AGAIN_S = 0.1
 EARLY_CODES = """
     SELECT participant.id, completion_code, count(trial.id), count(response.event_id)
     FROM participant JOIN trial ON trial.participant_id = participant.id
     LEFT JOIN response ON response.trial_id = trial.id GROUP BY participant.id
     HAVING (completion_code IS NOT NULL) <> (count(trial.id) = count(response.event_id))
 """
-
-
-class NoReplyError(ConnectionError):
-    """The connection ended before the whole reply was there."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    body: Any
-    seconds: float
-
-
-class Wire:
-    """One kept-alive connection to the server on this machine."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def request(self, method: str, path: str, token: str = "", body: Any = None) -> Reply:
-        """Send one request, again after a moment if it was one too many for its token.
-
-        Raises NoReplyError when no whole reply came.
-        """
-        raw = request_bytes(method, path, token, body)
-        while (reply := await self.send(raw)).status == 429:
-            await asyncio.sleep(AGAIN_S)
-        return reply
-
-    async def send(self, raw: bytes) -> Reply:
-        """Send these bytes and read one reply."""
-        if self._streams is not None and self._streams[0].at_eof():
-            self.close()  # idle for too long: the server has hung up
-        try:
-            if self._streams is None:
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-            reader, writer = self._streams
-            sent = time.perf_counter()
-            writer.write(raw)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-            length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-            content = await reader.readexactly(length)
-        except (OSError, EOFError, ValueError) as error:
-            self.close()
-            raise NoReplyError from error
-        seconds = time.perf_counter() - sent
-        if "connection: close" in head:
-            self.close()
-        is_json = "content-type: application/json" in head
-        return Reply(int(head[9:12]), json.loads(content) if is_json else content, seconds)
-
-    def close(self) -> None:
-        if self._streams is not None:
-            with suppress(RuntimeError):  # the event loop of the connection may be over
-                self._streams[1].close()
-            self._streams = None
-
-
-def request_bytes(method: str, path: str, token: str = "", body: Any = None) -> bytes:
-    """One request as it goes over the wire."""
-    data = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n"
-    if body is not None:
-        head += "Content-Type: application/json\r\n"
-    if token:
-        head += f"Authorization: Bearer {token}\r\n"
-    return f"{head}\r\n".encode() + data
 
 
 @dataclass
