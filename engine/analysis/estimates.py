@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from engine.analysis.outcomes import Outcome
-from engine.statistics.clustered import Clustered
+from engine.analysis.outcomes import MEASURED, Kind, Outcome
+from engine.statistics.clustered import Clustered, average, share
+from engine.statistics.influence import Weights
 
 By: TypeAlias = Literal["cell", "condition", "arm"]
 """What estimates are made for: each condition in each arm; or, where it was asked for in so many
 words, each condition over all arms, or each arm over all its conditions."""
 ALL = "all"
 """Stands for the arms, or the conditions, that were counted together."""
+OTHER = "other"
+"""Stands for the rarest values of an outcome that has too many to list."""
+_LISTED = 50
+"""How many values of an outcome are counted each, at most."""
+_COUNTED: frozenset[Kind] = frozenset({"binary", "detection", "ordinal", "choice", "preference"})
+"""Kinds with few values, of which each is counted."""
+_SHARES: frozenset[Kind] = frozenset({"binary", "detection"})
+_BY: Mapping[By, tuple[str, ...]] = {
+    "cell": ("condition", "arm"),
+    "condition": ("condition",),
+    "arm": ("arm",),
+}
 
 COLUMNS = (
     "participant_id",
@@ -79,8 +93,16 @@ def estimates(ratings: pd.DataFrame, outcome: Outcome, *, by: By = "cell") -> li
             stages are the caller's to keep apart.
         outcome: what is estimated.
         by: see `By`.
+
+    Raises:
+        ValueError: `by` is none of these, or the ratings have no column of the outcome.
     """
-    raise NotImplementedError
+    if by not in _BY:
+        raise ValueError(f"by is one of {', '.join(_BY)}, not {by!r}")
+    return [
+        _estimate(part, outcome, labels.get("condition", ALL), labels.get("arm", ALL))
+        for labels, part in _groups(_rows(ratings, outcome), _BY[by])
+    ]
 
 
 @dataclass(frozen=True)
@@ -104,13 +126,13 @@ class Item:
 
 
 def by_image(ratings: pd.DataFrame, outcome: Outcome) -> list[Item]:
-    """Return the outcome of each source image in each condition and arm."""
-    raise NotImplementedError
+    """Return the outcome of each source image in each condition and arm that has an answer."""
+    return _items(ratings, outcome, "source_image_id")
 
 
 def by_person(ratings: pd.DataFrame, outcome: Outcome) -> list[Item]:
-    """Return the outcome of each participant in each condition."""
-    raise NotImplementedError
+    """Return the outcome of each participant in each condition with an answer."""
+    return _items(ratings, outcome, "participant_id")
 
 
 @dataclass(frozen=True)
@@ -119,7 +141,9 @@ class Sensitivity:
 
     Attributes:
         rule: its name; "" as registered (all rules), "none" without any.
-        people, ratings: that it excludes, where the others do not matter.
+        people: who have a rating that it excludes, whether or not other rules do so too; of "" and
+            "none", that any rule excludes.
+        ratings: how many these are, of the outcome's question.
         estimates: of every cell, when this rule alone is not applied.
     """
 
@@ -136,5 +160,125 @@ def sensitivity(ratings: pd.DataFrame, outcome: Outcome, rules: Sequence[str]) -
         ratings: all main trials, excluded ones too.
         outcome: what is estimated.
         rules: names of the study's rules.
+
+    Returns:
+        First as registered (""), then without each of `rules` in their order, then without any
+        ("none"); without rules, the first alone.
     """
-    raise NotImplementedError
+    rows = _rows(counted(ratings, with_excluded=True), outcome)
+    hit = [
+        frozenset(str(names).split(";")) if is_out and pd.notna(names) else frozenset()
+        for names, is_out in zip(rows["exclusion_rule"], _excluded(rows), strict=True)
+    ]
+    out = _excluded(rows)
+
+    def without(
+        rule: str, left_out: np.ndarray[Any, Any], kept: np.ndarray[Any, Any]
+    ) -> Sensitivity:
+        people = int(rows["participant_id"][left_out].nunique())
+        return Sensitivity(rule, people, int(left_out.sum()), estimates(rows[kept], outcome))
+
+    found = [without("", out, ~out)]
+    for rule in rules:
+        by_it = np.array([rule in names for names in hit], dtype=bool)
+        by_others = np.array([bool(names - {rule}) for names in hit], dtype=bool)
+        found.append(without(rule, by_it, ~(out & (by_others | ~by_it))))
+    if rules:
+        found.append(without("none", out, np.ones(len(rows), dtype=bool)))
+    return found
+
+
+def values(part: pd.DataFrame, outcome: Outcome) -> np.ndarray[Any, Any]:
+    """Return the measured outcome of ratings that have one, (N,) floats."""
+    return part[outcome.name].to_numpy(dtype=np.float64)
+
+
+def _rows(ratings: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    """Return the ratings of the outcome's question."""
+    if outcome.name not in ratings:
+        raise ValueError(f"the ratings have no column {outcome.name!r}: they were not scored")
+    return ratings[ratings["task"] == outcome.task]
+
+
+def _excluded(rows: pd.DataFrame) -> np.ndarray[Any, Any]:
+    return rows["excluded"].to_numpy(dtype=bool, na_value=False)
+
+
+def _groups(
+    rows: pd.DataFrame, columns: Sequence[str]
+) -> list[tuple[Mapping[str, str], pd.DataFrame]]:
+    """Return the rows of each combination of labels that has any, by label."""
+    grouped = rows.groupby(list(columns), sort=True, observed=True, dropna=False)
+    return [(dict(zip(columns, map(str, labels), strict=True)), part) for labels, part in grouped]
+
+
+def _estimate(part: pd.DataFrame, outcome: Outcome, condition: str, arm: str) -> CellEstimate:
+    known = part[part[outcome.name].notna()]
+    timed_out = part["timed_out"].to_numpy(dtype=bool, na_value=False)
+    missing = int((timed_out & part[outcome.name].isna().to_numpy()).sum())
+    measured = outcome.kind in MEASURED
+    return CellEstimate(
+        outcome=outcome.name,
+        condition=condition,
+        arm=arm,
+        estimate=_mean(known, outcome, "people") if measured else None,
+        by_ratings=_mean(known, outcome, "ratings") if measured else None,
+        quartiles=_quartiles(known, outcome),
+        counts=_counts(known, outcome),
+        answered=len(known),
+        missing=missing,
+        undefined=len(part) - len(known) - missing,
+    )
+
+
+def _mean(known: pd.DataFrame, outcome: Outcome, weights: Weights) -> Clustered:
+    of = share if outcome.kind in _SHARES else average
+    return of(
+        values(known, outcome),
+        known["participant_id"].to_numpy(dtype=str),
+        known["source_image_id"].to_numpy(dtype=str),
+        weights=weights,
+    )
+
+
+def _quartiles(known: pd.DataFrame, outcome: Outcome) -> tuple[float, float, float] | None:
+    if outcome.kind not in ("ordinal", "continuous") or known.empty:
+        return None
+    low, middle, high = np.quantile(values(known, outcome), [0.25, 0.5, 0.75])
+    return float(low), float(middle), float(high)
+
+
+def _counts(known: pd.DataFrame, outcome: Outcome) -> dict[str, int]:
+    """Count each value: of a scale in ascending order, else the most frequent first."""
+    if outcome.kind not in _COUNTED:
+        return {}
+    given = known[outcome.name].value_counts()
+    counts = [(value, int(count)) for value, count in given.items()]
+    if outcome.kind == "ordinal":
+        counts.sort()
+    elif outcome.kind in _SHARES:
+        return {name: dict(counts).get(value, 0) for name, value in (("yes", True), ("no", False))}
+    else:
+        counts.sort(key=lambda each: (-each[1], str(each[0])))
+    if len(counts) <= _LISTED:
+        return {str(value): count for value, count in counts}
+    kept = set(sorted(range(len(counts)), key=lambda at: (-counts[at][1], at))[:_LISTED])
+    listed = {str(value): count for at, (value, count) in enumerate(counts) if at in kept}
+    rest = sum(count for at, (_, count) in enumerate(counts) if at not in kept)
+    return {**listed, OTHER: rest}
+
+
+def _items(ratings: pd.DataFrame, outcome: Outcome, key: str) -> list[Item]:
+    rows = _rows(ratings, outcome)
+    known = rows[rows[outcome.name].notna()]
+    return [
+        Item(
+            key=labels[key],
+            condition=labels["condition"],
+            arm=labels["arm"],
+            value=float(values(part, outcome).mean()) if outcome.kind in MEASURED else None,
+            answered=len(part),
+            counts=_counts(part, outcome),
+        )
+        for labels, part in _groups(known, ("condition", "arm", key))
+    ]
