@@ -2,7 +2,7 @@
 
 from db.export.columns import Column, codebook
 from db.export.conditions import conditions
-from db.export.formats import Export, write_csv
+from db.export.formats import Beside, Export, write_csv
 from db.export.judging import Evidence, Judge, Verdict
 from db.export.scoring import Answered, Scorer
 from db.export.stages import default_stage, stage_counts
@@ -10,6 +10,7 @@ from db.export.tables import events, forms, iso_utc, participants, ratings, stim
 
 __all__ = [
     "Answered",
+    "Beside",
     "Column",
     "Evidence",
     "Export",

@@ -2,11 +2,13 @@
 
 A source is `table.column` of the database, or a path in a JSON document of the row
 (`passport:attack.name`, `timing:...`, `display:...`, `view:...`, `values:...`, `device:...`), or
-`computed:` by the export. The codebook is made from these declarations.
+`computed:` by the export, or `outcome:` by the scorer of whoever asks (`scoring`). The codebook is
+made from these declarations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -216,9 +218,6 @@ RATINGS = (
         "How often the answer was changed before it locked",
         "computed:changes",
     ),
-    Column(
-        "confidence", "Float64", "Confidence given, where the task asks for it", "values:confidence"
-    ),
     _stored("rt_ms", Response.rt_ms, "Float64", of="rating"),
     *_measured("timing", Timing),
     Column(
@@ -359,11 +358,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 
 
-def codebook(table: str = "ratings") -> list[dict[str, str]]:
+def codebook(table: str = "ratings", further: Sequence[Column] = ()) -> list[dict[str, str]]:
     """Return one entry per column of an exported table: dtype, description and source, in order.
 
     Args:
         table: ratings, participants, stimuli, conditions, events or forms.
+        further: columns behind those that the export itself fills: a scorer's.
     """
     return [
         {
@@ -373,5 +373,5 @@ def codebook(table: str = "ratings") -> list[dict[str, str]]:
             "description": column.description,
             "source": column.source,
         }
-        for column in TABLES[table]
+        for column in (*TABLES[table], *further)
     ]

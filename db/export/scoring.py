@@ -25,11 +25,14 @@ class Answered:
         values: the data columns that the question type made of it.
         view: what the browser got.
         pictures: the passports of the presentation's pictures, in the order shown.
+        role: of the presentation: main, practice or catch.
         condition: its label.
         shown_label: class index of the label that the question names; None: none.
         asked_label: class index of the label that any question of the presentation names, else that
-            the attack on its first picture aims at; None: none.
+            the attack on its first picture aims at, else that all attacks of the version on the
+            same source image aim at; None: none.
         correct: value of the right option, where there is one.
+        study: the stored file of the version that the participant consented to.
         png: returns the PNG of the picture at a place.
     """
 
@@ -38,18 +41,28 @@ class Answered:
     values: Mapping[str, Any]
     view: Mapping[str, Any]
     pictures: Sequence[Mapping[str, Any]]
+    role: str
     condition: str
     shown_label: int | None
     asked_label: int | None
     correct: str | None
+    study: Mapping[str, Any]
     png: Callable[[int], bytes]
 
 
 class Scorer(Protocol):
     """Makes outcome columns of answers."""
 
-    columns: Sequence[Column]
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns that it makes, in their order."""
+        ...
 
     def __call__(self, answers: Sequence[Answered], ratings: pd.DataFrame) -> pd.DataFrame:
-        """Return `columns` for each of `answers`, which are the rows of `ratings` in order."""
+        """Return `columns` for each of `answers`, which are the rows of `ratings` in order.
+
+        Args:
+            answers: every rated trial.
+            ratings: the same with the export's own columns, marked by the exclusion rules.
+        """
         ...

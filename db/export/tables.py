@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -23,11 +23,12 @@ from db.export.judging import (
     Judge,
     marked,
 )
+from db.export.presented import Presented
+from db.export.scoring import Answered, Scorer
 from db.models import (
     Base,
     Consent,
     FormResponse,
-    FurtherPicture,
     Participant,
     Presentation,
     RefusedResponse,
@@ -60,12 +61,13 @@ Row = Mapping[Any, Any]
 
 
 def ratings(
-    session: Session, study_name: str, *, judge: Judge, stage: str = "main"
+    session: Session, study_name: str, *, judge: Judge, score: Scorer, stage: str = "main"
 ) -> pd.DataFrame:
     """Return one row per answered trial with its current answer, by participant and trial index.
 
-    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`. `judge` says
-    what the exclusion rules exclude, which is marked.
+    All versions of the study of one `stage`; columns as declared in `columns.RATINGS`, then those
+    of `score`. `judge` says what the exclusion rules exclude, which is marked; `score` what the
+    answers mean.
 
     Raises:
         ExportError: `judge` cannot judge.
@@ -81,12 +83,17 @@ def ratings(
         .join(Stimulus, Stimulus.stimulus_id == Presentation.stimulus_id)
         .order_by(Participant.id, Trial.position)
     )
-    further = _further_pictures(session, study_name, stage)
-    rows = (
-        {**row, **_pictures(row, further.get(row["presentation.id"], []))}
-        for row in session.execute(query).mappings()
-    )
-    table = _frame(rows, RATINGS)
+    document = _documents()
+    configs = _configs(session, study_name, stage)
+    presented = Presented(session, study_name, stage, configs, document)
+    answers: list[Answered] = []
+
+    def rows() -> Iterator[Row]:
+        for row in session.execute(query).mappings():
+            answers.append(presented.answered(row))
+            yield {**row, **presented.pictures(row)}
+
+    table = _frame(rows(), RATINGS, document)
     people = (
         _select(PEOPLE_COLUMNS, {})
         .select_from(Participant)
@@ -96,11 +103,12 @@ def ratings(
     )
     evidence = Evidence(
         study_name,
-        _configs(session, study_name, stage),
+        configs,
         people=_frame(session.execute(people).mappings(), PEOPLE_COLUMNS),
         answers=table[list(ANSWERS)],
     )
-    return marked(table, judge(evidence).answers)
+    table = marked(table, judge(evidence).answers)
+    return pd.concat([table, score(answers, table)], axis=1)
 
 
 def participants(
@@ -283,36 +291,6 @@ def _configs(session: Session, study_name: str, stage: str) -> dict[int, Any]:
     return {number: json.loads(config) for number, config in versions}
 
 
-def _further_pictures(session: Session, study_name: str, stage: str) -> dict[str, list[str]]:
-    """Return the stimuli at places 1, 2, … of the presentations that have more than one."""
-    rows = session.execute(
-        select(FurtherPicture.presentation_id, FurtherPicture.stimulus_id)
-        .join(Presentation, Presentation.id == FurtherPicture.presentation_id)
-        .join(Participant, Participant.id == Presentation.participant_id)
-        .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
-        .join(Study, Study.id == StudyVersion.study_id)
-        .where(Study.name == study_name, StudyVersion.stage == stage)
-        .order_by(FurtherPicture.presentation_id, FurtherPicture.place)
-    )
-    found: dict[str, list[str]] = {}
-    for presentation_id, stimulus_id in rows:
-        found.setdefault(presentation_id, []).append(stimulus_id)
-    return found
-
-
-def _pictures(row: Row, further: Sequence[str]) -> dict[str, Any]:
-    """Return what _PICTURES names: all of the presentation's stimuli, and the one chosen."""
-    shown = [row["stimulus.stimulus_id"], *further]
-    answer = row["rating.answer"]
-    places = [str(place) for place in range(len(shown))]
-    # The layout is asked last: reading the view costs most.
-    chosen = answer in places and json.loads(row["trial.view_json"])["layout"] == "pictures"
-    return {
-        "computed:pictures": shown,
-        "computed:chosen": shown[places.index(answer)] if chosen else None,
-    }
-
-
 def _select(
     columns: Iterable[Column],
     given: Mapping[str, ColumnElement[Any]],
@@ -346,8 +324,15 @@ def _column(source: str) -> ColumnElement[Any]:
     return table.c[column_name]
 
 
-def _frame(rows: Iterable[Row], columns: tuple[Column, ...]) -> pd.DataFrame:
-    document = lru_cache(maxsize=4096)(json.loads)  # passports and views repeat
+def _documents() -> Callable[[str], Any]:
+    """Return what parses JSON, each text once: passports and views repeat."""
+    return lru_cache(maxsize=4096)(json.loads)
+
+
+def _frame(
+    rows: Iterable[Row], columns: tuple[Column, ...], document: Callable[[str], Any] | None = None
+) -> pd.DataFrame:
+    document = document or _documents()
     read = [column for column in columns if column.source not in _MARKS]
     values: dict[str, list[Any]] = {column.name: [] for column in read}
     for row in rows:

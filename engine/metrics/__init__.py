@@ -14,6 +14,7 @@ from engine.components import Component, Registry
 from engine.metrics._given import Explain, Given
 from engine.metrics._measured import WHY, Measured, Need, Why
 from engine.metrics._null import NULLS, Null, in_words, random_like
+from engine.metrics._strokes import found_strokes
 
 __all__ = [
     "NULLS",
@@ -28,6 +29,7 @@ __all__ = [
     "Sign",
     "Why",
     "create",
+    "found_strokes",
     "in_words",
     "random_like",
     "register",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +16,18 @@ _LEVELS = 256
 def strokes(given: Given) -> NDArray[np.bool_]:
     """Return where the strokes of each image are (N, H, W): the mask where one is given.
 
-    Else what Otsu's threshold (1979) of the channels' mean, in 256 levels, tells from the ground:
-    the smaller of the two parts, dark or light. None in an image of one colour.
+    Else what they are found to be (`found_strokes`).
     """
-    if given.mask is not None:
-        return given.mask
-    return np.stack([_smaller_part(image) for image in given.images.astype(np.float64).mean(1)])
+    return found_strokes(given.images) if given.mask is None else given.mask
+
+
+def found_strokes(images: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Return where the strokes of images (N, C, H, W) in [0, 1] are, (N, H, W).
+
+    What Otsu's threshold (1979) of the channels' mean, in 256 levels, tells from the ground: the
+    smaller of the two parts, dark or light. None in an image of one colour.
+    """
+    return np.stack([_smaller_part(image) for image in images.astype(np.float64).mean(1)])
 
 
 def nowhere(given: Given, on: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Why]:

@@ -17,6 +17,7 @@ from engine.errors import UsageError
 from study_app import exclusions
 from study_app.design import sizes
 from study_app.design.sizes import Shown
+from study_app.outcomes.scoring import score
 from study_app.study import Difference, briefly, differences, study_of
 
 MOST_TOLD = 3
@@ -126,7 +127,7 @@ def stage_view(
     stage = stage or export.default_stage(by_stage, newest.stage)
     counts = repository.counts(s, newest.name)
     of_stage = {row.version: row for row in counts if row.stage == stage}
-    ratings = export.ratings(s, newest.name, judge=exclusions.judge, stage=stage)
+    ratings = export.ratings(s, newest.name, judge=exclusions.judge, score=score, stage=stage)
     held = Counter(ratings["study_version"].tolist())
     _require_known(newest.name, stage, versions, of_stage)
     answered = sorted(held)

@@ -38,6 +38,7 @@ from study_app.api.http import (
     write,
 )
 from study_app.installation import AppState, tokens
+from study_app.outcomes.scoring import score
 from study_app.researcher import login
 
 BROWSER_COOKIE = "plausibly_browser"
@@ -201,7 +202,14 @@ def _zip(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export"  # a name from an address may be no file's
         made = export.write_csv(
-            state.database, study, out, now, judge=exclusions.judge, stage=stage, actor=actor
+            state.database,
+            study,
+            out,
+            now,
+            judge=exclusions.judge,
+            score=score,
+            stage=stage,
+            actor=actor,
         )
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

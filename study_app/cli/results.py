@@ -47,6 +47,7 @@ def export(
     """Write ratings, participants, stimuli, events and a codebook, with checksums."""
     from db import export as exporting
     from study_app import exclusions
+    from study_app.outcomes.scoring import score
 
     if file_format != "csv":
         raise UsageError(f"unknown format {file_format!r}; known: csv")
@@ -55,7 +56,13 @@ def export(
         with database.read() as s:
             require_study(s, study)
         made = exporting.write_csv(
-            database, study, out, datetime.now(UTC), judge=exclusions.judge, stage=stage
+            database,
+            study,
+            out,
+            datetime.now(UTC),
+            judge=exclusions.judge,
+            score=score,
+            stage=stage,
         )
     if as_json:
         facts = {"stage": made.stage, "ratings_by_stage": dict(made.stages), "ratings": made.rows}

@@ -18,9 +18,33 @@ from pydantic import Field, field_validator, model_validator
 
 from engine.analysis.outcomes import Outcome
 from engine.components import Component, Registry
+from study_app.questions._items import item_key, item_keys
 
 if TYPE_CHECKING:
     from db.export import Answered
+
+__all__ = [
+    "MIN_EXPOSURE_MS",
+    "MIN_WINDOW_MS",
+    "TIMED_OUT",
+    "AnswerError",
+    "Given",
+    "Layout",
+    "Option",
+    "Percept",
+    "Phrase",
+    "Question",
+    "Showing",
+    "Value",
+    "View",
+    "chosen",
+    "create",
+    "item_key",
+    "item_keys",
+    "read",
+    "register",
+    "registry",
+]
 
 Layout = Literal["grid", "row", "scale", "pictures", "rank", "point", "brush", "text", "survey"]
 Value = str | float | int | bool | None

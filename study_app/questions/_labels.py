@@ -34,6 +34,16 @@ def expected(showing: Showing, label: int) -> str | None:
     return str(label) if offered else None
 
 
+def offered(view: Mapping[str, Any]) -> list[str]:
+    """Return the values of the options that a participant had."""
+    return [option["value"] for option in view["options"]]
+
+
+def chose(answer: str, label: int | None, offered: Sequence[str]) -> bool | None:
+    """Return whether `answer` names the class `label`; None where it was not to be had."""
+    return answer == str(label) if str(label) in offered else None
+
+
 def drawn(view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
     """Draw a label by belief in the first picture, among those offered."""
     labels: list[str] = [o["value"] for o in view["options"] if o["value"].isdigit()]

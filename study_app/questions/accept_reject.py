@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, register
+from engine.analysis.outcomes import Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -28,6 +40,24 @@ class AcceptReject(Question):
 
     about_label: ClassVar[bool] = True
     pictures: ClassVar[tuple[int, int]] = (1, 3)
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "judged_right",
+            "binary",
+            "whether the participant accepts a label that is the class of the source image, or "
+            "rejects one that is not",
+            "judged the computer rightly",
+            "accept_reject",
+        ),
+        Outcome(
+            "accepted",
+            "binary",
+            "whether the participant accepts the label shown",
+            "accepted the label",
+            "accept_reject",
+        ),
+    )
 
     prompt: Phrase = "Is that right?"
     note: Phrase = "The computer says: {label}."
@@ -61,6 +91,13 @@ class AcceptReject(Question):
         """Return prompt, what the computer says, and answers."""
         sure = [] if self.confidence is None else [self.confidence]
         return [self.prompt, self.note, *sure, self.accept, self.reject]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return whether the label was accepted, and whether that was right."""
+        accepted = answered.answer == "accept"
+        true = answered.shown_label == answered.pictures[0]["true_label"]
+        return {"accepted": accepted, "judged_right": accepted == true}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from engine.analysis.outcomes import Outcome
 from engine.saliency import NULL_METHODS
-from study_app.questions import Percept, Phrase, Question, Showing, View, _pictures, register
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    _pictures,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -26,6 +39,17 @@ class ChooseExplanation(Question):
     pictures: ClassVar[tuple[int, int]] = (2, 4)
     shuffled: ClassVar[bool] = True
 
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "chose_genuine",
+            "binary",
+            "whether the map chosen is the one that explains the model's answer; empty "
+            "where not exactly one does",
+            "chose the genuine map",
+            "choose_explanation",
+        ),
+    )
+
     prompt: Phrase = "Which of these explains the right answer?"
 
     def view(self, showing: Showing) -> View:
@@ -41,15 +65,17 @@ class ChooseExplanation(Question):
 
         None where that still leaves none or several.
         """
-        facts = [picture.get("saliency") for picture in showing.pictures]
-        genuine = {place: fact for place, fact in enumerate(facts) if fact and _is_genuine(fact)}
-        clean = [place for place, fact in genuine.items() if fact["of"] == "clean"]
-        best = list(genuine) if len(genuine) == 1 else clean
-        return str(best[0]) if len(best) == 1 else None
+        return _genuine(showing.pictures)
 
     def phrases(self) -> list[str]:
         """Return the prompt."""
         return [self.prompt]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return whether the genuine map was chosen."""
+        right = _genuine(answered.pictures)
+        return {"chose_genuine": None if right is None else answered.answer == right}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
@@ -57,6 +83,15 @@ class ChooseExplanation(Question):
         if percept.correct is not None:
             return percept.correct
         return _pictures.drawn(view, percept.beliefs.max(axis=1).tolist(), rng)
+
+
+def _genuine(pictures: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the place of the one genuine map, of the clean picture if there are several."""
+    facts = [picture.get("saliency") for picture in pictures]
+    genuine = {place: fact for place, fact in enumerate(facts) if fact and _is_genuine(fact)}
+    clean = [place for place, fact in genuine.items() if fact["of"] == "clean"]
+    best = list(genuine) if len(genuine) == 1 else clean
+    return str(best[0]) if len(best) == 1 else None
 
 
 def _is_genuine(fact: Mapping[str, Any]) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from engine.analysis.outcomes import Outcome
 from study_app.questions import (
     Given,
     Option,
@@ -15,10 +16,14 @@ from study_app.questions import (
     Phrase,
     Question,
     Showing,
+    Value,
     View,
     chosen,
     register,
 )
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -44,6 +49,32 @@ class DetectWithConfidence(Question):
         "detected": "whether the participant says that the picture was changed",
         "confidence": "how sure the participant is, from 1 to the question's levels",
     }
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "detected",
+            "detection",
+            "whether the participant says that the picture was changed",
+            "said that it was changed",
+            "detect_with_confidence",
+            signal="was_changed",
+        ),
+        Outcome(
+            "was_changed",
+            "binary",
+            "whether the picture was changed, by an attack or at random; empty for a map",
+            "was changed",
+            "detect_with_confidence",
+        ),
+        Outcome(
+            "confidence",
+            "ordinal",
+            "how sure the participant is of the side chosen, from 1 to the question's levels",
+            "confidence",
+            "detect_with_confidence",
+            low=1,
+        ),
+    )
 
     prompt: Phrase = "Was this picture changed?"
     no: Phrase = "No"
@@ -116,6 +147,17 @@ class DetectWithConfidence(Question):
         side, _, level = answer.partition(":")
         values = {"detected": side == "yes", "confidence": int(level)}
         return Given(answer, given.label, values)
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return side and confidence, and which side was right."""
+        side, _, level = answered.answer.partition(":")
+        kind = answered.pictures[0]["kind"]
+        return {
+            "detected": side == "yes",
+            "was_changed": None if kind == "map" else kind != "clean",
+            "confidence": int(level),
+        }
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from engine.analysis.outcomes import Outcome
 from study_app.forms import plain
 from study_app.questions import (
     AnswerError,
@@ -16,9 +17,13 @@ from study_app.questions import (
     Phrase,
     Question,
     Showing,
+    Value,
     View,
     register,
 )
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -36,6 +41,10 @@ class FreeText(Question):
 
     pictures: ClassVar[tuple[int, int]] = (1, 6)
     composed: ClassVar[bool] = True
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome("text", "text", "the words; empty for none", "answer in words", "free_text"),
+    )
 
     prompt: Phrase = "What do you see?"
     max_length: int = Field(500, ge=1, le=5000)
@@ -70,6 +79,11 @@ class FreeText(Question):
         if view["required"] and not text:
             raise AnswerError("Please write a few words.")
         return Given(text, text)
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return the words."""
+        return {"text": answered.answer or None}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

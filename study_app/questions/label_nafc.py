@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, _labels, register
+from engine.analysis.outcomes import Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    _labels,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
+
+
+CANT_TELL = "cant_tell"
+"""The answer of who took the way out."""
 
 
 @register
@@ -24,6 +41,40 @@ class LabelNAFC(Question):
         cant_tell: text of the way out ("unrecognisable" in Ross & Doshi-Velez); None offers none.
     """
 
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "chose_target",
+            "binary",
+            "whether the label chosen is the one that the presentation asks about: the model's "
+            "answer, or what the attack aims at; false for can't tell; empty where there is none, "
+            "or it was not offered",
+            "chose the target",
+            "label_nafc",
+        ),
+        Outcome(
+            "chose_true",
+            "binary",
+            "whether the label chosen is the class of the source image; false for can't tell; "
+            "empty where it was not offered",
+            "chose the true label",
+            "label_nafc",
+        ),
+        Outcome(
+            "cant_tell",
+            "binary",
+            "whether the participant could not tell; empty where that was not offered",
+            "could not tell",
+            "label_nafc",
+        ),
+        Outcome(
+            "chosen_label",
+            "choice",
+            "class index of the label chosen; empty for can't tell",
+            "label chosen",
+            "label_nafc",
+        ),
+    )
+
     prompt: Phrase = "Which label fits this picture best?"
     cant_tell: Phrase | None = "Can't tell"
 
@@ -34,7 +85,7 @@ class LabelNAFC(Question):
             taken = [option["key"] for option in options]
             key = next((key for key in "x0" if key not in taken), "")
             label = showing.say(self.cant_tell)
-            options.append({"value": "cant_tell", "label": label, "key": key})
+            options.append({"value": CANT_TELL, "label": label, "key": key})
         return {
             "prompt": showing.say(self.prompt),
             "layout": _labels.layout(options),
@@ -48,6 +99,18 @@ class LabelNAFC(Question):
     def phrases(self) -> list[str]:
         """Return prompt and way out."""
         return [self.prompt, *([] if self.cant_tell is None else [self.cant_tell])]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return which class was chosen, and beside which others; see `outcomes`."""
+        chosen, offered = answered.answer, _labels.offered(answered.view)
+        true = answered.pictures[0]["true_label"]
+        return {
+            "chose_target": _labels.chose(chosen, answered.asked_label, offered),
+            "chose_true": _labels.chose(chosen, true, offered),
+            "cant_tell": chosen == CANT_TELL if CANT_TELL in offered else None,
+            "chosen_label": None if chosen == CANT_TELL else chosen,
+        }
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

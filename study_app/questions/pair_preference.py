@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, _pictures, register
+from engine.analysis.outcomes import TIE, Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    _pictures,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -25,6 +38,16 @@ class PairPreference(Question):
     pictures: ClassVar[tuple[int, int]] = (2, 2)
     shuffled: ClassVar[bool] = True
 
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "preferred",
+            "preference",
+            f"key of the picture preferred, or {TIE}; empty where both have the same key",
+            "preferred",
+            "pair_preference",
+        ),
+    )
+
     prompt: Phrase = "Which of the two shows better what matters in the picture?"
     tie: Phrase | None = "No difference"
 
@@ -42,6 +65,11 @@ class PairPreference(Question):
     def phrases(self) -> list[str]:
         """Return prompt and tie."""
         return [self.prompt, *([] if self.tie is None else [self.tie])]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return what was preferred."""
+        return {"preferred": _pictures.preferred(answered)}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

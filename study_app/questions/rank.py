@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from engine.analysis.outcomes import ORDER, Outcome
 from study_app.questions import (
     AnswerError,
     Given,
@@ -13,9 +14,14 @@ from study_app.questions import (
     Phrase,
     Question,
     Showing,
+    Value,
     View,
+    item_keys,
     register,
 )
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -32,6 +38,17 @@ class Rank(Question):
 
     pictures: ClassVar[tuple[int, int]] = (2, 6)
     shuffled: ClassVar[bool] = True
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "ranking",
+            "ranking",
+            f"keys of the pictures, best first, joined by '{ORDER}'; empty where two have the same "
+            "key",
+            "order of the pictures",
+            "rank",
+        ),
+    )
 
     prompt: Phrase = "Put the pictures in order, the one that is easiest to recognise first."
 
@@ -59,6 +76,14 @@ class Rank(Question):
         if sorted(places) != [str(place) for place in range(len(captions))]:
             raise AnswerError("Every picture must be in the order, exactly once.")
         return Given(answer, " > ".join(captions[int(place)] for place in places))
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return the order of what the pictures are examples of."""
+        items = item_keys(answered.pictures, answered.asked_label)
+        if len(set(items)) < len(items):
+            return {}
+        return {"ranking": ORDER.join(items[int(place)] for place in answered.answer.split(","))}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

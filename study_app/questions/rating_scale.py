@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from engine.analysis.outcomes import Outcome
 from study_app.questions import (
     Given,
     Option,
@@ -15,10 +16,14 @@ from study_app.questions import (
     Phrase,
     Question,
     Showing,
+    Value,
     View,
     chosen,
     register,
 )
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -39,6 +44,17 @@ class RatingScale(Question):
     columns: ClassVar[Mapping[str, str]] = {
         "rating": "the rating, from 1 to the question's number of points"
     }
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "rating",
+            "ordinal",
+            "the rating, from 1 to the question's number of points",
+            "rating",
+            "rating_scale",
+            low=1,
+        ),
+    )
 
     prompt: Phrase = "How easy is it to recognise what this shows?"
     ends: tuple[Phrase, Phrase] = ("Very hard", "Very easy")
@@ -68,6 +84,11 @@ class RatingScale(Question):
     def read(cls, view: Mapping[str, Any], answer: str) -> Given:
         """Return the rating, also as a number."""
         return Given(answer, chosen(view, answer).label, {"rating": int(answer)})
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return the rating as a number."""
+        return {"rating": int(answered.answer)}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

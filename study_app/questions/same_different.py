@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, register
+from engine.analysis.outcomes import Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -23,6 +35,24 @@ class SameDifferent(Question):
 
     pictures: ClassVar[tuple[int, int]] = (2, 2)
     shuffled: ClassVar[bool] = True
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "said_different",
+            "detection",
+            "whether the participant says that the pictures differ",
+            "said that they differ",
+            "same_different",
+            signal="was_different",
+        ),
+        Outcome(
+            "was_different",
+            "binary",
+            "whether the pixels of the pictures differ",
+            "differed",
+            "same_different",
+        ),
+    )
 
     prompt: Phrase = "Are these two pictures exactly the same?"
     same: Phrase = "Same"
@@ -41,12 +71,19 @@ class SameDifferent(Question):
 
     def correct(self, showing: Showing) -> str:
         """Compare the pixels' hashes, or whole passports that do not hold them."""
-        first, second = (picture.get("pixels", picture) for picture in showing.pictures)
-        return "same" if first == second else "different"
+        return "different" if _differ(showing.pictures) else "same"
 
     def phrases(self) -> list[str]:
         """Return prompt and answers."""
         return [self.prompt, self.same, self.different]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return which side was chosen, and which was right."""
+        return {
+            "said_different": answered.answer == "different",
+            "was_different": _differ(answered.pictures),
+        }
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:
@@ -58,3 +95,8 @@ class SameDifferent(Question):
             return percept.correct
         apart = abs(percept.beliefs[0] - percept.beliefs[1]).sum() / 2
         return "different" if rng.random() < apart else "same"
+
+
+def _differ(pictures: Sequence[Mapping[str, Any]]) -> bool:
+    first, second = (picture.get("pixels", picture) for picture in pictures)
+    return bool(first != second)

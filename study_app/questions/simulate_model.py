@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, _labels, register
+from engine.analysis.outcomes import Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    _labels,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -23,6 +36,24 @@ class SimulateModel(Question):
     """
 
     pictures: ClassVar[tuple[int, int]] = (1, 2)
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "correct",
+            "binary",
+            "whether the label predicted is the one that the model gave the first picture; empty "
+            "where no model was asked, or its answer was not offered",
+            "predicted the computer's answer",
+            "simulate_model",
+        ),
+        Outcome(
+            "predicted_label",
+            "choice",
+            "class index of the label predicted",
+            "label predicted",
+            "simulate_model",
+        ),
+    )
 
     prompt: Phrase = "What will the computer say that this is?"
 
@@ -43,6 +74,18 @@ class SimulateModel(Question):
     def phrases(self) -> list[str]:
         """Return the prompt."""
         return [self.prompt]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return which class was predicted, and whether the model gave it."""
+        said = answered.pictures[0]["prediction"]
+        # In practice and catch trials the label that is asked about stands for the model's answer.
+        right = answered.correct or (str(said["label"]) if said else None)
+        there = right in _labels.offered(answered.view)
+        return {
+            "correct": answered.answer == right if there else None,
+            "predicted_label": answered.answer,
+        }
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

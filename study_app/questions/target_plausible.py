@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, register
+from engine.analysis.outcomes import Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -21,6 +33,16 @@ class TargetPlausible(Question):
     """
 
     about_label: ClassVar[bool] = True
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "said_plausible",
+            "binary",
+            "whether the participant says that a person could reasonably give the label shown",
+            "called the label plausible",
+            "target_plausible",
+        ),
+    )
 
     prompt: Phrase = "A computer labelled this {label}. Could a person reasonably say so?"
     yes: Phrase = "Yes"
@@ -44,6 +66,11 @@ class TargetPlausible(Question):
     def phrases(self) -> list[str]:
         """Return prompt and answers."""
         return [self.prompt, self.yes, self.no]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return whether the answer is yes."""
+        return {"said_plausible": answered.answer == "yes"}
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from study_app.questions import Percept, Phrase, Question, Showing, View, _pictures, register
+from engine.analysis.outcomes import TIE, Outcome
+from study_app.questions import (
+    Percept,
+    Phrase,
+    Question,
+    Showing,
+    Value,
+    View,
+    _pictures,
+    register,
+)
+
+if TYPE_CHECKING:
+    from db.export import Answered
 
 
 @register
@@ -25,6 +38,24 @@ class TwoImageChoice(Question):
     about_label: ClassVar[bool] = True
     pictures: ClassVar[tuple[int, int]] = (2, 2)
     shuffled: ClassVar[bool] = True
+
+    outcomes: ClassVar[tuple[Outcome, ...]] = (
+        Outcome(
+            "chose_aimed",
+            "binary",
+            "whether the picture chosen is the one that an attack changed towards the label asked "
+            "about; false for a tie; empty where not exactly one was",
+            "chose the picture aimed at the label",
+            "two_image_choice",
+        ),
+        Outcome(
+            "looks_more_like",
+            "preference",
+            f"key of the picture chosen, or {TIE}; empty where both have the same key",
+            "picture that looks more like the label",
+            "two_image_choice",
+        ),
+    )
 
     prompt: Phrase = "Which picture looks more like {label}?"
     tie: Phrase | None = None
@@ -45,6 +76,22 @@ class TwoImageChoice(Question):
     def phrases(self) -> list[str]:
         """Return prompt and tie."""
         return [self.prompt, *([] if self.tie is None else [self.tie])]
+
+    @classmethod
+    def means(cls, answered: Answered) -> Mapping[str, Value]:
+        """Return what was chosen, and whether an attack aimed at the label with it.
+
+        A control has the target of the attack that it is as large as, and aims at nothing.
+        """
+        aimed = [
+            str(place)
+            for place, picture in enumerate(answered.pictures)
+            if picture["kind"] == "adversarial" and picture["target"] == answered.shown_label
+        ]
+        return {
+            "chose_aimed": answered.answer == aimed[0] if len(aimed) == 1 else None,
+            "looks_more_like": _pictures.preferred(answered),
+        }
 
     @classmethod
     def simulate(cls, view: Mapping[str, Any], percept: Percept, rng: random.Random) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from db import export
 from db.models import Participant
 from study_app.exclusions import judge
+from study_app.outcomes.scoring import score
 
 YEAR = timedelta(days=365)
 
@@ -65,7 +66,7 @@ def test_rows_keep_their_order_and_none_is_lost(lab, rounds):
         assert person.trials()["debrief"]["code"]
         given[person.token] = mine
     with lab.database.read() as s:
-        rows, trail = export.ratings(s, "demo", judge=judge), export.events(s, "demo")
+        rows, trail = export.ratings(s, "demo", judge=judge, score=score), export.events(s, "demo")
     assert len(rows) == 52 * rounds
     by_person = [part["response"].tolist() for _, part in rows.groupby("participant_id")]
     assert sorted(by_person) == sorted(given.values())

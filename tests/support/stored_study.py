@@ -3,11 +3,13 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+
+import pandas as pd
 
 from db import export
 from db import repository as repo
@@ -28,9 +30,19 @@ def excludes_nothing(evidence: Evidence) -> Verdict:
     return Verdict([[] for _ in range(len(evidence.people))], [[] for _ in evidence.answers.index])
 
 
-ratings = partial(export.ratings, judge=excludes_nothing)
+class ScoresNothing:
+    """The scorer of answers that mean nothing."""
+
+    columns: Sequence[export.Column] = ()
+
+    def __call__(self, answers: Sequence[export.Answered], ratings: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame(index=ratings.index)
+
+
+scores_nothing = ScoresNothing()
+ratings = partial(export.ratings, judge=excludes_nothing, score=scores_nothing)
 participants = partial(export.participants, judge=excludes_nothing)
-write_csv = partial(export.write_csv, judge=excludes_nothing)
+write_csv = partial(export.write_csv, judge=excludes_nothing, score=scores_nothing)
 
 
 def stimulus(index: int) -> repo.StimulusRow:

@@ -1,5 +1,5 @@
 """One file an export format: how the tables are written to a folder."""
 
-from db.export.formats.csv import Export, write_csv
+from db.export.formats.csv import Beside, Export, write_csv
 
-__all__ = ["Export", "write_csv"]
+__all__ = ["Beside", "Export", "write_csv"]

@@ -6,10 +6,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 from sqlalchemy.orm import Session
@@ -21,10 +22,14 @@ from db.export import tables
 from db.export.columns import TABLES, codebook
 from db.export.conditions import conditions
 from db.export.judging import Judge
+from db.export.scoring import Scorer
 from db.export.stages import default_stage, stage_counts
 from db.session import Database
 
 CHECKSUMS = "checksums.sha256"
+
+Beside: TypeAlias = Callable[[Session, str], Mapping[str, bytes]]
+"""Makes further files of an export, by name, from the database and the stage that is exported."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ def write_csv(
     now: datetime,
     *,
     judge: Judge,
+    score: Scorer,
     stage: str | None = None,
+    beside: Beside | None = None,
     actor: str = "command line",
 ) -> Export:
     """Write a study's tables (see `columns.TABLES`), a codebook and checksums to `out_dir`.
@@ -56,7 +63,8 @@ def write_csv(
     stage: whose data; None: `default_stage`.
     All tables are of one moment. The folder appears complete or not at all, and the export is
     recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
-    `judge` says what exclusion rules exclude, which is marked.
+    `judge` says what exclusion rules exclude, which is marked; `score` what answers mean. `beside`
+    makes further files of the same moment.
 
     Raises:
         ExportError: `out_dir` is a file or not empty, it cannot be written, `judge` cannot judge,
@@ -73,13 +81,14 @@ def write_csv(
         stages = stage_counts(session, study)
         stage = stage or default_stage(stages, newest.stage)
         withdrawn = repository.withdrawals(session, study)
-        frames = _frames(session, study, judge, stage)
+        frames = _frames(session, study, judge, score, stage)
+        further = {} if beside is None else beside(session, stage)
     rows = len(frames["ratings"])
     partial: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        sha256 = _write_files(partial, frames)
+        sha256 = _write_files(partial, frames, further)
 
         def record(s: Session) -> None:
             # The record comes before the folder: an export that exists is one that can go stale.
@@ -101,16 +110,20 @@ def write_csv(
     return Export(target, stage, stages, rows, sha256)
 
 
-def _frames(session: Session, study: str, judge: Judge, stage: str) -> dict[str, pd.DataFrame]:
+def _frames(
+    session: Session, study: str, judge: Judge, score: Scorer, stage: str
+) -> dict[str, pd.DataFrame]:
     """Return the tables of a study's stage, by file name."""
+    further = {"ratings": score.columns}
+    book = [entry for name in TABLES for entry in codebook(name, further.get(name, ()))]
     return {
-        "ratings": tables.ratings(session, study, judge=judge, stage=stage),
+        "ratings": tables.ratings(session, study, judge=judge, score=score, stage=stage),
         "participants": tables.participants(session, study, judge=judge, stage=stage),
         "stimuli": tables.stimuli(session, study, stage=stage),
         "conditions": conditions(session, study, stage=stage),
         "events": tables.events(session, study, stage=stage),
         "forms": tables.forms(session, study, stage=stage),
-        "codebook": pd.DataFrame([entry for name in TABLES for entry in codebook(name)]),
+        "codebook": pd.DataFrame(book),
     }
 
 
@@ -151,13 +164,15 @@ def _require_free(target: Path) -> None:
         raise ExportError(f"{target} exists and is not an empty folder; name another one.")
 
 
-def _write_files(folder: Path, frames: dict[str, pd.DataFrame]) -> str:
-    """Write the tables and their checksums; return the SHA-256 of the checksum file."""
+def _write_files(
+    folder: Path, frames: Mapping[str, pd.DataFrame], further: Mapping[str, bytes]
+) -> str:
+    """Write tables, further files and checksums; return the SHA-256 of the checksum file."""
+    files = {f"{name}.csv": _csv(frame) for name, frame in frames.items()} | dict(further)
     lines = []
-    for name, frame in frames.items():
-        content = _csv(frame)
-        _write(folder / f"{name}.csv", content)
-        lines.append(f"{sha256_hex(content)}  {name}.csv\n")
+    for name, content in files.items():
+        _write(folder / name, content)
+        lines.append(f"{sha256_hex(content)}  {name}\n")
     checksums = "".join(lines).encode()
     _write(folder / CHECKSUMS, checksums)
     return sha256_hex(checksums)

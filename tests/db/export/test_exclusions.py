@@ -2,10 +2,12 @@
 
 import pandas as pd
 import pytest
+from stored_study import participants, ratings, scores_nothing, write_csv
 
+from db import export
 from db import repository as repo
 from db.errors import ExportError
-from db.export import Verdict, participants, ratings, write_csv
+from db.export import Verdict
 from db.export.judging import ANSWERS, PEOPLE
 from study_app.exclusions import judge
 
@@ -191,11 +193,15 @@ def test_the_database_marks_what_the_judge_says_and_knows_no_rule(lab):
     assert rows["exclusion_rule"].fillna("").tolist() == ["", "two"]
 
 
-def test_no_table_with_marks_can_be_had_without_a_judge(lab, tmp_path):
+def test_no_table_with_marks_can_be_had_without_a_judge_nor_answers_without_a_scorer(lab, tmp_path):
     """A forgotten judge would leave everybody in, and nobody would see it."""
     with lab.database.read() as s:
-        for table in (ratings, participants):
+        for table in (export.ratings, export.participants):
             with pytest.raises(TypeError, match="judge"):
-                table(s, "demo")
+                table(s, "demo", **({"score": scores_nothing} if table is export.ratings else {}))
+        with pytest.raises(TypeError, match="score"):
+            export.ratings(s, "demo", judge=judge)
     with pytest.raises(TypeError, match="judge"):
-        write_csv(lab.database, "demo", tmp_path / "out", lab.now)
+        export.write_csv(lab.database, "demo", tmp_path / "out", lab.now, score=scores_nothing)
+    with pytest.raises(TypeError, match="score"):
+        export.write_csv(lab.database, "demo", tmp_path / "out", lab.now, judge=judge)

@@ -58,7 +58,6 @@ AGREED = [
     "chosen_stimulus_id",
     "values_json",
     "n_changes",
-    "confidence",
     "rt_ms",
     "rt_source",
     "onset_error_ms",
@@ -149,7 +148,6 @@ def test_a_row_says_what_was_answered_and_leads_back_to_the_weights(lab, person)
     assert row["received_utc"] == "2026-11-21T10:20:30.123Z" == iso_utc(lab.now)
     assert row["options_json"].startswith('[{"key":"0","label":"0","value":"0"},')
     assert not row["excluded"]
-    assert pd.isna(row["confidence"])
     assert table.iloc[0]["trial_type"] == "practice"
 
 
@@ -210,7 +208,6 @@ def test_answers_about_several_pictures_lead_back_to_each(lab):
         [ids[1], ids[3], ids[0]],
     ]
     assert table["stimulus_id"].tolist() == [ids[1]] * 4
-    assert table["confidence"].tolist() == [2.5] * 4
     assert json.loads(table["values_json"][3]) == {"confidence": 2.5, "place": "2,0,1"}
 
 
@@ -461,9 +458,9 @@ def test_somebody_who_withdraws_during_the_export_is_not_exported(
 ):
     write = csv._write_files
 
-    def withdraw_then_write(folder, frames):
+    def withdraw_then_write(folder, frames, further):
         lab.database.write(lambda s: repo.withdraw(s, participant_id=person.id, now=lab.now))
-        return write(folder, frames)
+        return write(folder, frames, further)
 
     monkeypatch.setattr(csv, "_write_files", withdraw_then_write)
     folder = tmp_path / "exports"

@@ -18,6 +18,7 @@ from engine.analysis import human_table
 from study_app.analysis.tables import excluded_by, exclusions_line
 from study_app.cli import plausibly
 from study_app.exclusions import judge
+from study_app.outcomes.scoring import score
 from study_app.researcher import login, studies_page
 from study_app.study import study_of
 
@@ -42,7 +43,7 @@ def take_part(lab, *, careful, **changes):
 
 def counted(lab, **options):
     with lab.database.read() as s:
-        table = export.ratings(s, "demo", judge=judge)
+        table = export.ratings(s, "demo", judge=judge, score=score)
     rows = human_table.human_table(table, **options)
     return {row.fooled.participants for row in rows}, excluded_by(study_of(lab.version), table)
 

@@ -7,6 +7,7 @@ from lab import Person
 from db import export
 from engine.analysis.human_table import attention, human_table
 from study_app.exclusions import judge
+from study_app.outcomes.scoring import score
 
 WORDS = {
     "de": ["Null", "Eins", "Zwei", "Drei", "Vier", "Fünf", "Sechs", "Sieben", "Acht", "Neun"],
@@ -37,7 +38,7 @@ def test_people_of_every_language_count_alike(lab):
     for language in ("en", "de", "ja"):
         agrees(lab.participant(language=language))
     with lab.database.read() as s:
-        ratings = export.ratings(s, "demo", judge=judge)
+        ratings = export.ratings(s, "demo", judge=judge, score=score)
     buttons = set(ratings.loc[ratings["task"] == "label_nafc", "response_label"])
     assert buttons & set(WORDS["de"])
     assert buttons & set(WORDS["ja"])
@@ -46,6 +47,11 @@ def test_people_of_every_language_count_alike(lab):
     assert [row.fooled.value for row in table] == [1.0] * 6
     assert [row.plausible.value for row in table] == [1.0] * 6
     assert all(row.fooled.participants == 3 for row in table)
+    main = ratings[ratings["trial_type"] == "main"]
+    for outcome in ("chose_target", "said_plausible", "plausible_or_cant_tell"):
+        values = main[outcome].dropna()
+        assert values.all(), outcome
+        assert len(values) == 3 * 20
     # Where the label named is impossible, whoever agrees is wrong, in any language.
     asked = ratings[(ratings["trial_type"] == "catch") & (ratings["task"] == "target_plausible")]
     honest = asked["shown_label_index"] == asked["true_label"]

@@ -14,6 +14,7 @@ from db.models import AuditEntry, Participant, RefusedResponse, Response, Stimul
 from study_app import questions, study
 from study_app.design import participant_plan, publish
 from study_app.exclusions import judge
+from study_app.outcomes.scoring import score
 
 
 def count(lab, model):
@@ -50,7 +51,7 @@ def test_the_whole_way(lab):
     assert done["debrief"]["code"]
 
     with lab.database.read() as s:
-        table = export.ratings(s, "demo", judge=judge)
+        table = export.ratings(s, "demo", judge=judge, score=score)
     assert len(table) == 52
     for row in table.itertuples():
         assert row.response == given[row.row_id]["value"]
@@ -150,7 +151,7 @@ def test_another_answer_for_a_locked_trial_is_refused_and_logged(lab):
     assert count(lab, Response) == 1
     assert count(lab, RefusedResponse) == 1
     with lab.database.read() as s:
-        assert export.ratings(s, "demo", judge=judge)["response"].tolist() == ["3"]
+        assert export.ratings(s, "demo", judge=judge, score=score)["response"].tolist() == ["3"]
 
 
 def test_answers_may_arrive_late_and_in_any_order(lab):
@@ -235,7 +236,7 @@ def test_what_a_player_from_before_sends_is_kept_as_it_came(lab, timing, display
     assert answer.json()["status"] == "stored"
     with lab.database.read() as s:
         (held,) = s.query(Response).all()
-        row = export.ratings(s, "demo", judge=judge).iloc[0]
+        row = export.ratings(s, "demo", judge=judge, score=score).iloc[0]
     assert json.loads(held.timing_json) == timing
     assert json.loads(held.display_json) == display
     sent = {**timing, **display, "display_css_px": display.get("css_px")}
@@ -444,7 +445,7 @@ def test_several_pictures_and_long_texts_go_through(lab, monkeypatch):
     assert stored.status_code == 200
     assert stored.json()["feedback"]["correct"] is False
     with lab.database.read() as s:
-        table = export.ratings(s, "demo", judge=judge)
+        table = export.ratings(s, "demo", judge=judge, score=score)
     assert table["response"].tolist() == [text[8:].strip().lower()]
     assert json.loads(table["values_json"][0]) == {"length": 19_998}
     assert json.loads(table["pictures_json"][0]) == ids

@@ -11,6 +11,7 @@ from engine.errors import UsageError
 from study_app import lint, questions, study
 from study_app.design import preview
 from study_app.exclusions import judge
+from study_app.outcomes.scoring import score
 
 DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
 LABEL, PLAUSIBLE = DEMO["questions"]
@@ -49,7 +50,7 @@ def test_every_trial_says_how_long_and_an_answer_that_did_not_come_is_kept_as_su
     assert person.answer(plan[1], "timed_out", **nothing).status_code == 422
     person.answer(plan[1])
     with lab.database.read() as s:
-        first, second = export.ratings(s, "demo", judge=judge).to_dict("records")
+        first, second = export.ratings(s, "demo", judge=judge, score=score).to_dict("records")
     assert (first["response"], first["response_label"], first["timed_out"]) == (
         "timed_out",
         "",
@@ -80,7 +81,7 @@ def test_the_human_table_leaves_out_what_was_not_answered_in_time(lab):
         missed = number % 4 == 0  # every other first question
         person.answer(trial, "timed_out" if missed else None).raise_for_status()
     with lab.database.read() as s:
-        table = export.ratings(s, "demo", judge=judge)
+        table = export.ratings(s, "demo", judge=judge, score=score)
     main = table[(table["trial_type"] == "main") & (table["task"] == "label_nafc")]
     answered = main[main["timed_out"].isna()]
     assert 0 < len(answered) < len(main)

@@ -15,6 +15,7 @@ from engine.artifacts import ArtifactStore
 from study_app import questions
 from study_app.exclusions import judge
 from study_app.forms import Item
+from study_app.outcomes.scoring import score
 from study_app.questions import Percept
 from study_app.study import BUILT_IN
 
@@ -102,7 +103,7 @@ def test_a_shipped_study_from_consent_to_export(name, store, tmp_path):
         assert state["complete"]
         assert state["debrief"]["code"]
     with lab.database.read() as s:
-        rows = export.ratings(s, name, judge=judge)
+        rows = export.ratings(s, name, judge=judge, score=score)
         stimuli = set(export.stimuli(s, name)["stimulus_id"])
     lab.database.close()
     assert len(rows) == sum(len(trials) for _, trials in taken)
