@@ -12,6 +12,7 @@ import typer
 
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli import invitations as invitations_cli
+from study_app.cli import planning
 from study_app.cli.database import opened, require_study, upgraded
 from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings
@@ -207,6 +208,7 @@ def launch(
 
 
 app.command()(invitations_cli.invite)
+app.command()(planning.power)
 
 
 @app.command()
