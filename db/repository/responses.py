@@ -20,8 +20,11 @@ from db.models import (
     Participant,
     Presentation,
     RefusedResponse,
+    Response,
     Stimulus,
+    Study,
     StudyStimulus,
+    StudyVersion,
     Trial,
 )
 from db.repository.participants import conclude
@@ -315,6 +318,23 @@ def _trial_views() -> Select[*tuple[Any, ...]]:
         .join(Stimulus, Stimulus.stimulus_id == Presentation.stimulus_id)
         .join(StudyStimulus, _ITS_NAME)
     )
+
+
+def first_answers(s: Session, study_name: str) -> dict[int, datetime]:
+    """Return when the first answer to each version of a study came, by the version's number.
+
+    Answers to any trial, practice included; versions without one are not there.
+    """
+    rows = s.execute(
+        select(StudyVersion.version, func.min(Response.received_at))
+        .join(Participant, Participant.study_version_id == StudyVersion.id)
+        .join(Study, Study.id == StudyVersion.study_id)
+        .join(Trial, Trial.participant_id == Participant.id)
+        .join(Response, Response.trial_id == Trial.id)
+        .where(Study.name == study_name)
+        .group_by(StudyVersion.version)
+    )
+    return {row.version: row[1] for row in rows}
 
 
 def _further_pictures(

@@ -81,7 +81,8 @@ def _said(kind: type[BaseModel], problem: Any, lines: _Lines) -> Iterator[str]:
         yield f"  {named}: {_message(kind, problem)}{lines.of(place)}"
         return
     for line in _message(kind, problem).splitlines():
-        yield f"  {line}{lines.of(tuple(line.partition(':')[0].split('.')))}"
+        parts = line.partition(":")[0].split(".")
+        yield f"  {line}{lines.of(tuple(int(p) if p.isdigit() else p for p in parts))}"
 
 
 def _message(kind: type[BaseModel], problem: Any) -> str:

@@ -23,6 +23,7 @@ from db import export, repository
 from db.models.studies import STAGES
 from db.repository import ResearcherInfo
 from study_app import exclusions
+from study_app.analysis import registration
 from study_app.api.attempts import TooManyError, browser_name, new_browser
 from study_app.api.context import context
 from study_app.api.http import (
@@ -209,6 +210,7 @@ def _zip(
             judge=exclusions.judge,
             score=score,
             stage=stage,
+            beside=registration.exported(study),
             actor=actor,
         )
         buffer = io.BytesIO()

@@ -44,9 +44,13 @@ def export(
     stage: Stage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write ratings, participants, stimuli, events and a codebook, with checksums."""
+    """Write ratings with outcomes, participants, stimuli, events, a codebook, what was registered.
+
+    With checksums.
+    """
     from db import export as exporting
     from study_app import exclusions
+    from study_app.analysis import registration
     from study_app.outcomes.scoring import score
 
     if file_format != "csv":
@@ -63,6 +67,7 @@ def export(
             judge=exclusions.judge,
             score=score,
             stage=stage,
+            beside=registration.exported(study),
         )
     if as_json:
         facts = {"stage": made.stage, "ratings_by_stage": dict(made.stages), "ratings": made.rows}

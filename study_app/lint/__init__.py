@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study_app.lint import (
+    analysis,
     balance,
     comparisons,
     controls,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RULES",
     "Problem",
+    "analysis",
     "balance",
     "comparisons",
     "controls",

@@ -24,6 +24,8 @@ class Combined(Component):
     """An outcome of several answers."""
 
     outcome: ClassVar[Outcome]
+    made_from: ClassVar[tuple[str, ...]]
+    """Names of the outcomes whose answers it takes; without their questions it stays empty."""
 
     def values(self, ratings: pd.DataFrame) -> pd.Series[Any]:
         """Return the outcome of each row, NA where it has none.
@@ -37,6 +39,19 @@ class Combined(Component):
 
 registry: Registry[Combined] = Registry("outcome", __name__)
 register = registry.register
+
+
+@cache
+def _tasks() -> dict[str, frozenset[str]]:
+    own = {each.name: frozenset({each.task}) for each in outcomes().values()}
+    for name in registry.names():
+        own[name] |= {outcomes()[each].task for each in registry.get(name).made_from}
+    return own
+
+
+def needed_tasks(name: str) -> frozenset[str]:
+    """Return the question types that must be asked of a presentation for an outcome of it."""
+    return _tasks()[name]
 
 
 @cache

@@ -26,6 +26,8 @@ class PlausibleBeyondNoise(Combined):
         high=1,
     )
 
+    made_from: ClassVar[tuple[str, ...]] = ("said_plausible",)
+
     def values(self, ratings: pd.DataFrame) -> pd.Series[Any]:
         """Return the differences; see `Combined.values`."""
         return _noise.beyond_noise(ratings, "said_plausible")

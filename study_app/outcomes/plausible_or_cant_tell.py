@@ -24,6 +24,8 @@ class PlausibleOrCantTell(Combined):
         combined=True,
     )
 
+    made_from: ClassVar[tuple[str, ...]] = ("said_plausible", "cant_tell")
+
     def values(self, ratings: pd.DataFrame) -> pd.Series[Any]:
         """Return the disjunction; see `Combined.values`."""
         told = ratings[ratings["cant_tell"].notna()]

@@ -26,6 +26,8 @@ class TargetBeyondNoise(Combined):
         high=1,
     )
 
+    made_from: ClassVar[tuple[str, ...]] = ("chose_target",)
+
     def values(self, ratings: pd.DataFrame) -> pd.Series[Any]:
         """Return the differences; see `Combined.values`."""
         return _noise.beyond_noise(ratings, "chose_target")

@@ -19,8 +19,8 @@ class PlannedContrast(Document):
         of: label of a condition, or of an arm.
         to: labels of what it is compared with; several with `claim: above_every`.
         between: what the labels are of.
-        within: where arms are compared: the condition; where conditions are: the arm. None: in
-            every one.
+        within: where arms are compared: the condition, or `all` for all that each of them has;
+            where conditions are: the arm. None: in every one that both have.
         claim: see `engine.analysis.contrasts.Claim`.
         family: within which p-values are corrected.
         margin: of `claim: equivalent`.
@@ -47,7 +47,8 @@ class AnalysisPlan(Document):
         contrasts: the comparisons, in the order in which they are told.
         smallest_effect: the smallest difference that matters, in the outcome's units; a share is in
             [0, 1].
-        participants: how many people are analysed at the end: N is fixed; None: unsaid.
+        participants: how many people have finished at the end, when the analysis is made: N is
+            fixed; None: unsaid.
         test: which test decides about binary outcomes.
     """
 

@@ -15,6 +15,7 @@ from study_app import providers
 from study_app.forms import Comprehension, Demographics, Screening
 from study_app.questions import Question
 from study_app.study.analysis_plan import AnalysisPlan
+from study_app.study.analysis_problems import analysis_problems
 from study_app.study.conditions import (
     Condition,
     Phase,
@@ -106,6 +107,7 @@ class Study(Document):
 
     apart: ClassVar[frozenset[str]] = frozenset(
         {
+            "analysis",
             "breaks",
             "catch",
             "comprehension",
@@ -154,6 +156,8 @@ class Study(Document):
     @model_validator(mode="after")
     def _parts_fit(self) -> Study:
         problems = [*self._arm_problems(), *self._question_problems()]
+        if not problems:  # what is compared is judged where it is known what there is
+            problems += analysis_problems(self)
         if self.language in self.translations:
             problems.append(f"translations.{self.language}: that is the study's own language")
         if self.repeats and self.selection == "each":

@@ -13,7 +13,7 @@ from study_app.design import preview
 from study_app.exclusions import judge
 from study_app.outcomes.scoring import score
 
-DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
+DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text()) | {"analysis": None}
 LABEL, PLAUSIBLE = DEMO["questions"]
 
 

@@ -76,7 +76,7 @@ def test_a_run_ends_with_what_failed_and_what_is_there(plausibly, home):
 
     picture = {"title": "Odd", "show": "clean", "defense": "odd", "presentations": 4}
     document = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text("utf-8"))
-    document |= {"experiment": "three", "conditions": {"odd": picture}}
+    document |= {"experiment": "three", "conditions": {"odd": picture}, "analysis": None}
     (home / "study.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     problems = json.loads(plausibly("study", "lint", "study.yaml", "--json").stdout)["problems"]
     assert problems[0]["place"] == "conditions.odd"

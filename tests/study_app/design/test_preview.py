@@ -13,7 +13,7 @@ from engine import results
 from study_app import study
 from study_app.design import preview
 
-DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
+DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text()) | {"analysis": None}
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",

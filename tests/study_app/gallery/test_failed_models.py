@@ -115,7 +115,7 @@ def test_the_front_page_takes_what_is_there(visit, exhibit):
 
 def changed(**conditions) -> study.Study:
     document = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text("utf-8"))
-    document["experiment"] = "partly"
+    document |= {"experiment": "partly", "analysis": None}
     for label, condition in conditions.items():
         if condition is None:
             del document["conditions"][label]

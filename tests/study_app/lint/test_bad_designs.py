@@ -13,6 +13,7 @@ from study_app.study import Study
 BASE = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text()) | {
     "image_sets": 1,
     "translations": {},
+    "analysis": {"primary": ["chose_target"], "participants": 100},
     "quota": {"participants": 100},
     "screening": {
         "items": [{"name": "age", "kind": "number", "prompt": "How old are you?", "low": 18}]

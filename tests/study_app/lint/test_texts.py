@@ -9,7 +9,7 @@ from study_app import lint, study
 from study_app.lint import vocabulary
 from study_app.study import Study
 
-DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text())
+DEMO = yaml.safe_load((study.BUILT_IN / "demo.yaml").read_text()) | {"analysis": None}
 
 
 def found(rule, **changes):

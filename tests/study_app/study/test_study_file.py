@@ -43,7 +43,7 @@ def test_all_problems_of_a_study_are_told_at_once(tmp_path):
     said = str(error.value)
     assert said.startswith("mine.yaml has 5 problems:")
     for part in (
-        "lists: unknown key; known: arms, breaks, catch, ",
+        "lists: unknown key; known: analysis, arms, breaks, catch, ",
         "conditions.clean: show: clean takes no attack",
         "questions.0: unknown question 'label'",
         "name: ",
