@@ -12,17 +12,22 @@ import typer
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings
+from study_app.power.quick import BASE
 
 if TYPE_CHECKING:
     from engine.results import Results
     from study_app.power import Answer, Compared, Components, Setting
     from study_app.study import Study
 
-BASE = 0.3
-"""The share of yes without an effect, where nothing says it."""
 
+PEOPLE = (20, 40, 80, 160)
 People = Annotated[
-    str, typer.Option(metavar="N,N,…", help="Numbers of people who take part to the end.")
+    str | None,
+    typer.Option(
+        metavar="N,N,…",
+        help="Numbers of people who take part to the end. Default: 20, 40, 80, 160, and the "
+        "participants of the file's analysis.",
+    ),
 ]
 Images = Annotated[
     str | None,
@@ -100,7 +105,7 @@ Out = Annotated[Path | None, typer.Option(help="Also draw it, as a .html or .svg
 
 def power(
     study: Annotated[str, typer.Argument(help="A YAML file or a built-in name.")],
-    people: People = "20,40,80,160",
+    people: People = None,
     images: Images = None,
     effect: Effect = None,
     base: Base = None,
@@ -136,8 +141,7 @@ def power(
         raise UsageError(f"--out {out}: give a .html or .svg file")
     loaded = studies.load(study)
     asked = _with_contrasts(loaded, (of, to or [], claim, outcome), effect)
-    known = planning.known_outcomes() if asked is loaded or outcome else {}
-    every, left_out = planning.planned(asked, known, effect)
+    every, left_out = planning.planned(asked, effect)
     if not every:
         said = ". ".join(["nothing to compare", *left_out])
         raise UsageError(f"study {loaded.name!r}: {said}; give --of and --to")
@@ -243,6 +247,11 @@ def _numbers(text: str | None, option: str) -> list[int]:
     if not found or not all(part.isdecimal() and 2 <= int(part) <= 10_000 for part in found):
         raise UsageError(f"{option} {text}: give numbers from 2 to 10000, 20,40,80 say")
     return [int(part) for part in found]
+
+
+def _usual(study: Study) -> list[int]:
+    declared = study.analysis.participants if study.analysis else None
+    return [*PEOPLE, *([declared] if declared else [])]
 
 
 def _around(setting: Setting) -> list[int]:

@@ -86,7 +86,7 @@ def lint(study: File, as_json: AsJson = False) -> None:
         refused = {"rule": "file", "severity": "error", "place": study, "message": str(error)}
         print_json({"problems": [refused], "errors": 1, "attention": [], "not_checked": "the file"})
         raise typer.Exit(2) from None
-    seen = look(loaded, Settings().store)
+    seen = look(loaded, Settings().store, Settings().home)
     errors, warned, hints, unchecked = map(seen.count, ("error", "warn", "hint", "note"))
     if as_json:
         print_json(
@@ -178,7 +178,7 @@ def launch(
 
     loaded = studies.load(study)
     _experiment(loaded)
-    seen = look(loaded, Settings().store)
+    seen = look(loaded, Settings().store, Settings().home)
     errors = [problem for problem in seen.problems if problem.severity == "error"]
     if errors:
         said = "\n".join(f"  {problem}" for problem in errors)

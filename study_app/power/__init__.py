@@ -5,7 +5,7 @@ from declared ranges (`components`), and what is decided from the declared test 
 """
 
 from study_app.power.answer import Answer, Limit, ask, expected_losses, percent, points
-from study_app.power.compared import Compared, Group, known_outcomes, plan_of, planned
+from study_app.power.compared import Compared, Group, plan_of, planned
 from study_app.power.components import ASSUMED, Components, Deviations, Range, declared, from_file
 from study_app.power.grid import ENOUGH, Power, Setting, Shown, people_needed, power
 from study_app.power.incidence import Incidence, Losses
@@ -29,7 +29,6 @@ __all__ = [
     "declared",
     "expected_losses",
     "from_file",
-    "known_outcomes",
     "people_needed",
     "percent",
     "plan_of",

@@ -47,7 +47,8 @@ class Answer:
     Attributes:
         setting: what was simulated.
         cells: by comparison, people and images.
-        limits: of each comparison and number of images for which no asked number is enough.
+        limits: for each number of images with which no asked number of people is enough: of the
+            comparison that is hardest then.
         notes: what must be said beside the numbers.
     """
 
@@ -110,6 +111,7 @@ class Answer:
             "excluded": dict(setting.losses.excluded),
             "left": setting.losses.left,
             "seed": setting.seed,
+            "runs": setting.runs,
             "cells": [asdict(cell) for cell in self.cells],
             "limits": [asdict(limit) for limit in self.limits],
             "said": list(self.sentences()),
@@ -130,11 +132,12 @@ def ask(
     declared, setting = setting, by_cluster_t(setting)
     cells = grid(setting, people, images)
     limits = []
-    for number in range(len(setting.compared)):
-        own = [cell for cell in cells if cell.comparison == number]
-        for count in sorted({cell.images for cell in own}):
-            if not any(cell.power.enough for cell in own if cell.images == count):
-                limits.append(_limit(setting, number, count))
+    for count in sorted({cell.images for cell in cells}):
+        own = [cell for cell in cells if cell.images == count]
+        most = [cell for cell in own if cell.people == max(people)]
+        hardest = min(most, key=lambda cell: cell.power.share)
+        if not hardest.power.enough:
+            limits.append(_limit(setting, hardest))
     notes = [_counted(setting), *(f"Left out: {each}." for each in left_out)]
     if by_mixed(declared.compared):
         notes.append(_with_mixed(declared, best_cells(cells)))
@@ -195,11 +198,13 @@ def _with_mixed(setting: Setting, cells: Sequence[Power]) -> str:
     )
 
 
-def _limit(setting: Setting, comparison: int, images: int) -> Limit:
-    sets = setting.sets(images)
-    crowd = power(setting, CROWD, sets)[comparison].power
-    people = people_needed(setting, sets, comparison) if crowd.enough else None
-    return Limit(comparison, images, people, crowd)
+def _limit(setting: Setting, cell: Power) -> Limit:
+    sets = setting.sets(cell.images)
+    crowd = power(setting, CROWD, sets, ends=False)[cell.comparison].power
+    people = None
+    if crowd.enough:
+        people = people_needed(setting, sets, cell.comparison, start=cell.people).people
+    return Limit(cell.comparison, cell.images, people, crowd)
 
 
 def _images(setting: Setting, sets: int) -> int:

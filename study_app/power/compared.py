@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from engine.analysis.contrasts import Claim, Test
+from engine.analysis.estimates import ALL
 from engine.components import meant
 from engine.errors import UsageError
+from study_app.outcomes import needed_tasks, outcomes
 from study_app.study import Study
 from study_app.study.analysis_plan import AnalysisPlan, PlannedContrast
-
-if TYPE_CHECKING:
-    from engine.analysis.outcomes import Outcome
+from study_app.study.analysis_problems import compared_in
 
 SIMULATED = ("binary", "detection")
 """Kinds of outcomes that are yes or no."""
@@ -69,21 +68,22 @@ class Compared:
             "above_every": "above every one of", "equivalent": "equal to",
         }[self.claim]  # fmt: skip
         inside = (
-            " in " + "+".join(self.of.conditions) if pair
+            _inside(self.of.conditions) if pair
             else "" if self.of.arm == "all" else f" in arm {self.of.arm}"
         )  # fmt: skip
         return f"{self.of.outcome}: {first} {words} {', '.join(others)}{inside}"
 
 
-def planned(
-    study: Study, outcomes: Mapping[str, Outcome] | None = None, effect: float | None = None
-) -> tuple[list[Compared], list[str]]:
+def _inside(conditions: Sequence[str]) -> str:
+    return f" in {conditions[0]}" if len(conditions) == 1 else ""
+
+
+def planned(study: Study, effect: float | None = None) -> tuple[list[Compared], list[str]]:
     """Return the comparisons of a study's plan, and what is left out, in sentences.
 
     Args:
-        study: the study; one without an `analysis` has none.
-        outcomes: by name, as far as they are known; one that is not counts as yes or no, asked of
-            every presentation.
+        study: the study; one without an `analysis` has none. An outcome that is not known counts as
+            yes or no, and is asked for everywhere (`plan_of`).
         effect: the true difference in all of them; None: the smallest that the plan declares.
 
     Raises:
@@ -94,27 +94,17 @@ def planned(
     plan = study.analysis
     for number, contrast in enumerate(plan.contrasts if plan else ()):
         assert plan is not None
+        _refuse_unknown(study, contrast)
         for name in (contrast.outcome,) if contrast.outcome else plan.primary:
-            outcome = (outcomes or {}).get(name)
+            outcome = outcomes().get(name)
             if outcome is not None and outcome.kind not in SIMULATED:
                 left_out.append(
-                    f"{name} is {outcome.kind}: power is simulated for answers of yes or no"
+                    f"{name} is {outcome.kind}, and power is simulated for answers of yes and no"
                 )
                 continue
-            asked = _asked(study, outcome)
-            here = list(_placed(study, contrast, name, asked))
-            if not here:
-                left_out.append(f"{contrast.of} and {', '.join(contrast.to)}: no arm has them all")
             made = _made(number, contrast, plan, effect)
-            found += [replace(made, of=of, to=to) for of, to in here]
+            found += [replace(made, of=of, to=to) for of, to in _placed(study, contrast, name)]
     return found, list(dict.fromkeys(left_out))
-
-
-def known_outcomes() -> dict[str, Outcome]:
-    """Return the outcomes that answers can have, by name."""
-    from study_app.outcomes import outcomes
-
-    return outcomes()
 
 
 def plan_of(
@@ -149,48 +139,43 @@ def _made(
     nobody = Group("", "", ())
     return Compared(
         number, nobody, (), contrast.between, contrast.claim, contrast.family, plan.test, size,
-        contrast.margin if contrast.margin is not None else plan.smallest_effect,
+        contrast.margin,
     )  # fmt: skip
 
 
-def _asked(study: Study, outcome: Outcome | None) -> set[str]:
-    """Return the conditions whose presentations give the outcome."""
-    return {
-        label
-        for label, condition in study.conditions.items()
-        if condition.phase == "main"
-        and (outcome is None or outcome.combined
-             or any(question.name == outcome.task for question in study.asked(condition)))
-    }  # fmt: skip
-
-
 def _placed(
-    study: Study, contrast: PlannedContrast, outcome: str, asked: set[str]
+    study: Study, contrast: PlannedContrast, outcome: str
 ) -> Iterator[tuple[Group, tuple[Group, ...]]]:
     """Yield the groups of a contrast: of conditions in every arm, of arms in every condition."""
     labels = (contrast.of, *contrast.to)
-    known = study.conditions if contrast.between == "conditions" else study.all_arms
-    for label in labels:
+    for within in compared_in(study, contrast):
+        if contrast.between == "conditions":
+            groups = tuple(Group(outcome, within, (label,)) for label in labels)
+        else:
+            groups = tuple(
+                Group(outcome, arm, _asking(study, arm, outcome) if within == ALL else (within,))
+                for arm in labels
+            )
+        yield groups[0], groups[1:]
+
+
+def _asking(study: Study, arm: str, outcome: str) -> tuple[str, ...]:
+    """Return the conditions of an arm whose presentations give an outcome."""
+    needed = needed_tasks(outcome) if outcome in outcomes() else set()
+    return tuple(
+        label
+        for label, condition in study.of_arm(arm).items()
+        if needed <= {question.name for question in study.asked(condition)}
+    )
+
+
+def _refuse_unknown(study: Study, contrast: PlannedContrast) -> None:
+    known = study.all_arms if contrast.between == "arms" else study.conditions
+    for label in (contrast.of, *contrast.to):
         if label not in known:
             raise UsageError(
                 f"{label!r} is none of the study's {contrast.between}{meant(label, known)}; "
                 f"known: {', '.join(known)}"
             )
-    if contrast.between == "conditions":
-        arms = [contrast.within] if contrast.within else list(study.all_arms)
-        for arm in arms:
-            if arm in study.all_arms and {*labels} <= asked & {*study.of_arm(arm)}:
-                groups = tuple(Group(outcome, arm, (label,)) for label in labels)
-                yield groups[0], groups[1:]
-        return
-    shared = [c for c in study.of_arm(contrast.of) if c in asked]
-    shared = [c for c in shared if all(c in study.of_arm(arm) for arm in contrast.to)]
-    each: list[tuple[str, ...]] = [(c,) for c in shared]
-    if contrast.within is not None:
-        each = [(contrast.within,)]
-    if contrast.within == "all":
-        each = [tuple(shared)] if shared else []
-    for conditions in each:
-        if {*conditions} <= {*shared}:
-            groups = tuple(Group(outcome, arm, conditions) for arm in labels)
-            yield groups[0], groups[1:]
+    if not compared_in(study, contrast):
+        raise UsageError(f"{contrast.of} and {', '.join(contrast.to)}: no arm shows all of them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -111,7 +112,9 @@ class Setting:
 
     def sets(self, images: int) -> int:
         """Return the number of image sets that comes next to so many source images."""
-        return min(50, max(1, round(images / incidence.images_per_set(self.study))))
+        return min(
+            incidence.MOST_SETS, max(1, round(images / incidence.images_per_set(self.study)))
+        )
 
     def missing(self, sets: int) -> str:
         """Return why there are not so many sets of images; "" where there are, or nobody knows."""
@@ -151,16 +154,22 @@ def by_cluster_t(setting: Setting) -> Setting:
     return replace(setting, compared=[replace(one, test="cluster_t") for one in setting.compared])
 
 
-def power(setting: Setting, people: int, sets: int) -> list[Power]:
+def power(setting: Setting, people: int, sets: int, *, ends: bool = True) -> list[Power]:
     """Return the power of every comparison with so many people and sets of images.
 
     Where a mixed model decides, it is that of `MIXED_RUNS` studies, and without ranges.
+
+    Args:
+        setting: what is simulated.
+        people: admitted.
+        sets: of source images.
+        ends: also with the components at the ends of their ranges.
     """
     plan = setting.plan(people, sets)
     components = setting.components
     middle = _decided(setting, plan, components.middle)
     lower = upper = None
-    if components.ranged and not by_mixed(setting.compared):
+    if ends and components.ranged and not by_mixed(setting.compared):
         lower = _decided(setting, plan, components.lower)
         upper = _decided(setting, plan, components.upper)
     return [
@@ -187,37 +196,67 @@ def grid(setting: Setting, people: Sequence[int], images: Sequence[int]) -> list
     ]
 
 
+class Needed(NamedTuple):
+    """How many people are enough.
+
+    Attributes:
+        people: how many; None where it was not found.
+        limited: because `CROWD` are not.
+    """
+
+    people: int | None
+    limited: bool = False
+
+
 def people_needed(
-    setting: Setting, sets: int, comparison: int, until: float | None = None
-) -> int | None:
+    setting: Setting, sets: int, comparison: int, *, start: int = 16, until: float = inf
+) -> Needed:
     """Return how many people give `ENOUGH` power with so many sets of images.
 
-    Found by halving between powers of two, with the likeliest components, to within five per cent;
-    None where `CROWD` people are not enough, or the time is over.
+    Numbers are tried that lie ever closer together, to within a sixth, with the likeliest
+    components; what is returned was enough when it was tried.
 
     Args:
         setting: what is simulated.
         sets: of source images.
         comparison: whose power.
+        start: the number that is tried first.
         until: a moment of `time.monotonic` at which the search ends.
     """
-    low, high = 2, 16
-    while not _enough(setting, high, sets, comparison):
-        low, high = high, high * 2
-        if low >= CROWD or (until is not None and time.monotonic() > until):
-            return None
-    while high - low > max(1, high // 20):
-        if until is not None and time.monotonic() > until:
-            break
-        half = (low + high) // 2
-        low, high = (low, half) if _enough(setting, half, sets, comparison) else (half, high)
-    return high
+    low, high = 1, 0  # too few, enough; 0: none is known yet
+    people, share = start, 0.0
+    while True:
+        share = _shown(setting, people, sets, comparison).share
+        if share >= ENOUGH:
+            high = people
+        else:
+            low = people
+        if high and (high - low <= max(1, high // 6) or time.monotonic() > until):
+            return Needed(high)
+        if low >= CROWD:
+            return Needed(None, limited=True)
+        if not high and time.monotonic() > until:
+            return Needed(None)
+        people = _next(low, high, people, share)
 
 
-def _enough(setting: Setting, people: int, sets: int, comparison: int) -> bool:
-    plan = setting.plan(min(people, CROWD), sets)
+def _next(low: int, high: int, people: int, share: float) -> int:
+    """Return which number of people to try, from what the last one gave."""
+    from scipy.special import ndtri
+
+    # Were there no images, errors would fall with the root of the number of people.
+    wanted, got = (float(ndtri(min(max(s, 0.05), 0.97))) + 1.8 for s in (ENOUGH, share))
+    guess = people * min(max((wanted / got) ** 2, 0.3), 3.0)
+    guess *= 1.1 if share < ENOUGH else 0.95  # of images there are only so many
+    if not high:
+        return min(CROWD, max(round(guess), low + 1 + low // 8))
+    return min(max(round(guess), low + max(1, (high - low) // 4)), high - max(1, (high - low) // 4))
+
+
+def _shown(setting: Setting, people: int, sets: int, comparison: int) -> Shown:
     one = setting.compared[comparison]
-    return _decided(setting, plan, setting.components.middle, [one])[one].claimed.enough
+    plan = setting.plan(people, sets)
+    return _decided(setting, plan, setting.components.middle, [one])[one].claimed
 
 
 class _Found(NamedTuple):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from study_app.design.source_images import Sources
 
 Index = NDArray[np.int64]
+MOST_SETS = 50
+"""As many image sets as a study file may declare."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from engine import canonical
 from engine.errors import PlausiblyError
 from study_app.power.answer import Answer
+from study_app.power.claims import Base
+from study_app.power.components import Components, Range
+from study_app.power.grid import Shown
+from study_app.power.incidence import Losses
 from study_app.study import Study
 
 FOLDER = "power"
@@ -20,22 +24,19 @@ _DECIDES = (
 
 
 class Kept(NamedTuple):
-    """What was found of one comparison with so many people and images.
+    """What the newest answer about a design rests on, and what it found.
 
     Attributes:
-        label: the comparison.
-        effect: the difference that is to be shown.
-        people, images: numbers.
-        power: how often it is shown, 0 to 1.
-        source: where the components are from.
+        components, base, losses, runs, seed: as in `grid.Setting`.
+        found: how often each comparison is shown, by its number, people and images.
     """
 
-    label: str
-    effect: float
-    people: int
-    images: int
-    power: float
-    source: str
+    components: Components
+    base: Base
+    losses: Losses
+    runs: int
+    seed: int
+    found: Mapping[tuple[int, int, int], Shown]
 
 
 def key(study: Study) -> str:
@@ -61,21 +62,28 @@ def keep(answer: Answer, home: Path) -> Path:
     return path
 
 
-def find(study: Study, home: Path) -> list[Kept]:
-    """Return what was found of this design; nothing where nothing was kept that can be read."""
+def find(study: Study, home: Path) -> Kept | None:
+    """Return what was kept of this design; None where there is nothing that can be read."""
     try:
-        said: Mapping[str, Any] = json.loads(_path(study, home).read_text("utf-8"))
-        return [
-            Kept(
-                said["comparisons"][cell["comparison"]]["label"],
-                said["comparisons"][cell["comparison"]]["effect"],
-                cell["people"], cell["images"], cell["power"]["share"],
-                said["components"]["source"],
-            )
-            for cell in said["cells"]
-        ]  # fmt: skip
-    except (OSError, ValueError, LookupError, TypeError):
-        return []
+        said = json.loads(_path(study, home).read_text("utf-8"))
+        components = {
+            name: value if name == "source" else Range(**value)
+            for name, value in said["components"].items()
+        }
+        base = {"" if label == "others" else label: share for label, share in said["base"].items()}
+        return Kept(
+            Components(**components),
+            base,
+            Losses(said["excluded"], said["left"]),
+            said["runs"],
+            said["seed"],
+            {
+                (cell["comparison"], cell["people"], cell["images"]): Shown(**cell["power"])
+                for cell in said["cells"]
+            },
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _path(study: Study, home: Path) -> Path:
