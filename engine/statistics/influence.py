@@ -241,21 +241,20 @@ class Ratings:
 
     def shared(self) -> tuple[int, int]:
         """Return how many people, and how many images, are in both groups."""
-        one, two = self.group == 0, self.group == 1
-        people, images = (
-            len(np.intersect1d(each[one], each[two])) for each in (self.who, self.what)
-        )
+        people, images = (int(each.all(0).sum()) for each in self._present())
         return people, images
 
     def _parted(self, each: NDArray[Any]) -> list[NDArray[Any]]:
         return [each[self.group == group] for group in range(self.groups)]
 
+    def _present(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which people, and which images, each group has, (groups, K)."""
+        people, images = self.shape
+        return self._by(self.who, people) > 0, self._by(self.what, images) > 0
+
     def _fewest(self) -> tuple[int, int]:
         """Return how many people, and how many images, the group has that has fewest."""
-        people, images = (
-            min(len(np.unique(part)) for part in self._parted(each))
-            for each in (self.who, self.what)
-        )
+        people, images = (int(each.sum(1).min()) for each in self._present())
         return people, images
 
     def _by(self, cluster: Numbers, count: int) -> Floats:
