@@ -46,6 +46,7 @@ class Incidence:
         images: source images that the study has.
         person, image, condition, arm: (R,) of each presentation that counts: who sees it, its
             source image, and the index of its condition and arm.
+        names: what stands behind each image: its number among the test images, or a place.
         conditions, arms: labels, which the indices are of.
     """
 
@@ -56,6 +57,7 @@ class Incidence:
     image: Index
     condition: Index
     arm: Index
+    names: Sequence[Hashable]
     conditions: Sequence[str]
     arms: Sequence[str]
 
@@ -106,7 +108,18 @@ def draw(
             rows.append((who, seen_image, conditions.index(one.condition), arms.index(arm)))
     person, image, condition, in_arm = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     images = images_per_set(study) * study.image_sets
-    return Incidence(people, analysed, images, person, image, condition, in_arm, conditions, arms)
+    return Incidence(
+        people,
+        analysed,
+        images,
+        person,
+        image,
+        condition,
+        in_arm,
+        list(numbers),
+        conditions,
+        arms,
+    )
 
 
 def _admitted(
@@ -138,6 +151,7 @@ def _names(study: Study, arm: str, sources: Sources | None) -> Callable[[Placed]
     needs = []
     for labels in study.groups(arm):
         first = study.conditions[labels[0]]
-        each = study.selection == "each"
-        needs.append(requirements(first, study.asked(first)) if each else frozenset())
+        needed = requirements(first, study.asked(first)) if study.selection == "each" else ()
+        # Nearly every image has its maps: with and without them the same ones are chosen.
+        needs.append(frozenset(each for each in needed if each[0] != "explained"))
     return lambda one: (needs[one.group], one.place)
