@@ -162,10 +162,16 @@ def power(
         kept.keep(answer, Settings().home)
     _print(answer, as_json=as_json)
     if out is not None:
-        try:
-            chart.write(answer, out)
-        except OSError as error:
-            raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
+        _draw(answer, out)
+
+
+def _draw(answer: Answer, out: Path) -> None:
+    from study_app.power import chart
+
+    try:
+        chart.write(answer, out)
+    except OSError as error:
+        raise PlausiblyError(f"cannot write {out}: {error.strerror}") from None
 
 
 def _with_contrasts(

@@ -150,7 +150,7 @@ def ask(
 def best_cells(cells: Sequence[Power]) -> Sequence[Power]:
     """Return the cells of the fewest people, then images, that are enough for all comparisons.
 
-    Where none are, those of the numbers that give the hardest comparison most.
+    Where none are, those of the largest numbers.
     """
     together: dict[tuple[int, int], list[Power]] = {}
     for cell in cells:
@@ -158,7 +158,7 @@ def best_cells(cells: Sequence[Power]) -> Sequence[Power]:
     good = [key for key, found in together.items() if all(c.power.enough for c in found)]
     if good:
         return together[min(good)]
-    return max(together.values(), key=lambda found: min(c.power.share for c in found))
+    return together[max(together)]
 
 
 def expected_losses(

@@ -11,7 +11,7 @@ from engine import canonical
 from engine.errors import PlausiblyError
 from study_app.power.answer import Answer
 from study_app.power.claims import Base
-from study_app.power.components import Components, Range
+from study_app.power.components import NAMES, Components, Range
 from study_app.power.grid import Shown
 from study_app.power.incidence import Losses
 from study_app.study import Study
@@ -66,13 +66,10 @@ def find(study: Study, home: Path) -> Kept | None:
     """Return what was kept of this design; None where there is nothing that can be read."""
     try:
         said = json.loads(_path(study, home).read_text("utf-8"))
-        components = {
-            name: value if name == "source" else Range(**value)
-            for name, value in said["components"].items()
-        }
+        ranges = {name: Range(**said["components"][name]) for name in NAMES}
         base = {"" if label == "others" else label: share for label, share in said["base"].items()}
         return Kept(
-            Components(**components),
+            Components(**ranges, source=said["components"]["source"]),
             base,
             Losses(said["excluded"], said["left"]),
             said["runs"],
