@@ -12,7 +12,9 @@ ratings summing to 1, and those of a second group with a minus,
   approximate distribution of estimates of variance components", Biometrics Bulletin 2) for them
   (K - 1 where K weigh the same): where two images carry half of all ratings, twenty count as few.
 - *Tables that are full*: V0 contains people's and images' own variance, which in a full table is
-  then subtracted once too often; it is added again (`Parts.again`).
+  then subtracted once too often; it is added again (`people_again`). In a difference V0 contains
+  also what cancels between the groups, such as an image's own effect where different people see it:
+  what of Vp and Vi is above V0 is multiplied by the factor of few once more, as by a jackknife.
 - *Floor*: V is never below the sum of e_k^2, which is what independent ratings would give: it comes
   out lower by chance, and of few equal answers it would be nothing.
 """
@@ -213,14 +215,15 @@ class Ratings:
         by_person, by_image = self._by(self.who, people), self._by(self.what, images)
         equal, factor, df = zip(small_sample(by_person), small_sample(by_image), strict=True)
         own, cross = self._in_pairs(pairs, by_person, by_image)
+        more = (factor[0] - 1, factor[1] - 1) if self.groups == 2 else (0.0, 0.0)
         return Parts(
             factor[0] * of_people,
             factor[1] * of_images,
             *df,
             of_pairs,
             float(away @ away),
-            (own[0] - factor[1] * cross) / equal[0],
-            (own[1] - factor[0] * cross) / equal[1],
+            more[0] + (own[0] - factor[1] * cross) / equal[0],
+            more[1] + (own[1] - factor[0] * cross) / equal[1],
             *equal,
             self.groups / float(self.weight @ self.weight),
         )
