@@ -36,6 +36,8 @@ _CLOSE = 1e-11
 """The modes are found when the next step would lower the deviance by less."""
 _NEXT = 1e-6
 """The same for the step before: Newton's next one would be smaller by as many digits again."""
+_STEP = 1e-3
+"""How far from the optimum slopes are compared to find the curvature."""
 _SMALLEST = 1e-7
 """A standard deviation so small is 0: the slope there is 0, since its sign means nothing."""
 
@@ -98,6 +100,26 @@ class Laplace:
             spread = self._spread(solved, deviations)
             information[:, column] -= self.fixed.T @ (at.expected * spread)
         return np.asarray(np.linalg.inv((information + information.T) / 2), dtype=np.float64)
+
+    def joint_errors(self, parameters: Vector) -> Matrix | None:
+        """Return the covariance (p, p) of the fixed effects, deviations estimated too.
+
+        From the curvature of the deviance in both, as lme4's `vcov(use.hessian = TRUE)`; standard
+        deviations of exactly 0 are held there. None where the curvature is not positive.
+        """
+        free = [k for k, value in enumerate(parameters) if k >= self.count or value != 0]
+        curves = np.empty((len(free), len(free)))
+        for row, place in zip(curves, free, strict=True):
+            away = np.zeros(len(parameters))
+            away[place] = _STEP
+            up, down = (self.deviance(parameters + side * away)[1] for side in (1, -1))
+            row[:] = (up - down)[free] / (2 * _STEP)
+        information = (curves + curves.T) / 4  # of -log likelihood: half of the deviance
+        if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 0:
+            return None
+        width = self.fixed.shape[1]
+        covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
+        return covariance[len(free) - width :, len(free) - width :]
 
     def _parts(self, parameters: Vector) -> tuple[list[Vector], Vector]:
         deviations = [parameters[each.places] for each in self.groups]

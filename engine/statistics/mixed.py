@@ -15,12 +15,20 @@ from engine.statistics._profile import profile_interval
 from engine.statistics._random_effects import Matrix, RandomEffect, Vector
 from engine.statistics.two_way import LEVEL
 
+__all__ = ["UNSETTLED", "Fit", "MixedTest", "RandomEffect", "fit", "mixed_test", "refusal"]
+
+UNSETTLED = (
+    "The mixed model has no finite optimum: people, images or groups nearly tell yes from no by"
+    " themselves."
+)
+"""What is said of a fit that did not converge, or ran to infinity."""
 SINGULAR = 1e-4
 """A random effect with a smaller standard deviation has none (as in lme4)."""
 LARGEST = 12.0
 """A fit that comes to a larger standard deviation or fixed effect is running to infinity."""
-_STARTS = (0.7, 0.05)
-_TOLERANCE = 1e-5
+_START, _LEAST_START = 0.7, 0.05
+"""Standard deviations where the search begins, and the smallest: at 0 it would not leave."""
+_TOLERANCE = 1e-3
 """How far above its minimum the deviance of a fit that converged may be, by estimate."""
 
 
@@ -31,7 +39,7 @@ class Fit:
     Attributes:
         deviance: -2 log likelihood by Laplace's approximation, all constants included.
         fixed: (p,) fixed effects.
-        covariance: (p, p) of them, standard deviations held (lme4: `use.hessian = FALSE`).
+        covariance: (p, p) of them; see `fit`.
         deviations: standard deviation of each random effect by name; exactly 0 where it has none.
         converged: the optimum was found, and is finite.
         singular: a random effect has no variance.
@@ -64,6 +72,7 @@ def fit(
     link: Link = "logit",
     offset: ArrayLike | None = None,
     start: ArrayLike | None = None,
+    joint: bool = False,
 ) -> Fit:
     """Fit a generalised linear mixed model of yes and no.
 
@@ -80,6 +89,9 @@ def fit(
         offset: (N,) added to the linear predictor; None: 0.
         start: standard deviations in the order of `random`, then fixed effects (`Fit.parameters`
             of a similar model); None: found here.
+        joint: the covariance of the fixed effects counts that standard deviations are estimated too
+            (lme4's `vcov(use.hessian = TRUE)`), which matters with the probit link; else they are
+            held (`use.hessian = FALSE`). So they are where the curvature is not positive.
 
     Raises:
         ValueError: shapes that do not fit, counts outside 0 to trials, a matrix without full rank,
@@ -89,13 +101,13 @@ def fit(
     model = Laplace(data[0], data[1], data[2], random, link, data[3])
     count = len(random)
     rough, spread = _without_random(model)
-    first = np.concatenate([np.full(count, _STARTS[0]), rough])
+    first = np.concatenate([np.full(count, _START), rough])
     if start is not None:
         first = np.array(start, dtype=np.float64)
-        first[:count] = np.maximum(np.abs(first[:count]), _STARTS[1])
+        first[:count] = np.maximum(np.abs(first[:count]), _LEAST_START)
     scales = np.concatenate([np.full(count, 0.15), np.sqrt(np.diag(spread))])
     found, close = _minimised(model, first, scales)
-    return _settled(model, found, close, [each.name for each in random])
+    return _settled(model, found, close, [each.name for each in random], joint)
 
 
 def _checked(
@@ -161,7 +173,7 @@ def _minimised(model: Laplace, start: Vector, scales: Vector) -> tuple[Vector, b
     return found.x * scales, bool(np.isfinite(left) and left < _TOLERANCE)
 
 
-def _settled(model: Laplace, found: Vector, close: bool, names: Sequence[str]) -> Fit:
+def _settled(model: Laplace, found: Vector, close: bool, names: Sequence[str], joint: bool) -> Fit:
     """Return the fit at `found`, standard deviations positive, or 0 where the least is there."""
     count = len(names)
     parameters = found.copy()
@@ -172,7 +184,8 @@ def _settled(model: Laplace, found: Vector, close: bool, names: Sequence[str]) -
         if model.deviance(near)[1][place] >= 0 or parameters[place] < SINGULAR:
             parameters[place] = 0.0
     deviance, _ = model.deviance(parameters)
-    covariance = model.errors(parameters)
+    covariance = model.joint_errors(parameters) if joint else None
+    covariance = model.errors(parameters) if covariance is None else covariance
     finite = bool(np.all(np.abs(parameters) < LARGEST) and np.isfinite(covariance).all())
     deviations = dict(zip(names, parameters[:count].tolist(), strict=True))
     return Fit(
@@ -243,26 +256,16 @@ def mixed_test(
     """
     answers = np.asarray(yes, dtype=np.float64)
     group = np.asarray(first, dtype=bool)
-    refused = _refusal(answers, group, participant, image)
+    refused = refusal(answers, group, participant, image)
     if refused:
         return _refuse(refused)
     coded = np.where(group, 0.5, -0.5)
-    random = [RandomEffect("person", participant), RandomEffect("image", image)]
-    if paired_people:
-        random.append(RandomEffect("person x condition", participant, coded))
-    if paired_images:
-        random.append(RandomEffect("image x condition", image, coded))
-    ones = np.ones((len(answers), 1))
-    both = np.column_stack([ones, coded])
-    whole = fit(answers, both, random)
-    null = fit(answers, ones, random, start=np.delete(whole.parameters, -1))
-    if null.deviance < whole.deviance:  # no richer model fits worse: it stopped too early
-        whole = fit(answers, both, random, start=np.append(null.parameters, 0.0))
+    kinds = [("person", participant, paired_people), ("image", image, paired_images)]
+    random = [RandomEffect(name, levels) for name, levels, _ in kinds]
+    random += [RandomEffect(f"{name} x condition", who, coded) for name, who, both in kinds if both]
+    whole, null = _with_and_without(answers, coded, random)
     if not (whole.converged and null.converged):
-        return _refuse(
-            "The mixed model has no finite optimum: nearly all answers of each person, or of each"
-            " image, are alike."
-        )
+        return _refuse(UNSETTLED)
     from scipy.special import chdtrc
 
     log_odds, error = float(whole.fixed[1]), float(whole.errors[1])
@@ -272,15 +275,24 @@ def mixed_test(
     with np.errstate(over="ignore"):
         ratio, low, high = (float(np.exp(each)) for each in (log_odds, *ends))
     return MixedTest(
-        ratio,
-        low,
-        high,
-        log_odds,
-        error,
-        float(chdtrc(1, max(null.deviance - whole.deviance, 0.0))),
-        whole.deviations,
-        whole.singular,
+        *(ratio, low, high, log_odds, error),
+        p=float(chdtrc(1, max(null.deviance - whole.deviance, 0.0))),
+        deviations=whole.deviations,
+        singular=whole.singular,
     )
+
+
+def _with_and_without(
+    answers: Vector, coded: Vector, random: Sequence[RandomEffect]
+) -> tuple[Fit, Fit]:
+    """Return the model with the group's fixed effect and the one without."""
+    ones = np.ones((len(answers), 1))
+    both = np.column_stack([ones, coded])
+    whole = fit(answers, both, random)
+    null = fit(answers, ones, random, start=np.delete(whole.parameters, -1))
+    if null.deviance < whole.deviance:  # no richer model fits worse: it stopped too early
+        whole = fit(answers, both, random, start=np.append(null.parameters, 0.0))
+    return whole, null
 
 
 def _profile(
@@ -300,23 +312,38 @@ def _profile(
     return profile_interval(rise, float(whole.fixed[1]), float(whole.errors[1]), critical, LARGEST)
 
 
-def _refusal(
-    yes: Vector, first: NDArray[np.bool_], participant: ArrayLike, image: ArrayLike
+def refusal(
+    yes: ArrayLike,
+    first: ArrayLike,
+    participant: ArrayLike,
+    image: ArrayLike,
+    sides: tuple[str, str] = ("first group", "second group"),
 ) -> str:
-    """Return why there can be no model, or ""."""
+    """Return why there can be no model of a difference, as a sentence, or "".
+
+    Args:
+        yes: as for `mixed_test`, and so are the next three.
+        first: (N,).
+        participant: (N,).
+        image: (N,).
+        sides: what the sentence calls the ratings where `first` is true, and the others.
+    """
+    answers, group = np.asarray(yes, dtype=bool), np.asarray(first, dtype=bool)
     people, images = (len(np.unique(np.asarray(each))) for each in (participant, image))
-    if not (first.any() and (~first).any()):
-        return "One of the groups has no ratings."
+    parts = dict(zip(sides, (answers[group], answers[~group]), strict=True))
+    for name, part in parts.items():
+        if not len(part):
+            return f"The {name} has no ratings."
     if people < 2:
         return "All ratings are of one person, which says nothing of other people."
     if images < 2:
         return "All ratings are of one image, which says nothing of other images."
-    for name, group in (("first", yes[first]), ("second", yes[~first])):
-        if group.min() == group.max():
-            said = "yes" if group[0] else "no"
+    for name, part in parts.items():
+        if part.all() or not part.any():
+            said = "yes" if part[0] else "no"
             return (
-                f"All {len(group)} answers of the {name} group are {said}: its log odds are"
-                " infinite, and the mixed model has no estimate."
+                f"All {len(part)} answers of the {name} are {said}: its share is"
+                f" {int(part[0])}, and the mixed model has no finite estimate."
             )
     return ""
 

@@ -75,6 +75,16 @@ def test_crossed_groupings_are_those_of_lme4(case):
     compare(fit(table["y"], fixed, random, link=link), EXPECTED[case])
 
 
+@pytest.mark.parametrize("case", ["slopes logit both", "slopes probit both"])
+def test_errors_may_count_that_deviations_are_estimated(case):
+    """lme4's `use.hessian = TRUE`."""
+    table, random = crossed("slopes")
+    fixed = np.column_stack([np.ones(len(table)), table["z"]])
+    found = fit(table["y"], fixed, random, link=case.split()[1], joint=True)
+    assert found.errors == pytest.approx(EXPECTED[case]["joint_errors"], rel=0.005)
+    assert found.errors != pytest.approx(EXPECTED[case]["errors"], rel=0.005)
+
+
 @pytest.mark.parametrize("name", ["slopes", "singular"])
 def test_the_test_is_the_likelihood_ratio_of_lme4(name):
     table, _ = crossed(name)
@@ -219,8 +229,8 @@ def ask(yes, first, participant, image):
         ([1, 0, 0, 0], [1, 1, 0, 0], [1, 2, 1, 2], [1, 2, 2, 1], "of the second group are no"),
         ([1, 0, 0, 1], [1, 1, 0, 0], [1, 1, 1, 1], [1, 2, 2, 1], "one person"),
         ([1, 0, 0, 1], [1, 1, 0, 0], [1, 2, 1, 2], [1, 1, 1, 1], "one image"),
-        ([1, 0, 0, 1], [1, 1, 1, 1], [1, 2, 1, 2], [1, 2, 2, 1], "no ratings"),
-        ([], [], [], [], "no ratings"),
+        ([1, 0, 0, 1], [1, 1, 1, 1], [1, 2, 1, 2], [1, 2, 2, 1], "has no ratings"),
+        ([], [], [], [], "has no ratings"),
     ],
 )
 def test_without_a_model_there_is_a_reason(yes, first, participant, image, said):

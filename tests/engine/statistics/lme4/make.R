@@ -36,6 +36,7 @@ report <- function(formula, data, link) {
   list(
     deviance = -2 * as.numeric(logLik(m)), fixed = unname(fixef(m)),
     errors = unname(sqrt(diag(as.matrix(vcov(m, use.hessian = FALSE))))),
+    joint_errors = unname(sqrt(diag(as.matrix(vcov(m, use.hessian = TRUE))))),
     deviations = as.list(setNames(v$sdcor, name)), singular = isSingular(m)
   )
 }
