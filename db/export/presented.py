@@ -107,9 +107,12 @@ class Presented:
         aims = self._aims.get((version, first["source"]["image_id"]), set())
         return next(iter(aims)) if len(aims) == 1 else None
 
-    def _of_plans(self, *columns: Any) -> Select[Any]:
+    def _of_plans(self, part: type[FurtherPicture] | type[Trial], *columns: Any) -> Select[Any]:
+        """Return a query of columns of a part of presentations, over all plans of the stage."""
         return (
             select(*columns)
+            .select_from(part)
+            .join(Presentation, Presentation.id == part.presentation_id)
             .join(Participant, Participant.id == Presentation.participant_id)
             .join(StudyVersion, StudyVersion.id == Participant.study_version_id)
             .join(Study, Study.id == StudyVersion.study_id)
@@ -118,11 +121,9 @@ class Presented:
 
     def _further_pictures(self, session: Session) -> dict[str, list[str]]:
         """Return the stimuli at places 1, 2, … of the presentations that have more than one."""
-        query = (
-            self._of_plans(FurtherPicture.presentation_id, FurtherPicture.stimulus_id)
-            .join_from(FurtherPicture, Presentation)
-            .order_by(FurtherPicture.presentation_id, FurtherPicture.place)
-        )
+        query = self._of_plans(
+            FurtherPicture, FurtherPicture.presentation_id, FurtherPicture.stimulus_id
+        ).order_by(FurtherPicture.presentation_id, FurtherPicture.place)
         found: dict[str, list[str]] = defaultdict(list)
         for presentation_id, stimulus_id in session.execute(query):
             found[presentation_id].append(stimulus_id)
@@ -131,8 +132,7 @@ class Presented:
     def _named_labels(self, session: Session) -> dict[str, int]:
         """Return the label that the first question to name one names, by presentation."""
         query = (
-            self._of_plans(Trial.presentation_id, Trial.shown_label_index)
-            .join_from(Trial, Presentation)
+            self._of_plans(Trial, Trial.presentation_id, Trial.shown_label_index)
             .where(Trial.shown_label_index.is_not(None))
             .order_by(Trial.position.desc())
         )

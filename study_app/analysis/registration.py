@@ -189,7 +189,4 @@ def _after(versions: Sequence[int]) -> str:
 def _changed(changes: Sequence[Difference]) -> str:
     paths = list(dict.fromkeys(each.path.partition(".")[0] for each in changes))
     count = len(changes)
-    return (
-        f"Later versions differ in {count} place{'s' * (count != 1)} ({', '.join(paths)}), after "
-        "answers had come."
-    )
+    return f"Later versions differ in {count} place{'s' * (count != 1)} ({', '.join(paths)})."

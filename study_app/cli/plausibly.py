@@ -65,9 +65,16 @@ def demo(
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise typer.Exit(done.returncode)
+    from engine import results as experiment_results
     from study_app import study
+    from study_app.cli import relaunch
+    from study_app.design.study_design import design
 
-    version = studies_cli.published(study.load("demo"), settings)
+    loaded = study.load("demo")
+    drawn = design(loaded, experiment_results.find(settings.store, loaded.experiment))
+    for line in relaunch.changes(loaded, settings, drawn, untouched=True):
+        say(line)
+    version = studies_cli.published(loaded, settings, drawn)
     say(f"Study demo is {version.status} (version {version.version}).")
     if not no_serve:
         serve(port=port, host=host)

@@ -13,15 +13,18 @@ MOST = 20
 """Differences that are printed; the others are counted."""
 
 
-def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]:
+def changes(
+    study: Study, settings: Settings, drawn: Design | None, *, untouched: bool = False
+) -> list[str]:
     """Return lines that say what differs from the stored version; empty if there is nothing to say.
 
-    That is where nobody has come yet, and where nothing differs.
+    That is where nothing differs, or nobody has come yet.
 
     Args:
         study: what is launched.
         settings: the installation, whose database is up to date.
         drawn: its design.
+        untouched: say it also where nobody has come yet.
     """
     from db import repository
     from study_app.design.publish import as_running
@@ -35,7 +38,7 @@ def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]
     finally:
         database.close()
     people = sum(row.started for row in counts)
-    if stored is None or drawn is None or not people:
+    if stored is None or drawn is None or not (people or untouched):
         return []
     _, content = as_running(study, drawn, stored)
     if (content, study.stage) == (stored.content_sha256, stored.stage):
@@ -47,13 +50,16 @@ def changes(study: Study, settings: Settings, drawn: Design | None) -> list[str]
         lines.append(f"  and {len(found) - MOST} more")
     if not found:
         lines.append("  lists are drawn anew, by newer rules of this program")
-    who = "1 person has" if people == 1 else f"{people} people have"
     apart = any(each.changes_meaning for each in found)
     return [
-        f"{who} taken part in study {study.name!r}. What is launched differs from version "
-        f"{stored.version} ({stored.stage}):",
+        f"{_came(people)} taken part in study {study.name!r}. What is launched differs from "
+        f"version {stored.version} ({stored.stage}):",
         *lines,
         "Answers to the new version mean something else, and are not counted with those before."
         if apart
         else "Answers to the new version mean the same, and are counted with those before.",
     ]
+
+
+def _came(people: int) -> str:
+    return {0: "Nobody has", 1: "1 person has"}.get(people, f"{people} people have")

@@ -26,12 +26,16 @@ def beyond_noise(ratings: pd.DataFrame, outcome: str) -> pd.Series[Any]:
     control = main & (ratings["stimulus_kind"] == "control").fillna(False).astype(bool)
     counted = control & ~ratings["excluded"].astype(bool) & said.notna()
     noise = ratings.loc[counted, [*SAME, "participant_id"]].assign(said=said[counted], asked=1)
-    whole = noise.groupby(SAME)[["said", "asked"]].sum()
-    own = noise.groupby([*SAME, "participant_id"])[["said", "asked"]].sum()
-    there = pd.MultiIndex.from_frame(ratings[SAME])
-    mine = pd.MultiIndex.from_frame(ratings[[*SAME, "participant_id"]])
-    others = whole.reindex(there).astype("Float64").reset_index(drop=True)
-    others -= own.reindex(mine).astype("Float64").fillna(0).reset_index(drop=True)
+    whole, own = (_counts(noise, ratings, by) for by in (SAME, [*SAME, "participant_id"]))
+    others = whole - own
     share = others["said"] / others["asked"].where(others["asked"] > 0)
     share.index = ratings.index
     return (said - share).where(main & ~control).astype("Float64")
+
+
+def _counts(noise: pd.DataFrame, ratings: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return for each rating how many of `noise` are like it in `by`, and how many said so."""
+    counted = noise.groupby(by, as_index=False)[["said", "asked"]].sum()
+    return (
+        ratings[by].merge(counted, how="left", on=by)[["said", "asked"]].astype("Float64").fillna(0)
+    )

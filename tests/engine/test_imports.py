@@ -39,6 +39,7 @@ TORCH_FREE = [
     "db.export",
     "study_app.design.participant_plan",
     "study_app.design.publish",
+    "study_app.outcomes.scoring",
     "study_app.server.application",
     "study_app.cli.plausibly",
     "study_app.cli.experiment_tables",

@@ -60,11 +60,9 @@ def write_csv(
 ) -> Export:
     """Write a study's tables (see `columns.TABLES`), a codebook and checksums to `out_dir`.
 
-    stage: whose data; None: `default_stage`.
-    All tables are of one moment. The folder appears complete or not at all, and the export is
-    recorded, so that a later withdrawal marks it stale; the audit log says that `actor` made it.
-    `judge` says what exclusion rules exclude, which is marked; `score` what answers mean. `beside`
-    makes further files of the same moment.
+    All is of one moment, and of `stage` (None: `default_stage`). The folder appears complete or not
+    at all. The export is recorded as made by `actor`, so that a later withdrawal marks it stale.
+    `judge` marks what rules exclude, `score` says what answers mean, `beside` makes further files.
 
     Raises:
         ExportError: `out_dir` is a file or not empty, it cannot be written, `judge` cannot judge,

@@ -4,11 +4,12 @@ import json
 
 import pandas as pd
 import pytest
+from databases import on_sqlite
+from stored_study import excludes_nothing
 
 from db import export
 from engine.analysis.outcomes import Outcome
 from study_app import outcomes as room
-from study_app.exclusions import judge
 from study_app.outcomes import outcomes, registry
 from study_app.outcomes.scoring import score
 from study_app.questions import registry as questions
@@ -37,7 +38,8 @@ def noted(who, condition, image, said, **more):
 def table(*rows):
     dtypes = dict.fromkeys(("study_version", "asked_label"), "Int64")
     dtypes |= dict.fromkeys(("excluded", "said_plausible", "cant_tell"), "boolean")
-    return pd.DataFrame(rows).astype(dtypes)
+    words = dict.fromkeys(set(rows[0]) - set(dtypes), "string")
+    return pd.DataFrame(rows).astype(dtypes | words)
 
 
 def values(name, *rows):
@@ -113,12 +115,13 @@ def test_no_column_of_the_export_is_there_twice():
     assert "confidence" in names
 
 
+@on_sqlite
 def test_every_answer_of_the_demo_is_scored_under_the_types_that_are_declared(lab):
     person = lab.participant()
     for trial in person.plan():
         person.answer(trial).raise_for_status()
     with lab.database.read() as s:
-        ratings = export.ratings(s, "demo", judge=judge, score=score)
+        ratings = export.ratings(s, "demo", judge=excludes_nothing, score=score)
     for column in score.columns:
         assert ratings[column.name].dtype == column.dtype, column.name
     main = ratings[ratings["trial_type"] == "main"]
