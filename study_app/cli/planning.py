@@ -154,10 +154,8 @@ def power(
     classes = len(results.class_names) if results else None
     losses = planning.expected_losses(asked, classes, excluded=excluded, left=left)
     setting = planning.Setting(asked, every, found, shares, losses, runs, seed, results)
-    answer = planning.ask(
-        setting, _numbers(people, "--people"), _numbers(images, "--images") or _around(setting),
-        left_out,
-    )  # fmt: skip
+    many = _numbers(people, "--people") or _usual(loaded)
+    answer = planning.ask(setting, many, _numbers(images, "--images") or _around(setting), left_out)
     if asked is loaded:
         kept.keep(answer, Settings().home)
     _print(answer, as_json=as_json)

@@ -147,6 +147,7 @@ class Studies:
             for group, rated in self.rated.items()
         }
         self._quiet = {group: self._sums(group, self._without(group)) for group in groups}
+        self._found: dict[tuple[Group, Group], Differences] = {}
 
     def decided(self, one: Compared) -> Decided:
         """Return what becomes of a comparison where its effect is there, and no other one's.
@@ -196,7 +197,17 @@ class Studies:
         return self._summing[group].sums(self.rated[group].answers(shares))
 
     def _differences(self, one: Compared, sums: Mapping[Group, Sums]) -> list[Differences]:
-        return [differences(sums[one.of], sums[other]) for other in one.to]
+        found = []
+        for other in one.to:
+            pair = (one.of, other)
+            quiet = all(sums[group] is self._quiet[group] for group in pair)
+            if quiet and pair in self._found:
+                found.append(self._found[pair])
+                continue
+            found.append(differences(sums[one.of], sums[other]))
+            if quiet:  # it is the same whichever other comparison has its effect
+                self._found[pair] = found[-1]
+        return found
 
     def _p(self, one: Compared, sums: Mapping[Group, Sums], found: Sequence[Differences]) -> Vector:
         if one.test == "cluster_t" or one.claim == "equivalent":  # its margin is one of shares

@@ -75,7 +75,7 @@ def test_it_is_that_of_direct_simulation(table, case):
     if not effect:
         every = grid.without_effect(every)
     shares = {label: 0.3 + every[0].effect * (label == of) for label in asked.conditions}
-    runs, more = 150, 1000
+    runs, more = 120, 1000
     deviations = (1.0, 1.0, 0.3, 0.6)
     direct = shown(table, contrasts, shares, deviations, runs, seed=8, margin=0.12)[0]
     (found, *_) = power(setting(asked, every, runs=more), 40, asked.image_sets)
@@ -111,7 +111,7 @@ PUBLISHED = {
 @pytest.mark.parametrize(("images", "people"), PUBLISHED)
 def test_it_reproduces_a_table_made_by_other_code(images, people):
     _, every = asking("demo", ("none", ["distillation"], "different"))
-    plan, runs = ten_lists(people, images), 800
+    plan, runs = ten_lists(people, images), 500
     studies = Studies(plan, every, MIDDLE, {"": 0.3}, runs, np.random.default_rng(2))
     found = studies.decided(every[0]).claimed.mean()
     wanted = PUBLISHED[images, people]
