@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +13,10 @@ from study_app.power.answer import Answer, percent, points
 from study_app.power.grid import ENOUGH, Power
 
 SUFFIXES = (".html", ".svg")
-WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 88, 40, 42
+WIDTH, HEIGHT = 460, 318
+LEFT, RIGHT, TOP, BOTTOM = 52, 88, 58, 42
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_LINE = 62  # letters of a title
 _CLOSEST = 13  # pixels between names at the ends of lines
 
 
@@ -52,7 +54,7 @@ class Panel(NamedTuple):
     """The picture of one comparison.
 
     Attributes:
-        title: what is compared, and the effect.
+        title: what is compared, and the effect; in one or two lines.
         top: where it begins.
         lines: one for each number of images.
         people: numbers of people with their places.
@@ -60,7 +62,7 @@ class Panel(NamedTuple):
         enough: the height of `ENOUGH`.
     """
 
-    title: str
+    title: Sequence[str]
     top: int
     lines: Sequence[Line]
     people: Sequence[tuple[int, float]]
@@ -125,7 +127,7 @@ def _panels(answer: Answer) -> Iterator[Panel]:
         cells = [cell for cell in answer.cells if cell.comparison == number]
         aim = points(one.margin or 0) if one.claim == "equivalent" else points(one.effect)
         yield Panel(
-            f"{one.label}, {aim}",
+            textwrap.wrap(f"{one.label}, {aim}", _LINE, max_lines=2, placeholder=" …"),
             number * HEIGHT,
             _lines(cells, places),
             list(places.items()),
