@@ -56,12 +56,10 @@ def of_pilot(
     few = min(len(set(person)), len(set(image)))
     if few < FEWEST or first.all() or not first.any():
         raise UsageError(
-            f"--pilot {name}: {len(set(person))} people and {len(set(image))} images answered "
-            f"{one.label}; it takes both sides, {FEWEST} people and {FEWEST} images at least. Give "
-            "--person, --image, --person-condition and --image-condition instead"
+            f"--pilot {name}: {len(set(person))} people answered about {len(set(image))} images in "
+            f"what is compared ({one.label}); it takes both sides, and {FEWEST} people and images "
+            "at least. Give --person, --image, --person-condition, --image-condition instead"
         )
-    shares = table.assign(yes=yes).groupby(["condition", "participant_id"])["yes"].mean()
-    base = {str(label): float(mean) for label, mean in shares.groupby(level=0).mean().items()}
     found = _Model(person, image, first)
     deviations = found.fitted(yes)
     if deviations is None:
@@ -74,7 +72,8 @@ def of_pilot(
     made_up = (found.fitted(found.answers(sides, deviations, rng)) for _ in range(REFITS))
     again = [each for each in made_up if each is not None]
     ranges = {each: _range(each, deviations, again) for each in NAMES}
-    return Components(**ranges, source=f"pilot {name}, {len(set(person))} people"), base
+    source = f"pilot {name}, {len(set(person))} people"
+    return Components(**ranges, source=source), _shares(ratings, one)
 
 
 class _Model:
@@ -136,18 +135,32 @@ def _range(name: str, found: Deviations, again: Sequence[Deviations]) -> Range:
     return Range(value, min(value, float(low)), max(value, float(high)))
 
 
+def _shares(ratings: pd.DataFrame, one: Compared) -> dict[str, float]:
+    """Return people's mean shares by condition; under "" that of what is compared with."""
+    table = ratings[_answered(ratings, one.of.outcome)]
+    yes = table[one.of.outcome].astype(float).rename("yes")
+    by_person = yes.groupby([table["condition"], table["participant_id"]]).mean()
+    shares = {str(each): float(mean) for each, mean in by_person.groupby(level=0).mean().items()}
+    of_others = [shares[each] for group in one.to for each in group.conditions if each in shares]
+    return {"": float(np.mean(of_others)), **shares}
+
+
+def _answered(ratings: pd.DataFrame, outcome: str) -> pd.Series[bool]:
+    """Return which ratings give an outcome and count."""
+    return (
+        (ratings["trial_type"] == "main")
+        & ~ratings["excluded"].fillna(False).astype(bool)
+        & ratings[outcome].notna()
+    )
+
+
 def _counted(ratings: pd.DataFrame, one: Compared, name: str) -> pd.DataFrame:
     """Return the ratings of a comparison that count."""
     outcome = one.of.outcome
     if outcome not in ratings:
         raise UsageError(f"--pilot {name}: its answers give no {outcome}")
     conditions = {label for group in (one.of, *one.to) for label in group.conditions}
-    here = (
-        (ratings["trial_type"] == "main")
-        & ratings["condition"].isin(conditions)
-        & ~ratings["excluded"].fillna(False).astype(bool)
-        & ratings[outcome].notna()
-    )
+    here = _answered(ratings, outcome) & ratings["condition"].isin(conditions)
     if one.between == "arms":
         here &= ratings["arm"].isin([group.arm for group in (one.of, *one.to)])
     return ratings[here]

@@ -178,11 +178,14 @@ def test_a_pilot_gives_components_with_their_uncertainty(monkeypatch):
         "none": pytest.approx(0.42, abs=0.12),
         "distillation": pytest.approx(0.3, abs=0.12),
     }
-    assert base == shares
+    others = pytest.approx(0.3, abs=0.12)
+    assert base == {"": others, **shares}
+    setting = Setting(declaring(), [one], found, base, Losses({}), 20)
+    assert "pilot first" in list(ask(setting, [20], [20]).sentences())[-1]
     assert found.source == "pilot first, 40 people"
     few = ratings[ratings["participant_id"].isin(["p000", "p001"])]
     for table, message in (
-        (few, "2 people and .* images"),
+        (few, "2 people answered about"),
         (ratings.assign(said_plausible=pd.array([True] * len(ratings), dtype="boolean")), "alike"),
         (ratings.drop(columns="said_plausible"), "give no said_plausible"),
     ):
