@@ -13,7 +13,7 @@ import typer
 
 from engine.errors import PlausiblyError, UsageError
 from study_app.cli import invitations as invitations_cli
-from study_app.cli import simulating_people
+from study_app.cli import planning, simulating_people
 from study_app.cli.database import opened, require_study, upgraded
 from study_app.cli.options import AsJson, print_json, say
 from study_app.installation import Settings
@@ -87,7 +87,7 @@ def lint(study: File, as_json: AsJson = False) -> None:
         refused = {"rule": "file", "severity": "error", "place": study, "message": str(error)}
         print_json({"problems": [refused], "errors": 1, "attention": [], "not_checked": "the file"})
         raise typer.Exit(2) from None
-    seen = look(loaded, Settings().store)
+    seen = look(loaded, Settings().store, Settings().home)
     errors, warned, hints, unchecked = map(seen.count, ("error", "warn", "hint", "note"))
     if as_json:
         print_json(
@@ -185,7 +185,7 @@ def launch(
             "write pilot or main to launch it, or try it with plausibly study simulate"
         )
     _experiment(loaded)
-    seen = look(loaded, Settings().store)
+    seen = look(loaded, Settings().store, Settings().home)
     errors = [problem for problem in seen.problems if problem.severity == "error"]
     if errors:
         said = "\n".join(f"  {problem}" for problem in errors)
@@ -216,6 +216,7 @@ def launch(
 
 app.command()(invitations_cli.invite)
 app.command()(simulating_people.simulate)
+app.command()(planning.power)
 
 
 @app.command()

@@ -7,17 +7,16 @@ design document, so that a plan is drawn without the experiment.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine import seeds
 from engine.errors import UsageError
 from engine.results import Results
 from engine.stimuli import Stimulus
-from study_app.design import rotation, source_images
+from study_app.design import lists, source_images
 from study_app.design.known_answers import undisturbed
+from study_app.design.lists import Placed
 from study_app.design.presentations import Entries
 from study_app.design.source_images import Sources
 from study_app.study import Phase, Study
@@ -63,19 +62,30 @@ def design(study: Study, results: Results) -> Design:
     return _Drawing(study, results).finished()
 
 
+def sources(study: Study, results: Results) -> Sources:
+    """Choose the source images of `study`, as `design` does; see `source_images.choose`."""
+    clear = max(
+        sum(study.conditions[label].images for label in (*_practice(study, a), *_catch(study, a)))
+        for a in study.all_arms
+    )
+    return source_images.choose(study, results, clear)
+
+
+def _practice(study: Study, arm: str) -> list[str]:
+    return undisturbed(study, arm, study.practice)
+
+
+def _catch(study: Study, arm: str) -> list[str]:
+    return undisturbed(study, arm, study.catch, known=True)
+
+
 class _Drawing:
     def __init__(self, study: Study, results: Results) -> None:
         self._study, self._results = study, results
-        self._practice = {arm: undisturbed(study, arm, study.practice) for arm in study.all_arms}
-        self._catch = {
-            arm: undisturbed(study, arm, study.catch, known=True) for arm in study.all_arms
-        }
-        wanted = [
-            sum(study.conditions[label].images for label in (*self._practice[a], *self._catch[a]))
-            for a in study.all_arms
-        ]
+        self._practice = {arm: _practice(study, arm) for arm in study.all_arms}
+        self._catch = {arm: _catch(study, arm) for arm in study.all_arms}
         self._refuse_missing_foils()
-        self._sources: Sources = source_images.choose(study, results, max(wanted))
+        self._sources = sources(study, results)
         self._entries = Entries(study, results, self._sources.all())
 
     def finished(self) -> Design:
@@ -108,8 +118,8 @@ class _Drawing:
     def _arm(self, arm: str) -> dict[str, Any]:
         clear = list(self._sources.clear)
         return {
-            "lists": self._lists(arm),
-            "learning": self._apart(arm, "practice"),
+            "lists": [self._shown(arm, "main", each) for each in lists.lists(self._study, arm)],
+            "learning": self._shown(arm, "practice", lists.apart(self._study, arm, "practice")),
             "practice": self._known(self._practice[arm], clear),
             "catch": self._known(self._catch[arm], clear),
         }
@@ -120,49 +130,10 @@ class _Drawing:
             for n, label in enumerate(labels)
         ]
 
-    def _lists(self, arm: str) -> list[list[dict[str, Any]]]:
-        """Return the lists of an arm: those of the first set of images, of the next, and so on."""
-        sets = range(self._study.image_sets)
-        if self._study.repeats:
-            return [self._apart(arm, "main", number) for number in sets]
-        return [entries for number in sets for entries in self._rotated(arm, number)]
-
-    def _rotated(self, arm: str, number: int) -> list[list[dict[str, Any]]]:
-        """Return the lists over which conditions rotate over the sources of one set of images."""
-        study = self._study
-        count = study.lists(arm) // study.image_sets
-        lists: list[list[dict[str, Any]]] = [[] for _ in range(count)]
-        for group, (labels, indices) in enumerate(self._groups(arm, "main", number)):
-            shown = {label: study.conditions[label].presentations for label in labels}
-            # Not by the arm: arms that are built alike have the same lists.
-            seed = seeds.derive(study.seed, "lists", number, group, *shown.values())
-            rng = random.Random(seed)  # noqa: S311 - not a secret
-            for entries, row in zip(lists, rotation.rotated(shown, count, rng), strict=True):
-                # Conditions in the study's order: what is told of a design goes by it.
-                pairs = sorted(zip(row, indices, strict=True), key=lambda p: labels.index(p[0]))
-                entries += (self._entries.entry(label, index) for label, index in pairs)
-        return lists
-
-    def _apart(self, arm: str, phase: Phase, number: int = 0) -> list[dict[str, Any]]:
-        """Return the entries of conditions that do not rotate over the sources of their group."""
-        entries = []
-        for labels, indices in self._groups(arm, phase, number):
-            left = list(indices)
-            for label in labels:
-                count = self._study.conditions[label].presentations
-                entries += [self._entries.entry(label, index) for index in left[:count]]
-                left = left if self._study.repeats else left[count:]
-        return entries
-
-    def _groups(
-        self, arm: str, phase: Phase, number: int
-    ) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
-        """Yield the groups of conditions of an arm, and the sources of one set of images."""
-        sets = self._study.image_sets if phase == "main" else 1
-        groups = zip(self._study.groups(arm, phase), self._sources.of_arm[arm, phase], strict=True)
-        for labels, indices in groups:
-            size = len(indices) // sets
-            yield labels, indices[number * size : (number + 1) * size]
+    def _shown(self, arm: str, phase: Phase, entries: Sequence[Placed]) -> list[dict[str, Any]]:
+        """Return entries of lists with the source images that stand at their places."""
+        indices = self._sources.of_arm[arm, phase]
+        return [self._entries.entry(e.condition, indices[e.group][e.place]) for e in entries]
 
     def _refuse_missing_foils(self) -> None:
         """Refuse a study that may have to ask about an impossible label and has none."""

@@ -19,6 +19,7 @@ from study_app.lint import (
     judging,
     people,
     phrasing,
+    power,
     promises,
     provenance,
     stimuli,
@@ -30,6 +31,7 @@ from study_app.study import Study, minutes
 if TYPE_CHECKING:
     from engine.results import Results
     from study_app.design.study_design import Design
+    from study_app.power.quick import Quick
 
 __all__ = [
     "RULES",
@@ -42,6 +44,7 @@ __all__ = [
     "minutes",
     "people",
     "phrasing",
+    "power",
     "problems",
     "promises",
     "provenance",
@@ -55,6 +58,7 @@ def problems(
     class_names: Sequence[str] = (),
     drawn: Design | None = None,
     results: Results | None = None,
+    seen: Quick | None = None,
 ) -> list[Problem]:
     """Return all that the rules find, errors first.
 
@@ -63,10 +67,11 @@ def problems(
         class_names: of its experiment, where that is known; some rules need them.
         drawn: its design, where it can be drawn; some rules look at its stimuli.
         results: its experiment, where it has been run here.
+        seen: a quick look at its power, where one was taken.
     """
     found = [
         Problem(name, *finding)
         for name, check in RULES.items()
-        for finding in check(Subject(study, class_names, drawn, results))
+        for finding in check(Subject(study, class_names, drawn, results, seen))
     ]
     return sorted(found, key=lambda problem: SEVERITIES.index(problem.severity))

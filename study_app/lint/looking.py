@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import results
@@ -16,6 +17,7 @@ from study_app.design.absences import absences
 from study_app.design.attention import Figures
 from study_app.design.study_design import design
 from study_app.lint.rules import Problem
+from study_app.power.quick import quick
 from study_app.study import Study
 
 if TYPE_CHECKING:
@@ -44,10 +46,17 @@ class Look:
         return sum(problem.severity == severity for problem in self.problems)
 
 
-def look(study: Study, store: ArtifactStore) -> Look:
-    """Lint a study, with its experiment if that has been run here, as `launch` does."""
+def look(study: Study, store: ArtifactStore, home: Path | None = None) -> Look:
+    """Lint a study, with its experiment if that has been run here, as `launch` does.
+
+    Args:
+        study: the study.
+        store: where experiments are.
+        home: of all state: its power is looked at too, which may take some seconds.
+    """
     finished = results.everything(store)
     found = finished.get(study.experiment)
+    power = None if home is None else quick(study, home, found)
     if found is None:
         unseen = (
             f"experiment {study.experiment!r} has not been run here"
@@ -61,10 +70,15 @@ def look(study: Study, store: ArtifactStore) -> Look:
             f"not checked: {unseen}. Whether there is what is shown, enough of it, of one size and "
             "by models that are not in doubt is seen only then",
         )
-        return Look(_sorted([note, *lint.problems(study)]), None, attention.figures(study), unseen)
+        return Look(
+            _sorted([note, *lint.problems(study, seen=power)]),
+            None,
+            attention.figures(study),
+            unseen,
+        )
     names = found.class_names
     judged = attention.figures(study, len(names))
-    said = [*_failed(study, found), *lint.problems(study, names, results=found)]
+    said = [*_failed(study, found), *lint.problems(study, names, results=found, seen=power)]
     if any(problem.severity == "error" for problem in said):
         unseen = "the design is drawn once there is no error"
         return Look(_sorted(said), None, judged, unseen)
@@ -73,7 +87,7 @@ def look(study: Study, store: ArtifactStore) -> Look:
     except UsageError as error:
         problem = Problem("design", "error", "experiment", str(error))
         return Look(_sorted([problem, *said]), None, judged, "the design cannot be drawn")
-    return Look(lint.problems(study, names, drawn, found), drawn, judged, "")
+    return Look(lint.problems(study, names, drawn, found, power), drawn, judged, "")
 
 
 def _failed(study: Study, found: results.Results) -> list[Problem]:

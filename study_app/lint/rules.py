@@ -11,6 +11,7 @@ from study_app.study import Study
 if TYPE_CHECKING:
     from engine.results import Results
     from study_app.design.study_design import Design
+    from study_app.power.quick import Quick
 
 Severity: TypeAlias = Literal["error", "warn", "hint", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warn", "hint", "note")
@@ -46,12 +47,14 @@ class Subject(NamedTuple):
         class_names: of its experiment.
         drawn: its design, with every stimulus.
         results: its experiment.
+        power: what its declared numbers of people and images can show, where that was looked at.
     """
 
     study: Study
     class_names: Sequence[str] = ()
     drawn: Design | None = None
     results: Results | None = None
+    power: Quick | None = None
 
 
 Rule: TypeAlias = Callable[[Subject], Iterator[Finding]]

@@ -1,65 +1,38 @@
-"""How many people and images a study needs: its own plan, simulated with new people and images."""
+"""How many people and images a study needs: its own plan, simulated with new people and images.
 
-from __future__ import annotations
+Who sees what comes from the study file (`incidence`), how people and images differ from a pilot or
+from declared ranges (`components`), and what is decided from the declared test (`claims`).
+"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from study_app.power.answer import Answer, Limit, ask, expected_losses, percent, points
+from study_app.power.compared import Compared, Group, plan_of, planned
+from study_app.power.components import ASSUMED, Components, Deviations, Range, declared, from_file
+from study_app.power.grid import ENOUGH, Power, Setting, Shown, people_needed, power
+from study_app.power.incidence import Incidence, Losses
 
-from study_app.study import Study
-
-
-@dataclass(frozen=True)
-class Components:
-    """How people and images differ, as standard deviations in log-odds.
-
-    Attributes:
-        person, image: of the intercepts.
-        person_condition, image_condition: of the differences between conditions.
-        source: where they are from: "declared", "assumed", or the pilot's name.
-    """
-
-    person: float
-    image: float
-    person_condition: float
-    image_condition: float
-    source: str
-
-
-@dataclass(frozen=True)
-class Power:
-    """What the declared test of one contrast does with so many people and images.
-
-    Attributes:
-        contrast: its index in the study's analysis.
-        people, images: numbers simulated.
-        effect: the true difference of shares.
-        power: how often it is decided as the claim says, with `low`, `high` from the number of
-            simulations.
-        width: the mean width of the 95 % interval.
-        runs: how many studies were simulated.
-    """
-
-    contrast: int
-    people: int
-    images: int
-    effect: float
-    power: float
-    low: float
-    high: float
-    width: float
-    runs: int
-
-
-def power(
-    study: Study,
-    *,
-    people: Sequence[int],
-    images: Sequence[int],
-    components: Components,
-    base: Mapping[str, float],
-    effect: float,
-    runs: int,
-    seed: int,
-) -> list[Power]:
-    """Return the power of each declared contrast; see `Power`."""
-    raise NotImplementedError
+__all__ = [
+    "ASSUMED",
+    "ENOUGH",
+    "Answer",
+    "Compared",
+    "Components",
+    "Deviations",
+    "Group",
+    "Incidence",
+    "Limit",
+    "Losses",
+    "Power",
+    "Range",
+    "Setting",
+    "Shown",
+    "ask",
+    "declared",
+    "expected_losses",
+    "from_file",
+    "people_needed",
+    "percent",
+    "plan_of",
+    "planned",
+    "points",
+    "power",
+]
