@@ -213,8 +213,10 @@ def _images(setting: Setting, sets: int) -> int:
 
 def _counted(setting: Setting) -> str:
     """Return what was reckoned with, in a sentence."""
-    base = ", ".join(f"{label or 'else'} {share:g}" for label, share in setting.base.items())
-    base = f"{setting.base['']:g}" if len(setting.base) == 1 else base
+    shares = {label: f"{share:.2g}" for label, share in setting.base.items()}
+    others = shares.pop("")
+    base = ", ".join([*(f"{share} in {label}" for label, share in shares.items()), others])
+    base += " in all others" * bool(shares)
     lost = max(setting.losses.excluded.values(), default=0.0)
     gone = [f"{attention.percent(lost)} of people are excluded"] if lost else []
     gone += [f"{attention.percent(setting.losses.left)} leave on the way"] * (

@@ -27,7 +27,7 @@ DESIGNS = {
     "everybody sees every image in both": lambda rng: (latin(7, 8, 8, 0), latin(7, 8, 8, 0)),
     "some see an image in both": lambda rng: (latin(9, 12, 3, 0), latin(9, 12, 3, 1)),
     "unequal": lambda rng: (ragged(14, 10, rng), ragged(14, 10, rng)),
-    "different people": lambda rng: (latin(6, 9, 3, 0), latin(6, 9, 3, 3) + [[6], [0]]),
+    "different people": lambda rng: (latin(6, 9, 3, 0), np.add(latin(6, 9, 3, 3), [[6], [0]])),
 }
 
 

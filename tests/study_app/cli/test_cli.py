@@ -342,7 +342,9 @@ def test_a_new_study_is_a_copy_that_can_be_linted_and_never_overwrites(home):
     linted = plausibly(home, "study", "lint", path, "--json")
     assert linted.returncode == 0
     said = json.loads(linted.stdout)
-    assert [problem["severity"] for problem in said["problems"]] == ["hint"]
+    found = [(problem["severity"], problem["rule"]) for problem in said["problems"]]
+    assert found[0] == ("warn", "enough_power")
+    assert [severity for severity, _ in found[1:]] == ["hint"]
     assert (said["errors"], said["not_checked"]) == (0, None)
     assert [each["arm"] for each in said["attention"]] == ["foil", "rival", "any"]
     path.write_text(original.replace("experiment: demo", "experiment: dmo"))
