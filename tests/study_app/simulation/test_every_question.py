@@ -57,7 +57,9 @@ def asking(study, asked):
         label: c.model_copy(update={"questions": None}) for label, c in study.conditions.items()
     }
     fields = {name: getattr(study, name) for name in Study.model_fields}
-    return Study(**{**fields, "conditions": every, "questions": asked, "translations": {}})
+    return Study(
+        **{**fields, "conditions": every, "questions": asked, "translations": {}, "analysis": None}
+    )
 
 
 def test_every_question_type_is_answered(store):

@@ -73,6 +73,7 @@ def small() -> Study:
         demographics={"items": [items["words"]]},
         quota={"participants": 2},
         exclusions=(),
+        analysis=None,
     )
 
 
