@@ -85,9 +85,8 @@ def compared(rng, shares, people, images, **design):
     return yes[condition, person, image], condition == 0, person, image
 
 
-@pytest.mark.parametrize("each", [4, None])
-@pytest.mark.parametrize("people", [40, 100])
-def test_a_comparison_is_decided_where_there_is_something_and_seldom_else(each, people):
+@pytest.mark.parametrize(("people", "each"), [(40, 4), (100, 4), (40, None)])
+def test_a_comparison_is_decided_where_there_is_something_and_seldom_else(people, each):
     rng = np.random.default_rng(people)
     for first in (0.3, 0.42):
         studies = [compared(rng, [first, 0.3], people, 20, each=each) for _ in range(STUDIES)]
@@ -115,7 +114,7 @@ def sparse(seed=5, *, repeated=True):
 
 
 def test_the_variance_is_that_of_a_regression_with_errors_clustered_two_ways():
-    from statsmodels.api import OLS
+    from statsmodels.regression.linear_model import OLS
 
     values, first, person, image = sparse()
     fitted = OLS(values, np.column_stack([np.ones(160), first])).fit(
@@ -210,6 +209,17 @@ def test_an_interval_is_never_narrower_than_that_of_independent_ratings():
         low, high = wilson(int(yes.sum()), 120)
         assert found.high - found.low >= high - low - 1e-9
         assert found.effective <= 120 + 1e-9
+
+
+def test_what_is_typical_counts_a_little_where_there_are_few_images():
+    person, image = (each.ravel() for each in np.indices((40, 3)))
+    unlike = share(image == 2, person, image)  # all say yes of one image, and no of both others
+    assert unlike.low < 0.05
+    assert unlike.high > 0.85
+    answers_alike = (person + 13 * image) % 10 < 3
+    alike = share(answers_alike, person, image)
+    low, high = wilson(int(answers_alike.sum()), 120)
+    assert 1.03 < (alike.high - alike.low) / (high - low) < 1.15
 
 
 def test_answers_that_are_all_the_same_have_an_interval_that_is_no_point():
