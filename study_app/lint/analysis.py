@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine import canonical
 from engine.analysis.outcomes import MEASURED
 from study_app.lint.rules import Finding, Subject, error, hint, rule, warn
 from study_app.outcomes import outcomes
+from study_app.questions import item_key
 from study_app.study import Study
 from study_app.study.analysis_plan import AnalysisPlan, PlannedContrast
 from study_app.study.analysis_problems import compared_in
@@ -121,6 +123,43 @@ def claims_have_controls(subject: Subject) -> Iterator[Finding]:
             f"({', '.join(controls)}): one may be above all others and no different from noise; "
             "add a contrast to a control, in a family of its own",
         )
+
+
+@rule
+def items_told_apart(subject: Subject) -> Iterator[Finding]:
+    """Preferences and rankings are between things of different names."""
+    study = subject.study
+    if subject.drawn is None:
+        return
+    ranked = [
+        label
+        for label, condition in study.conditions.items()
+        if any(o.kind in ("preference", "ranking") for q in study.asked(condition)
+               for o in q.outcomes)
+    ]  # fmt: skip
+    made: dict[str, set[str]] = {}
+    for entries in _lists(subject.drawn.document):
+        for stimulus_id in (s for each in entries if each["condition"] in ranked
+                            for s in each["pictures"]):  # fmt: skip
+            passport = subject.drawn.stimuli[stimulus_id].passport
+            made.setdefault(item_key(passport), set()).add(_parameters(passport))
+    for key, parameters in made.items():
+        if len(parameters) > 1:
+            yield warn(
+                "conditions",
+                f"{len(parameters)} kinds of pictures are {key}, by one name with different "
+                "parameters: preferences count them as one thing; ask rating_scale in a condition "
+                "of each, or compare members of different names",
+            )
+
+
+def _lists(document: Mapping[str, Any]) -> Iterator[list[Any]]:
+    return (entries for arm in document["arms"].values() for entries in arm["lists"])
+
+
+def _parameters(passport: Mapping[str, Any]) -> str:
+    parts = [(passport.get(part) or {}).get("params") for part in ("attack", "saliency")]
+    return canonical.dumps({"params": parts})
 
 
 def _contrasts(study: Study) -> tuple[PlannedContrast, ...]:

@@ -17,8 +17,8 @@ class PlausibleOrCantTell(Combined):
     outcome: ClassVar[Outcome] = Outcome(
         "plausible_or_cant_tell",
         "binary",
-        "said_plausible, or cant_tell about the same presentation; empty where can't tell was not "
-        "offered or not asked, and where only the answer that is there says no",
+        "said_plausible, or cant_tell about the same presentation; empty where one of the two has "
+        "no answer",
         "called it plausible, or could not tell",
         "target_plausible",
         combined=True,

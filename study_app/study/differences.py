@@ -39,7 +39,8 @@ class Difference:
         """Whether answers before and after are to be told apart.
 
         So it is with what a condition shows and asks, which conditions people see, and which
-        answers count; not with texts, titles, numbers of presentations, quotas or forms.
+        answers count; not with texts, titles, numbers of presentations, quotas, forms or the
+        declared analysis.
         """
         return _MEANING.fullmatch(self.path) is not None
 

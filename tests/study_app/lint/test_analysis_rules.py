@@ -1,9 +1,13 @@
 """The linter says where the design cannot answer what the declared analysis asks."""
 
+import numpy as np
 import pytest
 import yaml
 
+from engine.stimuli import Stimulus
 from study_app import lint, study
+from study_app.design.study_design import Design
+from study_app.lint.rules import Subject
 from study_app.study import Study
 
 FILES = {path.stem: yaml.safe_load(path.read_text()) for path in study.BUILT_IN.glob("*.yaml")}
@@ -129,3 +133,28 @@ def test_mistakes_are_held_against_a_control():
     assert [line.partition(" takes")[0] for line in lines] == [
         "error: analysis: plausible_beyond_noise", "error: analysis: target_beyond_noise",
     ]  # fmt: skip
+
+
+def test_two_methods_of_one_name_are_one_item():
+    """Strong and weak smoothing of one map would count as one thing."""
+    stimuli, entries = {}, []
+    for number, noise in enumerate((0.1, 0.2)):
+        passport = {
+            "kind": "map",
+            "defense": "none",
+            "saliency": {"name": "smoothgrad", "of": "clean", "placebo": False,
+                         "params": {"noise": noise}},
+        }  # fmt: skip
+        stimuli[str(number)] = Stimulus(np.zeros((1, 1, 1), np.uint8), passport)
+        entries.append({"condition": "none_edges", "pictures": [str(number)]})
+
+    def told(*shown):
+        drawn = Design(stimuli, {"arms": {"all": {"lists": [list(shown)]}}})
+        check = lint.RULES["items_told_apart"]
+        return [each.message for each in check(Subject(loaded, drawn=drawn))]
+
+    loaded = study.load("saliency-preference")
+    (message,) = told(*entries)
+    assert message.startswith("2 kinds of pictures are map:none:smoothgrad, by one name")
+    assert told(entries[0]) == []
+    assert told(entries[0], {**entries[1], "condition": "of no preference"}) == []

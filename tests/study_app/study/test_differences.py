@@ -66,6 +66,8 @@ def test_texts_numbers_and_titles_leave_the_meaning():
         changed(catch=6),
         with_condition(presentations=6, title="No defence"),
         changed(quota=study.Quota(participants=80)),
+        changed(analysis=DEMO.analysis.model_copy(update={"secondary": ()})),
+        changed(analysis=None),
         changed(texts=DEMO.texts.model_copy(update={"consent": "Short."})),
     ):
         assert said(other)
