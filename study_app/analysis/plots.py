@@ -112,7 +112,7 @@ def dots(
             group = point.group
             headings.append((y + _HEADING - 9, group))
             y += _HEADING
-        room = _LETTERS - len(point.told) - 2
+        room = _LETTERS - len(point.told) - 4
         lines = textwrap.wrap(point.label, max(12, room)) or [""]
         ys = [y + 12 + _LINE * n for n in range(len(lines))]
         at = y + _LINE * len(lines) + _MARK / 2

@@ -118,7 +118,12 @@ def every_outcome(arms: Sequence[str], images: Sequence[str]) -> list[OutcomeFin
         replace(c, quartiles=(1.0, 3.0, 4.0), counts={"1": 9, "3": 40, "5": 30}) for c in scale
     ]
     chosen = [
-        replace(c, estimate=None, by_ratings=None, counts={"3": 50, "8": 30, "cant_tell": 16})
+        replace(
+            c,
+            estimate=None,
+            by_ratings=None,
+            counts={**{str(n): 7 for n in range(10)}, "cant_tell": 26},
+        )
         for c in cells(LABEL, SHARES, arms)
     ]
     picked = [replace(item, value=None, counts={"3": 4, "cant_tell": 2}) for item in items]

@@ -30,6 +30,7 @@ ROUTES = [
     ("POST", "/api/login", OPEN),
     ("POST", "/api/logout", OPEN),
     ("GET", "/api/export/demo.zip", LOGIN),
+    ("GET", "/api/analysis/demo.html", LOGIN),
     ("GET", "/s/{opaque}.png", OPEN),
     ("GET", "/player/{sha256}.js", OPEN),
 ]
