@@ -83,7 +83,6 @@ def test_a_face_exports_what_it_has(package):
 TWICE = {
     "a kind's figure has the kind's name": ROOT / "engine/report/figures",
     "a table and what writes it have one name": ROOT / "db/models",
-    "a metric's file has the metric's name": ROOT / "engine/metrics/agreement.py",
     "the norms that an attack found are a kind of their own": ROOT / "engine/jobs/minimum_norm.py",
 }
 

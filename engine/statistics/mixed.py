@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import inf, nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,9 @@ from engine.statistics._links import Link, likelihood
 from engine.statistics._profile import profile_interval
 from engine.statistics._random_effects import Matrix, RandomEffect, Vector
 from engine.statistics.two_way import LEVEL
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["UNSETTLED", "Fit", "MixedTest", "RandomEffect", "fit", "mixed_test", "refusal"]
 
@@ -106,8 +111,19 @@ def fit(
         first = np.array(start, dtype=np.float64)
         first[:count] = np.maximum(np.abs(first[:count]), _LEAST_START)
     scales = np.concatenate([np.full(count, 0.15), np.sqrt(np.diag(spread))])
-    found, close = _minimised(model, first, scales)
-    return _settled(model, found, close, [each.name for each in random], joint)
+    # The matrices are small: several threads of linear algebra would wait for each other.
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        found, close = _minimised(model, first, scales)
+        return _settled(model, found, close, [each.name for each in random], joint)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """Return what sets the threads of the libraries loaded; looking for them takes long."""
+    import scipy.linalg  # noqa: F401  (its library is to be found too)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _checked(
@@ -266,12 +282,15 @@ def mixed_test(
     whole, null = _with_and_without(answers, coded, random)
     if not (whole.converged and null.converged):
         return _refuse(UNSETTLED)
+    ends = _profile(answers, coded, random, whole, level) if interval else (-inf, inf)
+    return _tested(whole, null, ends)
+
+
+def _tested(whole: Fit, null: Fit, ends: tuple[float, float]) -> MixedTest:
+    """Return the likelihood ratio of two fits, and the interval of the log odds as odds."""
     from scipy.special import chdtrc
 
     log_odds, error = float(whole.fixed[1]), float(whole.errors[1])
-    ends = (-inf, inf)
-    if interval:
-        ends = _profile(answers, coded, random, whole, level)
     with np.errstate(over="ignore"):
         ratio, low, high = (float(np.exp(each)) for each in (log_odds, *ends))
     return MixedTest(

@@ -1,6 +1,6 @@
 """How far people agree on units that several of them rated: alpha, and the noise ceiling.
 
-Both come with intervals for other people and other images. See `engine.analysis.agreement`.
+Both come with intervals for other people and other images. See `engine.analysis.rater_agreement`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pandas as pd
 from pandas.util import hash_pandas_object
 from sqlalchemy.orm import Session
 
-from engine.analysis.agreement import Agreement, Consistency, agreement, error_consistency
+from engine.analysis.rater_agreement import Agreement, Consistency, agreement, error_consistency
 from engine.analysis.attention import Attention, attention
 from engine.analysis.basis import Basis, sentences
 from engine.analysis.contrasts import Contrast, contrasts

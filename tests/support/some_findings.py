@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from engine.analysis.agreement import Agreement, Consistency
+from engine.analysis.rater_agreement import Agreement, Consistency
 from engine.analysis.attention import Attention
 from engine.analysis.basis import Basis
 from engine.analysis.contrasts import Contrast, ContrastSpec

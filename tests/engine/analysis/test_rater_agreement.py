@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.analysis.agreement import agreement, error_consistency
+from engine.analysis.rater_agreement import agreement, error_consistency
 from engine.statistics.reliability import (
     alpha,
     alpha_influence,
