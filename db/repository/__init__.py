@@ -73,6 +73,7 @@ from db.repository.responses import (
     trials_from,
 )
 from db.repository.simulated import delete_simulated, simulated_people
+from db.repository.stimulus_files import stimulus_png, stimulus_pngs
 from db.repository.studies import (
     StimulusRow,
     StudyStimulusInfo,
@@ -84,8 +85,6 @@ from db.repository.studies import (
     publish_study,
     set_study_status,
     stimuli_of,
-    stimulus_png,
-    stimulus_pngs,
     study,
     study_config,
     study_names,

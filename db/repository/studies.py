@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -258,23 +258,6 @@ def study_config(s: Session, study_version_id: int) -> Mapping[str, Any]:
 def study_names(s: Session) -> list[str]:
     """Return names of all studies, sorted."""
     return list(s.scalars(select(Study.name).order_by(Study.name)))
-
-
-def stimulus_png(s: Session, opaque_id: str) -> bytes | None:
-    """Return the PNG file behind a study's opaque id, or None."""
-    return s.scalar(
-        select(Stimulus.png)
-        .join(StudyStimulus, StudyStimulus.stimulus_id == Stimulus.stimulus_id)
-        .where(StudyStimulus.opaque_id == opaque_id)
-    )
-
-
-def stimulus_pngs(s: Session, stimulus_ids: Collection[str]) -> dict[str, bytes]:
-    """Return the PNG files of these stimuli, by id; those that are not there are left out."""
-    rows = s.execute(
-        select(Stimulus.stimulus_id, Stimulus.png).where(Stimulus.stimulus_id.in_(stimulus_ids))
-    )
-    return {row.stimulus_id: row.png for row in rows}
 
 
 def stimuli_of(s: Session, study_version_id: int) -> list[StudyStimulusInfo]:

@@ -16,7 +16,6 @@ import pandas as pd
 from pandas.util import hash_pandas_object
 from sqlalchemy.orm import Session
 
-from engine.analysis.rater_agreement import Agreement, Consistency, agreement, error_consistency
 from engine.analysis.attention import Attention, attention
 from engine.analysis.basis import Basis, sentences
 from engine.analysis.contrasts import Contrast, contrasts
@@ -37,11 +36,12 @@ from engine.analysis.exclusions import Excluded, exclusions
 from engine.analysis.outcomes import MEASURED, Outcome
 from engine.analysis.planning import exploratory
 from engine.analysis.preferences import Strengths, strengths
+from engine.analysis.rater_agreement import Agreement, Consistency, agreement, error_consistency
 from engine.analysis.times import CellTime, Course, courses, times
 from engine.analysis.usefulness import Usefulness, usefulness
 from engine.errors import UsageError
+from study_app.analysis.declared import planned
 from study_app.analysis.flow import Flow, flow
-from study_app.analysis.planned import planned
 from study_app.analysis.registration import Registration, registration
 from study_app.analysis.stages import StageView
 from study_app.outcomes import outcomes

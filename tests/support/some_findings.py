@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from engine.analysis.rater_agreement import Agreement, Consistency
 from engine.analysis.attention import Attention
 from engine.analysis.basis import Basis
 from engine.analysis.contrasts import Contrast, ContrastSpec
@@ -17,6 +16,7 @@ from engine.analysis.estimates import CellEstimate, Item, Sensitivity
 from engine.analysis.exclusions import Excluded
 from engine.analysis.outcomes import TIE, Outcome
 from engine.analysis.preferences import Strength, Strengths
+from engine.analysis.rater_agreement import Agreement, Consistency
 from engine.analysis.times import CellTime, Course
 from engine.statistics.clustered import Clustered, Difference
 from engine.statistics.mixed import MixedTest

@@ -12,9 +12,9 @@ from db import repository
 from engine.analysis.outcomes import Outcome
 from engine.errors import UsageError
 from study_app import study
+from study_app.analysis.declared import planned
 from study_app.analysis.findings import condition_titles, findings, leading
 from study_app.analysis.plain_data import plain
-from study_app.analysis.planned import planned
 from study_app.analysis.stages import stage_view
 from study_app.cli import plausibly as cli
 from study_app.study.analysis_plan import AnalysisPlan, PlannedContrast
