@@ -52,7 +52,7 @@ def run(simulated_store, tmp_path, monkeypatch):
 
 
 def test_it_writes_the_truth_and_status_tells_simulated_people_apart(run, tmp_path):
-    simulate = ("simulate", "small.yaml", "--people", 3, "--raters", "people.yaml", "--seed", 5)
+    simulate = ("simulate", "small.yaml", "--people", 2, "--raters", "people.yaml", "--seed", 5)
     told = json.loads(run(*simulate, "--json").partition("\n{")[2].join(["{", ""]))
     file = tmp_path / "demo-simulated-2" / "truth.json"
     held = json.loads(file.read_text("utf-8"))
@@ -63,7 +63,7 @@ def test_it_writes_the_truth_and_status_tells_simulated_people_apart(run, tmp_pa
     assert shares["said_plausible", "none"] == pytest.approx(0.98 * 0.9 + 0.02 * 0.5)
     assert {p["language"] for p in held["people"]} <= {"en", "ja"}
     status = run("status", "demo")
-    assert "version 2 (simulated people): 3 started, 3 admitted, 3 completed" in status
+    assert "version 2 (simulated people): 2 started, 2 admitted, 2 completed" in status
     assert "lists of version 1 (main): none lacks anybody" in status
     assert "lists of version 2" not in status
     assert {each["stage"] for each in json.loads(run("status", "demo", "--json"))["lists"]} == {
