@@ -234,8 +234,10 @@ def noise_ceiling(
         return None
     r, left_out, influence = found
     low, high = jackknifed(r, left_out, influence, person, 2.0)
-    value, least, most = (2 * each / (1 + each) if each > -1 else -inf for each in (r, low, high))
-    return value, least, most
+    value, least, most = (
+        max(2 * each / (1 + each), -1.0) if each > -1 else -1.0 for each in (r, low, high)
+    )
+    return value, -inf if low == -inf else least, most
 
 
 def _halves(
