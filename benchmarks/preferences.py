@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.agreement import error_consistency
 from engine.analysis.preferences import strengths
+from engine.analysis.rater_agreement import error_consistency
 from engine.analysis.usefulness import usefulness
 from engine.statistics.reliability import Level, alpha, alpha_influence
 from engine.statistics.reliability import noise_ceiling as ceiling

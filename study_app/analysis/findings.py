@@ -343,11 +343,7 @@ def _remembered(
         if key in _memory:
             _memory.move_to_end(key)
             return _memory[key]
-    import scipy.linalg  # noqa: F401 - only what is loaded can be limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"):  # matrices are small: threads would only wait on each other
-        found = analysis.computed(chosen)
+    found = analysis.computed(chosen)
     with _lock:
         _memory[key] = found
         while len(_memory) > _HELD:
