@@ -102,9 +102,9 @@ class Presented:
     def _asked(self, presentation_id: str, version: int, first: Mapping[str, Any]) -> int | None:
         if presentation_id in self._named:
             return self._named[presentation_id]
-        if first["target"] is not None:
+        if first.get("target") is not None:
             return int(first["target"])
-        aims = self._aims.get((version, first["source"]["image_id"]), set())
+        aims = self._aims.get((version, first.get("source", {}).get("image_id")), set())
         return next(iter(aims)) if len(aims) == 1 else None
 
     def _of_plans(self, part: type[FurtherPicture] | type[Trial], *columns: Any) -> Select[Any]:
@@ -155,6 +155,6 @@ class Presented:
             if stimulus_id not in passports:
                 passports[stimulus_id] = json.loads(text)
             passport = passports[stimulus_id]
-            if passport["kind"] == "adversarial":
+            if passport.get("kind") == "adversarial":
                 aims[version, passport["source"]["image_id"]].add(int(passport["target"]))
         return passports, aims

@@ -179,7 +179,8 @@ def _strengths(found: Findings, each: OutcomeFindings, one: Strengths) -> Figure
         notes.append(f"No preference was given in {one.tie:.0%} of the answers.".replace("%", " %"))
     arm = names.arm(one.arm)
     title = f"Strength of each: {each.outcome.title}" + (f" ({arm})" if arm else "")
-    items = [item.item for item in one.items]
+    # Where no strengths are given, what was chosen over what is known all the same.
+    items = [item.item for item in one.items] or sorted({a for pair in one.pairs for a in pair})
     totals = {a: sum(one.pairs.get((a, b), 0.0) for b in items) for a in items}
     heat = Heat(
         "How often the row was chosen over the column",

@@ -27,7 +27,10 @@ def outcome_block(found: Findings, each: OutcomeFindings) -> None:
         st.altair_chart(_plot(found, each, frame), width="stretch")
     elif each.strengths:
         for one in each.strengths:
-            st.dataframe(strengths_frame(one), hide_index=True, width="stretch")
+            if one.items:
+                st.dataframe(strengths_frame(one), hide_index=True, width="stretch")
+            if one.note:
+                st.caption(literal(one.note))
     else:
         st.dataframe(_counts_frame(found, each), hide_index=True, width="stretch")
     names = Names(found)

@@ -57,13 +57,14 @@ def researcher_page() -> None:
         try:
             view = stage_view(s, newest, stage, chosen)
             study = study_of(view.version)
-            found = findings(view, s)
         except (ExportError, UnreadableStudyError) as error:
             st.error(literal(str(error)))
             return
         stale = [made for made in repository.exports(s, name) if made.stale]
         held = repository.embargo(s, newest.study_id, now=datetime.now(UTC))
     _overview(view, study, held)
+    with st.spinner("Analysing the answers …"), app_state().database.read() as s:
+        found = findings(view, s)
     _answers(view, found)
     _download(view, len(stale))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -144,7 +145,10 @@ def _over_http(
     seeds = {person.nonce: person.plan_seed for person in people}
     with own_server(state, lambda nonce: seeds.get(nonce, 0)) as port:
         there = [TakingPart(person, everything.study, port) for person in people]
-        return asyncio.run(_take_part(everything, state, there, tell))
+        # In a thread of its own: a notebook's has an event loop that runs already.
+        with ThreadPoolExecutor(1) as thread:
+            scene = thread.submit(lambda: asyncio.run(_take_part(everything, state, there, tell)))
+            return scene.result()
 
 
 async def _take_part(

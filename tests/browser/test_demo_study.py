@@ -185,7 +185,7 @@ def test_the_researchers_page_shows_nothing_without_login_and_all_with_it(
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_text("Finished")).to_be_visible(timeout=15_000)
-    expect(page.get_by_text("Catch presentations answered as expected")).to_be_visible()
+    expect(page.get_by_text("Catch trials answered as expected")).to_be_visible()
     link = page.get_by_role("link", name="Download CSV")
     answer = page.request.get(server.url + (link.get_attribute("href") or ""))
     archive = zipfile.ZipFile(io.BytesIO(answer.body()))
