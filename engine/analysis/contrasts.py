@@ -225,10 +225,12 @@ def _check(spec: ContrastSpec) -> None:
 def _groups(ratings: pd.DataFrame, spec: ContrastSpec, to: str) -> tuple[NDArray[Any], ...]:
     """Return values, whether they are of `spec.of`, people and images, of both groups."""
     label, place = ("condition", "arm") if spec.between == "conditions" else ("arm", "condition")
-    rows = ratings[(ratings["task"] == spec.outcome.task) & ratings[spec.outcome.name].notna()]
-    rows = rows[rows[label].isin([spec.of, to])]
+    kept = (ratings["task"] == spec.outcome.task) & ratings[spec.outcome.name].notna()
+    kept &= ratings[label].isin([spec.of, to])
     if spec.within != ALL:
-        rows = rows[rows[place] == spec.within]
+        kept &= ratings[place] == spec.within
+    read = [spec.outcome.name, label, "participant_id", "source_image_id"]
+    rows = ratings.loc[kept, read]  # a copy: columns that nobody reads would cost the most
     return (
         rows[spec.outcome.name].to_numpy(dtype=np.float64),
         (rows[label] == spec.of).to_numpy(dtype=bool),

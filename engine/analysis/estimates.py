@@ -25,6 +25,17 @@ _LISTED = 50
 _COUNTED: frozenset[Kind] = frozenset({"binary", "detection", "ordinal", "choice", "preference"})
 """Kinds with few values, of which each is counted."""
 _SHARES: frozenset[Kind] = frozenset({"binary", "detection"})
+_READ = (
+    "task",
+    "participant_id",
+    "arm",
+    "condition",
+    "source_image_id",
+    "timed_out",
+    "excluded",
+    "exclusion_rule",
+)
+"""What is read of ratings beside the outcome: each group is a copy, and columns cost."""
 _BY: Mapping[By, tuple[str, ...]] = {
     "cell": ("condition", "arm"),
     "condition": ("condition",),
@@ -197,7 +208,8 @@ def _rows(ratings: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     """Return the ratings of the outcome's question."""
     if outcome.name not in ratings:
         raise ValueError(f"the ratings have no column {outcome.name!r}: they were not scored")
-    return ratings[ratings["task"] == outcome.task]
+    read = [name for name in _READ if name in ratings]
+    return ratings.loc[ratings["task"] == outcome.task, [*read, outcome.name]]
 
 
 def _excluded(rows: pd.DataFrame) -> np.ndarray[Any, Any]:
