@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 import pytest
+from databases import on_sqlite
 from lab import Person
 
 from db import export
@@ -30,6 +31,7 @@ def agrees(person: Person) -> None:
         person.answer(named, "yes").raise_for_status()
 
 
+@on_sqlite
 def test_people_of_every_language_count_alike(lab):
     translations = deepcopy(lab.version.config["translations"])
     for language, words in WORDS.items():
