@@ -16,14 +16,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from direct_power import presentations, shown
+from direct_power import presentations, shown, without_effect
 from synthetic import experiment
 
 from engine.artifacts import ArtifactStore
 from study_app import study
 from study_app.design import study_design
 from study_app.power import Components, Losses, Range, Setting, plan_of, planned, power
-from study_app.power.grid import without_effect
 
 DEVIATIONS = (1.0, 1.0, 0.3, 0.6)
 COMPONENTS = Components(*(Range(each, each, each) for each in DEVIATIONS), source="declared")

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from db.export.scoring import Answered
+from db.export.scoring import Answered, asked_label
 from db.models import (
     FurtherPicture,
     Participant,
@@ -100,12 +100,8 @@ class Presented:
         return self._document(row["trial.view_json"])
 
     def _asked(self, presentation_id: str, version: int, first: Mapping[str, Any]) -> int | None:
-        if presentation_id in self._named:
-            return self._named[presentation_id]
-        if first.get("target") is not None:
-            return int(first["target"])
         aims = self._aims.get((version, first.get("source", {}).get("image_id")), set())
-        return next(iter(aims)) if len(aims) == 1 else None
+        return asked_label(self._named.get(presentation_id), first, aims)
 
     def _of_plans(self, part: type[FurtherPicture] | type[Trial], *columns: Any) -> Select[Any]:
         """Return a query of columns of a part of presentations, over all plans of the stage."""

@@ -6,7 +6,7 @@ and returns the columns of what it means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,6 +48,21 @@ class Answered:
     correct: str | None
     study: Mapping[str, Any]
     png: Callable[[int], bytes]
+
+
+def asked_label(named: int | None, first: Mapping[str, Any], aims: Collection[int]) -> int | None:
+    """Return the label that a presentation asks about; see `Answered.asked_label`.
+
+    Args:
+        named: the label that a question of it names.
+        first: the passport of its first picture.
+        aims: what the attacks on the same source image aim at.
+    """
+    if named is not None:
+        return named
+    if first.get("target") is not None:
+        return int(first["target"])
+    return next(iter(aims)) if len(aims) == 1 else None
 
 
 class Scorer(Protocol):

@@ -112,12 +112,14 @@ def kept_before(
 def _silences(s: Session, versions: ColumnElement[bool]) -> dict[int, timedelta]:
     """By version how long somebody admitted to it may be silent and keep their place."""
     rows = s.execute(select(StudyVersion.id, StudyVersion.silence_s).where(versions))
-    return {
-        version: LONGEST_SILENCE
-        if seconds is None
-        else min(timedelta(seconds=seconds), LONGEST_SILENCE)
-        for version, seconds in rows
-    }
+    return {version: allowed_silence(seconds) for version, seconds in rows}
+
+
+def allowed_silence(seconds: int | None) -> timedelta:
+    """Return how long people may be silent by what their version stores; None: unsaid."""
+    if seconds is None:
+        return LONGEST_SILENCE
+    return min(timedelta(seconds=seconds), LONGEST_SILENCE)
 
 
 def _holds(silences: Mapping[int, timedelta], now: datetime) -> ColumnElement[bool]:

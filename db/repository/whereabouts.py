@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Participant, Response, StudyVersion, Trial
-from db.repository.places import LONGEST_SILENCE
+from db.repository.places import allowed_silence
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,6 @@ def whereabouts(s: Session, versions: Collection[int], *, now: datetime) -> list
     )
     found = []
     for person, status, arm, index, seen, seconds, answered, trials in rows:
-        allowed = LONGEST_SILENCE
-        if seconds is not None:
-            allowed = min(timedelta(seconds=seconds), LONGEST_SILENCE)
-        silent = status == "admitted" and seen < now - allowed
+        silent = status == "admitted" and seen < now - allowed_silence(seconds)
         found.append(Whereabouts(person, status, arm, index, answered, trials, silent))
     return found

@@ -8,6 +8,7 @@ from engine.analysis.contrasts import ContrastSpec
 from engine.analysis.outcomes import MEASURED, Outcome
 from study_app.study import Study
 from study_app.study.analysis_plan import AnalysisPlan, PlannedContrast
+from study_app.study.analysis_problems import compared_in
 
 
 def planned(plan: AnalysisPlan, study: Study, known: Mapping[str, Outcome]) -> list[ContrastSpec]:
@@ -29,20 +30,8 @@ def planned(plan: AnalysisPlan, study: Study, known: Mapping[str, Outcome]) -> l
             outcome = known.get(name)
             if outcome is None or outcome.kind not in MEASURED:
                 continue
-            specs += [_spec(each, plan, outcome, place) for place in _places(each, study)]
+            specs += [_spec(each, plan, outcome, place) for place in compared_in(study, each)]
     return specs
-
-
-def _places(contrast: PlannedContrast, study: Study) -> list[str]:
-    """Return within which arms, or conditions, a contrast is made."""
-    if contrast.within is not None:
-        return [contrast.within]
-    labels = {contrast.of, *contrast.to}
-    of_arm = {arm: set(study.of_arm(arm)) for arm in study.all_arms}
-    if contrast.between == "conditions":
-        return [arm for arm, conditions in of_arm.items() if labels <= conditions]
-    compared = [of_arm[arm] for arm in labels if arm in of_arm]
-    return [label for label in study.conditions if all(label in held for held in compared)]
 
 
 def _spec(

@@ -9,10 +9,10 @@ from engine.analysis.contrasts import Claim, Test
 from engine.analysis.estimates import ALL
 from engine.components import meant
 from engine.errors import UsageError
-from study_app.outcomes import needed_tasks, outcomes
+from study_app.outcomes import outcomes
 from study_app.study import Study
 from study_app.study.analysis_plan import AnalysisPlan, PlannedContrast
-from study_app.study.analysis_problems import compared_in
+from study_app.study.analysis_problems import asking, compared_in
 
 SIMULATED = ("binary", "detection")
 """Kinds of outcomes that are yes or no."""
@@ -161,12 +161,8 @@ def _placed(
 
 def _asking(study: Study, arm: str, outcome: str) -> tuple[str, ...]:
     """Return the conditions of an arm whose presentations give an outcome."""
-    needed = needed_tasks(outcome) if outcome in outcomes() else set()
-    return tuple(
-        label
-        for label, condition in study.of_arm(arm).items()
-        if needed <= {question.name for question in study.asked(condition)}
-    )
+    asked = asking(study, outcome) if outcome in outcomes() else study.conditions
+    return tuple(label for label in study.of_arm(arm) if label in asked)
 
 
 def _refuse_unknown(study: Study, contrast: PlannedContrast) -> None:

@@ -302,15 +302,3 @@ def shown(times: int, runs: int) -> Shown:
 def _portions(runs: int, answers: int) -> Iterator[int]:
     each = max(1, min(runs, _ANSWERS // max(1, answers)))
     yield from (min(each, runs - start) for start in range(0, runs, each))
-
-
-def without_effect(compared: Sequence[Compared]) -> list[Compared]:
-    """Return the comparisons without their effect: how often their claims are shown by mistake.
-
-    Equivalence is then false: the difference is the margin.
-    """
-    return [
-        replace(one, effect=one.margin or 0.0) if one.claim == "equivalent"
-        else replace(one, effect=0.0)
-        for one in compared
-    ]  # fmt: skip

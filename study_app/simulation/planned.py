@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.export.scoring import Answered
+from db.export.scoring import Answered, asked_label
 from db.repository import PlannedPresentation, PlannedTrial
 from engine.analysis.outcomes import Outcome
 from engine.stimuli import Stimulus
@@ -175,13 +175,9 @@ def _answered(
 def _asked_label(
     presentation: PlannedPresentation, first: Stimulus, pictures: Pictures
 ) -> int | None:
-    named = [t.shown_label_index for t in presentation.trials if t.shown_label_index is not None]
-    if named:
-        return named[0]
-    if first.passport["target"] is not None:
-        return int(first.passport["target"])
+    named = (t.shown_label_index for t in presentation.trials if t.shown_label_index is not None)
     aims = pictures.aims.get(first.image_id, set())
-    return next(iter(aims)) if len(aims) == 1 else None
+    return asked_label(next(named, None), first.passport, aims)
 
 
 def _shown(presentation: PlannedPresentation) -> list[str]:

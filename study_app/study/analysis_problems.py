@@ -56,8 +56,8 @@ def _kind(name: str) -> str:
     return outcomes()[name].kind if name in outcomes() else ""
 
 
-def _asking(study: Study, name: str) -> set[str]:
-    """Return the conditions whose presentations can give an outcome."""
+def asking(study: Study, name: str) -> set[str]:
+    """Return the main conditions whose presentations can give a known outcome."""
     return {
         label
         for label, condition in study.conditions.items()
@@ -67,7 +67,7 @@ def _asking(study: Study, name: str) -> set[str]:
 
 
 def _yielded(study: Study) -> list[str]:
-    return [name for name in outcomes() if _asking(study, name)]
+    return [name for name in outcomes() if asking(study, name)]
 
 
 def _outcome_problems(study: Study) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _outcome_problems(study: Study) -> Iterator[str]:
                 known = ", ".join(_yielded(study))
                 near = meant(name, outcomes())
                 yield f"analysis.{role}: unknown outcome {name!r}{near}; this study has: {known}"
-            elif not _asking(study, name):
+            elif not asking(study, name):
                 types = " and ".join(sorted(needed_tasks(name)))
                 yield (
                     f"analysis.{role}: no presentation of this study yields {name!r}, which takes "
@@ -187,8 +187,8 @@ def _conditions_compared(
             "them all; compare what one arm has, or arms with between: arms"
         )
     for name in names:
-        silent = [label for label in labels if label not in _asking(study, name)]
-        if _asking(study, name) and silent:
+        silent = [label for label in labels if label not in asking(study, name)]
+        if asking(study, name) and silent:
             yield f"outcome: {', '.join(silent)}: nothing that yields {name!r} is asked there"
 
 
@@ -211,5 +211,5 @@ def _arms_compared(study: Study, contrast: PlannedContrast, names: list[str]) ->
     for name in names:
         for arm in arms:
             here = set(study.of_arm(arm)) if within in (None, ALL) else {str(within)}
-            if _asking(study, name) and not here & _asking(study, name):
+            if asking(study, name) and not here & asking(study, name):
                 yield f"outcome: arm {arm}: nothing that yields {name!r} is asked there"

@@ -7,6 +7,7 @@ admitted, answers from their definition, and each study is judged by `clustered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,17 @@ from simulated_ratings import intercept
 from engine.statistics import LEVEL, equivalent, every_above, holm
 from engine.statistics.clustered import difference
 from study_app.design import participant_plan
+
+
+def without_effect(compared: Sequence[Any]) -> list[Any]:
+    """Return comparisons without their effect: how often their claims are shown by mistake.
+
+    Equivalence is then false: the difference is the margin.
+    """
+    return [
+        replace(one, effect=(one.margin or 0.0) if one.claim == "equivalent" else 0.0)
+        for one in compared
+    ]
 
 
 def presentations(document: Mapping[str, Any], people: int, seed: int) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from direct_power import presentations, shown
+from direct_power import presentations, shown, without_effect
 
 from engine import results
 from engine.errors import UsageError
@@ -16,7 +16,6 @@ from study_app.power import (
     Losses,
     Range,
     Setting,
-    grid,
     people_needed,
     plan_of,
     planned,
@@ -73,7 +72,7 @@ def test_it_is_that_of_direct_simulation(table, case):
     of, _, claim = contrasts[0]
     asked, every = asking("demo", *contrasts, effect=effect or 0.1)
     if not effect:
-        every = grid.without_effect(every)
+        every = without_effect(every)
     shares = {label: 0.3 + every[0].effect * (label == of) for label in asked.conditions}
     runs, more = 120, 1000
     deviations = (1.0, 1.0, 0.3, 0.6)
