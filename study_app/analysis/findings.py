@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from engine.analysis.attention import Attention, attention
 from engine.analysis.basis import Basis, sentences
 from engine.analysis.contrasts import Contrast, contrasts
-from engine.analysis.detection import Detection, detections
+from engine.analysis.detection import Detection, detections, two_choices
 from engine.analysis.estimates import (
     COLUMNS,
     By,
@@ -45,6 +45,7 @@ from study_app.analysis.flow import Flow, flow
 from study_app.analysis.registration import Registration, registration
 from study_app.analysis.stages import StageView
 from study_app.outcomes import outcomes
+from study_app.questions import Question
 from study_app.study import Study, study_of
 from study_app.study.analysis_plan import AnalysisPlan
 
@@ -278,6 +279,8 @@ class _Analysis:
         if outcome.kind == "detection":
             return detections(rows, outcome)
         yes = outcome.kind == "binary" and outcome.name in self._asked and not outcome.combined
+        if yes and all(q.of_two for q in _questions(self._study) if q.name == outcome.task):
+            return two_choices(rows, outcome)
         if not yes or outcome.name == "correct" or not self._noise:
             return ()
         return detections(rows, outcome, sorted(self._noise))
@@ -362,8 +365,11 @@ def _noise(view: StageView, study: Study) -> set[str]:
 
 def _asked(study: Study) -> set[str]:
     """Names of the first outcome of each question type that the study asks."""
-    asked = {q.name: q for each in study.conditions.values() for q in study.asked(each)}
-    return {question.outcomes[0].name for question in asked.values() if question.outcomes}
+    return {q.outcomes[0].name for q in _questions(study) if q.outcomes}
+
+
+def _questions(study: Study) -> list[Question]:
+    return [q for each in study.conditions.values() for q in study.asked(each)]
 
 
 def _explains(study: Study, arm: str) -> bool:

@@ -124,7 +124,9 @@ def detected(found: Findings, each: OutcomeFindings) -> list[Figure]:
     rows, sensitive, inclined = [], [], []
     ranked = sorted(each.detections, key=lambda one: names.place(one.signal, one.arm))
     for one in ranked:
-        label = f"{names.condition(one.signal)} against {names.condition(one.noise)}"
+        label = names.condition(one.signal)
+        if one.noise:
+            label += f" against {names.condition(one.noise)}"
         arm, colour = names.arm(one.arm), names.colour(one.arm)
         d = _between(one.sensitivity, one.low, one.high)
         c = _between(one.criterion, one.criterion_low, one.criterion_high)
@@ -144,13 +146,16 @@ def detected(found: Findings, each: OutcomeFindings) -> list[Figure]:
     if people:
         notes.append(f"Values of {formats.counted(people, 'single person', 'single people')}, "
                      "with at least 8 trials a side, are in the JSON output.")  # fmt: skip
+    sensitivity = Figure(
+        f"Sensitivity d′: {each.outcome.title}",
+        dots=_zero("Sensitivity d′ with intervals", sensitive),
+        grid=grid,
+        notes=notes,
+    )
+    if not any(one.noise for one in ranked):  # a choice of one of two has no criterion
+        return [sensitivity]
     return [
-        Figure(
-            f"Sensitivity d′: {each.outcome.title}",
-            dots=_zero("Sensitivity d′ with intervals", sensitive),
-            grid=grid,
-            notes=notes,
-        ),
+        sensitivity,
         Figure(
             f"Criterion: {each.outcome.title}",
             dots=_zero("Criterion c with intervals; positive: inclined to no", inclined),

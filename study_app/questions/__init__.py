@@ -241,6 +241,11 @@ class Question(Component):
             raise ValueError("{label} can stand in the prompt only; elsewhere it is not filled in")
         return self
 
+    @property
+    def of_two(self) -> bool:
+        """Whether one of two must be chosen, so that chance is 1/2 by construction."""
+        return False
+
     def view(self, showing: Showing) -> View:
         """Return what the browser gets. Every phrase goes through `showing.say`."""
         raise NotImplementedError

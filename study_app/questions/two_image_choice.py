@@ -60,6 +60,11 @@ class TwoImageChoice(Question):
     prompt: Phrase = "Which picture looks more like {label}?"
     tie: Phrase | None = None
 
+    @property
+    def of_two(self) -> bool:
+        """Whether no tie is offered."""
+        return self.tie is None
+
     def view(self, showing: Showing) -> View:
         """Return the places of the pictures, and the tie; see `Question.view`."""
         return {
